@@ -1,0 +1,1 @@
+"""What ships beside the code: checkpoints and samples, a folder a task."""

@@ -1,0 +1,67 @@
+"""One recurrent engine, many applications, each a plugin.
+
+>>> import suite
+>>> classify = suite.pipeline("sentiment")
+>>> classify("What a lovely day").label
+'positive'
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from suite.pipelines import Pipeline, pipeline
+    from suite.streaming import Session, stream
+    from suite.task import Result, Task
+    from suite.training.train import train
+
+__all__ = ["Pipeline", "Result", "Session", "Task", "evaluate", "pipeline", "stream", "tasks", "train"]
+
+# Each name is imported when it is first used: `import suite` costs next to nothing, and only training
+# imports torch.
+_HOMES = {
+    "Pipeline": "suite.pipelines",
+    "Result": "suite.task",
+    "Session": "suite.streaming",
+    "Task": "suite.task",
+    "pipeline": "suite.pipelines",
+    "stream": "suite.streaming",
+    "train": "suite.training.train",
+}
+
+
+def tasks() -> dict[str, str]:
+    """The tasks that are installed: name → one-line summary. Nothing is loaded."""
+    from suite.plugins import TASKS, registry
+
+    return {name: registry().summary(TASKS, name) for name in registry().task_names()}
+
+
+def evaluate(
+    task: str, data: Any, checkpoint: Any = None, *, columns: Any = None, format: Any = None
+) -> dict[str, Any]:
+    """The figures of a checkpoint on labelled files: ``suite.evaluate("sentiment", "reviews.csv")``."""
+    from pathlib import Path
+
+    from suite import evaluation
+    from suite.examples import read_examples
+    from suite.pipelines import Pipeline
+
+    opened = Pipeline.open(task, checkpoint)
+    paths = [data] if isinstance(data, str | Path) else list(data)
+    figures, _, _ = evaluation.evaluate(opened, read_examples(opened.task, paths, columns=columns, format=format))
+    return figures
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("sequence-suite")
+    raise AttributeError(f"module 'suite' has no attribute {name!r}")

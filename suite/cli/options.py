@@ -1,0 +1,67 @@
+"""Options that several verbs share, spelt once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from suite.task import Option
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _columns(ctx: click.Context, param: click.Parameter, value: str | None) -> Mapping[str, str] | None:
+    if value is None:
+        return None
+    from suite.data.readers import parse_columns
+
+    return parse_columns(value)
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
+checkpoint = click.option(
+    "--checkpoint", type=click.Path(path_type=Path), metavar="DIR", help="Another model than the shipped one."
+)
+runtime = click.option(
+    "--runtime", type=click.Choice(["onnx", "torch"]), help="What runs the model; onnx where it is there."
+)
+columns = click.option(
+    "--columns", metavar="OURS=YOURS,…", callback=_columns, help="Names of your columns, e.g. text=review,label=stars."
+)
+file_format = click.option(
+    "--format", "file_format", type=click.Choice(["txt", "csv", "tsv", "jsonl", "json", "parquet"]),
+    help="The format of the input, where its name does not tell.",
+)  # fmt: skip
+batch_size = click.option(
+    "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Items computed together."
+)
+skip_errors = click.option("--skip-errors", is_flag=True, help="Name and count bad items instead of stopping.")
+
+
+def plot(text: str) -> Callable[[F], F]:
+    """``--plot FILE`` with the task's own help."""
+    return click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help=_sentence(text))
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."
+
+
+def of_task(options: Sequence[Option]) -> Callable[[F], F]:
+    """The options that only this task has."""
+
+    def add(command: F) -> F:
+        for option in reversed(options):
+            kind: Any = click.Path(path_type=Path) if option.type is Path else option.type
+            flag = {"is_flag": True} if option.type is bool else {"type": kind}
+            name = "--" + option.name.replace("_", "-")
+            text = _sentence(option.help)
+            command = click.option(
+                name, option.name, default=option.default, show_default=option.default is not None, help=text, **flag
+            )(command)
+        return command
+
+    return add

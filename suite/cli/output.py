@@ -1,0 +1,93 @@
+"""What the verbs print: results, tables, and progress on long work."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+T = TypeVar("T")
+
+
+def as_line(values: Any) -> str:
+    """A value as one line of JSON; numbers that JSON lacks (NaN, infinities) become null."""
+    try:
+        return json.dumps(values, ensure_ascii=False, allow_nan=False, default=str)
+    except ValueError:
+        return json.dumps(_finite(values), ensure_ascii=False, default=str)
+
+
+def table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
+    """Columns of text, as wide as they need to be; the last one may wrap at the terminal's edge."""
+    import shutil
+
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header) - 1)]
+    room = max(20, shutil.get_terminal_size((80, 24)).columns - sum(widths) - 2 * len(widths))
+    lines = []
+    for row in [header, *rows]:
+        start = "".join(f"{cell:<{width}}  " for cell, width in zip(row, widths, strict=False))
+        wrapped = click.wrap_text(row[-1], width=room).splitlines() or [""]
+        lines.append((start + wrapped[0]).rstrip())
+        lines.extend(" " * len(start) + more for more in wrapped[1:])
+    return "\n".join(lines)
+
+
+def figures(values: dict[str, Any], indent: str = "") -> str:
+    """Figures for people: a line each, groups indented."""
+    width = max((len(name) for name, value in values.items() if not isinstance(value, dict)), default=0)
+    lines = []
+    for name, value in values.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{name}", figures(value, indent + "  ")]
+        else:
+            shown = f"{value:.4f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
+            lines.append(f"{indent}{name:<{width}}  {shown}")
+    return "\n".join(lines)
+
+
+def progress(items: Iterable[T], total: int | None, what: str) -> Iterator[T]:
+    """Pass items on; show a bar with speed and time left where one helps.
+
+    It is drawn on standard error, only on a terminal, and only while results go elsewhere: on a terminal
+    they are progress enough.
+    """
+    if not sys.stderr.isatty() or sys.stdout.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    speed = TextColumn("{task.fields[speed]}")
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn(what), BarColumn(), MofNCompleteColumn(), speed, TimeRemainingColumn(), console=console,
+        transient=True,
+    ) as bar:  # fmt: skip
+        task = bar.add_task(what, total=total, speed="")
+        for item in items:
+            yield item
+            rate = bar.tasks[0].speed
+            bar.update(task, advance=1, speed=f"{rate:,.0f}/s" if rate else "")
+
+
+def count_lines(path: Path) -> int | None:
+    """How many lines a file has; None if it cannot be read (its reader will say why)."""
+    try:
+        with path.open("rb") as file:
+            return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+    except OSError:
+        return None
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    return value

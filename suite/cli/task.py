@@ -1,0 +1,280 @@
+"""The command group of a task: the same verbs for every task, made from what the task declares."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from suite.cli import options
+from suite.cli.output import as_line, count_lines, figures, progress
+from suite.errors import DataError, UsageError
+from suite.task import Result, Task
+
+
+def task_group(task: Task) -> click.Group:
+    """``suite TASK …``."""
+    from suite.cli.train import train_command
+
+    group = click.Group(task.name, help=f"{task.summary}\n\n{task.about}".strip())
+    for make in (_predict, _stream, _evaluate, train_command, _info, _export, _demo):
+        group.add_command(make(task))
+    return group
+
+
+def _predict(task: Task) -> click.Command:
+    column = task.columns[0]
+
+    @click.command("predict", help=_predict_help(task))
+    @click.argument("inputs", nargs=-1)
+    @click.option("--input", "input_file", metavar="FILE", help=f"Read inputs from a file, or - for standard input "
+                  f"(a column {column.name}, or one item a line).")  # fmt: skip
+    @options.file_format
+    @options.columns
+    @options.checkpoint
+    @options.runtime
+    @options.batch_size
+    @options.as_json
+    @click.option("--timing", is_flag=True, help="Add the seconds each item took.")
+    @options.skip_errors
+    @options.plot(task.plot_help)
+    @options.of_task(task.option("predict"))
+    def predict(
+        inputs: tuple[str, ...], input_file: str | None, file_format: str | None, columns: Any, checkpoint: Path | None,
+        runtime: Any, batch_size: int, as_json: bool, timing: bool, skip_errors: bool, plot: Path | None, **own: Any,
+    ) -> None:  # fmt: skip
+        if inputs and input_file:
+            raise UsageError("give inputs as arguments or with --input, not both")
+        if not inputs and input_file is None and sys.stdin.isatty():
+            raise UsageError(
+                f"give inputs as arguments, --input FILE, or on standard input; see suite {task.name} predict --help"
+            )
+        _check_plot(task.plot, plot)
+        from suite.pipelines import Pipeline
+
+        pipeline = Pipeline.open(task.name, checkpoint, runtime=runtime)
+        skipped: list[DataError] = []
+
+        def skip(error: DataError) -> None:
+            if not skip_errors:
+                raise error
+            skipped.append(error)
+            click.echo(f"suite: {error} (skipped)", err=True)
+
+        places: list[str] = []
+        if inputs:
+            source: Iterator[Any] = iter(inputs)
+            total: int | None = len(inputs)
+            # A single argument needs no number to be found by.
+            places.extend("" if len(inputs) == 1 else f"argument {i + 1}" for i in range(len(inputs)))
+        else:
+            source = _read(task, input_file or "-", file_format, columns, skip, places)
+            total = count_lines(Path(input_file)) if input_file not in (None, "-") else None
+
+        def fail(number: int, error: DataError) -> None:
+            skip(DataError(f"{places[number - 1]}: {error}" if places[number - 1] else str(error)))
+
+        kept: list[Result] = []
+        results = pipeline(source, batch_size=batch_size, timing=timing, on_error=fail, **own)
+        for result in progress(results, total, "predict"):
+            click.echo(as_line(result.to_dict()) if as_json else task.render(result))
+            if plot is not None and len(kept) < 1000:
+                kept.append(result)
+        if plot is not None and task.plot is not None:
+            if not kept:
+                raise DataError("nothing to draw: there are no results")
+            task.plot(pipeline, kept, plot)
+            click.echo(f"drawn: {plot}", err=True)
+        if skipped:
+            click.echo(f"suite: {len(skipped)} skipped", err=True)
+
+    return predict
+
+
+def _predict_help(task: Task) -> str:
+    column = task.columns[0]
+    return (
+        f"Answer each input ({column.help}), in order.\n\nINPUTS are arguments; or give --input FILE, or pipe them in, "
+        "one a line. Files may be .txt, .csv, .tsv, .jsonl, .json or .parquet."
+    )
+
+
+def _read(task: Task, path: str, file_format: str | None, columns: Any, skip: Any, places: list[str]) -> Iterator[Any]:
+    from suite.data.readers import read_rows
+
+    column = task.columns[0].name
+    for row in read_rows(path, format=file_format, columns=columns, text_column=column, on_error=skip):
+        if column not in row.values:
+            # Every row has this fault: to skip them one by one would be to skip the file.
+            task.check_columns(row)
+        places.append(row.where)
+        yield row.values[column]
+
+
+def _stream(task: Task) -> click.Command:
+    @click.command("stream", help=f"Answer standard input as it comes, step by step.\n\n{task.stream_help}".strip())
+    @options.checkpoint
+    @options.runtime
+    @options.as_json
+    @options.of_task(task.option("stream"))
+    def stream(checkpoint: Path | None, runtime: Any, as_json: bool, **own: Any) -> None:
+        from suite.pipelines import Pipeline
+        from suite.streaming import Session
+
+        pipeline = Pipeline.open(task.name, checkpoint, runtime=runtime)
+        session = Session(pipeline)
+
+        def show(result: Any) -> None:
+            line = as_line(result.to_dict()) if as_json else task.render_update(result)
+            click.echo(line)
+
+        def finish(session: Session) -> None:
+            if session.steps or session.pending:
+                show(session.finish())
+
+        for piece in task.chunks(sys.stdin.buffer):
+            if piece is None:
+                finish(session)
+                session = Session(pipeline)
+                continue
+            for update in session.feed(piece):
+                show(update)
+        finish(session)
+
+    return stream
+
+
+def _evaluate(task: Task) -> click.Command:
+    @click.command("evaluate", help="Figures of a model on labelled data; on the shipped samples if none is given.")
+    @click.option("--data", multiple=True, metavar="FILE", help=_data_help(task))
+    @click.option("--part", type=click.Choice(["train", "dev", "test"]), help="A part of the recipe's own data "
+                  f"(fetched by suite data get {task.name}).")  # fmt: skip
+    @options.file_format
+    @options.columns
+    @options.checkpoint
+    @options.runtime
+    @options.batch_size
+    @options.as_json
+    @options.skip_errors
+    @options.plot("draw the figures to this PNG file")
+    def evaluate(
+        data: tuple[str, ...], part: str | None, file_format: str | None, columns: Any, checkpoint: Path | None,
+        runtime: Any, batch_size: int, as_json: bool, skip_errors: bool, plot: Path | None,
+    ) -> None:  # fmt: skip
+        if data and part:
+            raise UsageError("give --data or --part, not both")
+        _check_plot(task.plot_evaluation, plot)
+        from suite import evaluation
+        from suite.examples import read_examples
+        from suite.pipelines import Pipeline
+
+        paths: list[str | Path] = list(data) or _own_data(task, part)
+        pipeline = Pipeline.open(task.name, checkpoint, runtime=runtime)
+        skipped: list[DataError] = []
+
+        def skip(error: DataError) -> None:
+            if not skip_errors:
+                raise error
+            skipped.append(error)
+            click.echo(f"suite: {error} (skipped)", err=True)
+
+        examples = read_examples(task, paths, format=file_format, columns=columns, on_error=skip)
+        values, results, kept = evaluation.evaluate(
+            pipeline, progress(examples, None, "read"), batch_size=batch_size, on_error=skip
+        )
+        if skipped:
+            values["skipped"] = len(skipped)
+        click.echo(as_line(values) if as_json else figures(values))
+        if plot is not None and task.plot_evaluation is not None:
+            task.plot_evaluation(results, kept, plot)
+            click.echo(f"drawn: {plot}", err=True)
+
+    return evaluate
+
+
+def _own_data(task: Task, part: str | None) -> list[str | Path]:
+    if part is None:
+        labelled = [path for path in task.samples if path.name.startswith("labelled")]
+        if not labelled:
+            raise UsageError(f"give --data FILE: {task.name} ships no labelled samples")
+        return list(labelled)
+    if task.recipe is None:
+        raise UsageError(f"{task.name} has no recipe of its own: give --data FILE")
+    from suite.data.sources import located
+
+    folder = located(task.name, task.recipe())
+    if folder is None:
+        raise UsageError(f"the recipe's data is not here: run suite data get {task.name} first")
+    return [folder / f"{part}.jsonl"]
+
+
+def _data_help(task: Task) -> str:
+    return "Labelled files with " + "; ".join(f"{c.name} ({c.help})" for c in task.columns) + ". May be repeated."
+
+
+def _info(task: Task) -> click.Command:
+    @click.command("info", help="What a model is: its sizes, data, figures and settings.")
+    @options.checkpoint
+    @options.as_json
+    def info(checkpoint: Path | None, as_json: bool) -> None:
+        from suite import config
+        from suite.loading import open_checkpoint
+
+        opened = open_checkpoint(task, checkpoint)
+        manifest = config.to_dict(opened.manifest)
+        if as_json:
+            click.echo(as_line({"path": str(opened.path), "bytes": opened.size, **manifest}))
+            return
+        head = {
+            "checkpoint": str(opened.path),
+            "size": f"{opened.size / 1e6:.1f} MB, {manifest['parameters']:,} parameters",
+            "cell": ", ".join(manifest["cells"]),
+            "mapping": manifest["mapping"],
+            "streams": "yes" if manifest["streams"] else "no: it reads both ways",
+            "files": ", ".join(sorted(manifest["files"])),
+        }
+        click.echo(figures({**head, "figures": manifest["metrics"], "settings": manifest["config"]}))
+
+    return info
+
+
+def _export(task: Task) -> click.Command:
+    @click.command("export", help="Write a model's ONNX graphs anew from its weights, verified against torch.")
+    @options.checkpoint
+    @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to; default ./TASK-export.")
+    def export(checkpoint: Path | None, out: Path | None) -> None:
+        from suite.loading import open_checkpoint
+        from suite.training.train import export_checkpoint
+
+        made = export_checkpoint(
+            open_checkpoint(task, checkpoint), out or Path(f"{task.name}-export"),
+            say=lambda line: click.echo(line, err=True),
+        )  # fmt: skip
+        click.echo(f"exported: {made.path} ({made.size / 1e6:.1f} MB)")
+
+    return export
+
+
+def _demo(task: Task) -> click.Command:
+    @click.command("demo", help="Show the task on its sample inputs.")
+    def demo() -> None:
+        from suite.cli.demo import show
+
+        show(task)
+
+    return demo
+
+
+def _check_plot(drawer: Any, plot: Path | None) -> None:
+    """Fail before the work, not after it, where nothing could be drawn."""
+    if plot is None:
+        return
+    if drawer is None:
+        raise UsageError("--plot: this task draws nothing here")
+    if not plot.absolute().parent.is_dir():
+        raise UsageError(f"--plot {plot}: no such directory; make it first")
+    if plot.suffix.lower() != ".png":
+        raise UsageError(f"--plot {plot}: pictures are PNG; give a name that ends in .png")

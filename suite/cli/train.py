@@ -1,0 +1,125 @@
+"""``suite TASK train``: training with progress on the terminal."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from suite.cli import options
+from suite.errors import DataError
+from suite.task import Task
+
+if TYPE_CHECKING:
+    from suite.training.fit import Progress
+
+
+def train_command(task: Task) -> click.Command:
+    """The verb, with the task's own options."""
+    where = ". Without it, the recipe of the shipped model" if task.recipe else ""
+
+    @click.command("train", help=_help(task))
+    @click.option("--data", multiple=True, metavar="FILE", help=f"Labelled files; may be repeated{where}.")
+    @click.option("--dev", multiple=True, metavar="FILE", help="Files to choose by; default: a tenth of the data.")
+    @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to; default ./TASK-checkpoint.")
+    @click.option("--cell", metavar="NAME", help="The recurrent cell (see suite cells).")
+    @click.option(
+        "--set", "settings", multiple=True, metavar="PATH=VALUE", help="Any setting, e.g. encoder.hidden=256."
+    )
+    @click.option("--epochs", type=click.IntRange(1), help="How often to go through the data.")
+    @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Where chance starts.")
+    @click.option("--resume", is_flag=True, help="Go on with an interrupted run into the same --out.")
+    @click.option("--init-from", type=click.Path(path_type=Path), metavar="DIR|shipped",
+                  help="Start from another model's weights and words.")  # fmt: skip
+    @options.file_format
+    @options.columns
+    @options.skip_errors
+    @options.of_task(task.option("train"))
+    def train(
+        data: tuple[str, ...], dev: tuple[str, ...], out: Path | None, cell: str | None, settings: tuple[str, ...],
+        epochs: int | None, seed: int, resume: bool, init_from: Path | None, file_format: str | None, columns: Any,
+        skip_errors: bool, **own: Any,
+    ) -> None:  # fmt: skip
+        from suite.training.train import train as run
+
+        place = out or Path(f"{task.name}-checkpoint")
+        skipped: list[DataError] = []
+
+        def skip(error: DataError) -> None:
+            skipped.append(error)
+            click.echo(f"suite: {error} (skipped)", err=True)
+
+        with Display() as display:
+            try:
+                made = run(
+                    task.name, data=data or None, dev=dev or None, out=place, cell=cell, settings=settings,
+                    epochs=epochs, seed=seed, resume=resume, columns=columns, format=file_format,
+                    init_from=task.checkpoint if init_from == Path("shipped") else init_from,
+                    report=display.report, say=display.say, on_error=skip if skip_errors else None, **own,
+                )  # fmt: skip
+            except KeyboardInterrupt:
+                display.say(f"interrupted; go on with the same command and --resume (kept in {place}.run)")
+                raise
+        if skipped:
+            click.echo(f"suite: {len(skipped)} skipped", err=True)
+        click.echo(f"trained: {made.path} ({made.size / 1e6:.1f} MB); curves in {made.path / 'curves.png'}")
+
+    return train
+
+
+def _help(task: Task) -> str:
+    columns = "; ".join(f"{c.name} ({c.help})" for c in task.columns)
+    return (
+        f"Train a model on your own data.\n\nData files are .csv, .tsv, .jsonl, .json or .parquet with: {columns}. "
+        "The best epoch on dev is exported to ONNX, verified, and written with its curves and a model card."
+    )
+
+
+class Display:
+    """A bar on a terminal, a line an epoch elsewhere; both on standard error."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._task: Any = None
+        self._epochs = 0
+
+    def __enter__(self) -> Display:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+            self._bar = Progress(
+                TextColumn("epoch {task.fields[epoch]}"), BarColumn(bar_width=None), TaskProgressColumn(),
+                TextColumn("{task.fields[figures]}"), TimeRemainingColumn(), console=Console(stderr=True), expand=True,
+            )  # fmt: skip
+            self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def say(self, line: str) -> None:
+        if self._bar is not None:
+            self._bar.console.print(line, markup=False, highlight=False)
+        else:
+            click.echo(line, err=True)
+
+    def report(self, progress: Progress) -> None:
+        """Called after each step, and with the dev metric after each epoch."""
+        if self._bar is not None:
+            if self._task is None:
+                self._task = self._bar.add_task("", total=progress.steps, epoch="1", figures="")
+            shown = f"loss {progress.loss:.4f} · grad {progress.grad_norm:.2f} · {progress.items_per_second:,.0f}/s"
+            if progress.dev is not None:
+                shown = f"dev {progress.dev:.4f} (best {progress.best:.4f}) · {shown}"
+            self._bar.update(self._task, completed=progress.step, epoch=str(progress.epoch + 1), figures=shown)
+        if len(progress.history) > self._epochs:
+            self._epochs = len(progress.history)
+            last = progress.history[-1]
+            self.say(
+                f"epoch {last['epoch']}: loss {last['loss']:.4f}, dev {last['dev']:.4f}, "
+                f"gradient norm {last['grad_norm']:.2f}, {progress.items_per_second:,.0f} items/s"
+            )

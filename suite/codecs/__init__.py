@@ -1,0 +1,73 @@
+"""Codecs: raw values to arrays and back, without torch.
+
+A codec is fitted on training data only, lives in a checkpoint as JSON, and has two faces: ``encode`` for a
+whole input, and ``incremental`` for one that arrives in pieces. Both give the same arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, Self, runtime_checkable
+
+import numpy as np
+
+
+class Feeder(Protocol):
+    """The incremental face of an input codec: pieces in, finished steps out."""
+
+    def feed(self, piece: Any) -> list[tuple[Any, np.ndarray]]:
+        """The steps that ``piece`` completed, each as (raw step, array ``[T, …]``)."""
+        ...
+
+    def flush(self) -> list[tuple[Any, np.ndarray]]:
+        """The steps still held back at the end of the input."""
+        ...
+
+    @property
+    def pending(self) -> Any:
+        """What is held back, as JSON; with it a session can be saved."""
+        ...
+
+
+@runtime_checkable
+class Codec(Protocol):
+    """What every codec can do: live in a checkpoint."""
+
+    def files(self) -> dict[str, bytes]:
+        """The codec as files (name → bytes)."""
+        ...
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> Self:
+        """The codec from those files. Raises CheckpointError if they do not fit."""
+        ...
+
+
+class InputCodec(Codec, Protocol):
+    """A codec of what goes into an encoder."""
+
+    def encode(self, raw: Any) -> np.ndarray:
+        """One input as an array ``[T, …]``. Raises DataError if it cannot be used."""
+        ...
+
+    def incremental(self, pending: Any = None) -> Feeder:
+        """A fresh feeder, or one that goes on from a saved ``pending``."""
+        ...
+
+
+class TargetCodec(Codec, Protocol):
+    """A codec of what a many-to-one model learns."""
+
+    @property
+    def size(self) -> int:
+        """How many outputs the model's head has (K)."""
+        ...
+
+    @property
+    def loss(self) -> str:
+        """The name of the loss, one of ``suite.training.losses``."""
+        ...
+
+    def encode(self, targets: Iterable[Any]) -> np.ndarray:
+        """Targets as one array ``[N, …]``. Raises DataError for one that was never in training."""
+        ...

@@ -1,0 +1,43 @@
+"""Text on standard input, as it comes."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from typing import IO
+
+from suite.errors import DataError
+
+
+def paragraphs(stdin: IO[bytes]) -> Iterator[str | None]:
+    """Pieces of text as they arrive; ``None`` where a blank line ends a text. Split characters are held.
+
+    Raises DataError, naming the line, for bytes that are not UTF-8.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8-sig")("strict")
+    # A pipe may give little and keep the rest for later: read what is there, never wait for a full block.
+    read = getattr(stdin, "read1", stdin.read)
+    line = 1
+    fresh = True  # at the beginning of a line that has held nothing but spaces so far
+    started = False
+    while True:
+        block = read(65536)
+        try:
+            text = decoder.decode(block, final=not block)
+        except UnicodeDecodeError as error:
+            line += error.object[: error.start].count(b"\n")
+            raise DataError(f"standard input, line {line}: not UTF-8 text; convert it first") from None
+        for part in text.splitlines(keepends=True):
+            blank = not part.strip()
+            ends = part.endswith(("\n", "\r"))
+            if blank and ends and fresh:
+                if started:
+                    yield None
+                started = False
+            else:
+                yield part
+                started = started or not blank
+            fresh = ends or (fresh and blank)
+            line += ends
+        if not block:
+            return

@@ -1,0 +1,148 @@
+"""Configurations: frozen dataclasses, read strictly and changed by dotted paths.
+
+A task's configuration is one frozen dataclass, nested as deep as it likes, with a default for every field.
+This module turns one into plain JSON and back, and applies ``--set encoder.hidden=512``. An unknown key or a
+value of the wrong type is an error that names the place and the nearest field.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from suite.errors import SuiteError, UsageError, nearest
+
+C = TypeVar("C")
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """A configuration as plain JSON values (tuples become lists)."""
+    return {f.name: _plain(getattr(config, f.name)) for f in dataclasses.fields(config)}
+
+
+def from_dict(kind: type[C], values: Mapping[str, Any], *, where: str = "", error: type[SuiteError] = UsageError) -> C:
+    """Build ``kind`` from JSON values; every key must be a field, every value of the field's type.
+
+    ``where`` prefixes the dotted path in messages; ``error`` is the class raised.
+    """
+    if not isinstance(values, Mapping):
+        raise error(f"{where or kind.__name__}: expected an object, got {values!r}")
+    hints = typing.get_type_hints(kind)
+    names = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    built: dict[str, Any] = {}
+    for key, value in values.items():
+        path = f"{where}.{key}" if where else str(key)
+        if key not in names:
+            raise error(f"{path}: no such setting; {nearest(str(key), names)}")
+        built[key] = _typed(hints[key], value, path, error)
+    return kind(**built)
+
+
+def override(config: C, settings: Iterable[str]) -> C:
+    """A copy of ``config`` with ``path=value`` settings applied, in order.
+
+    Values are JSON where they parse as JSON and strings where they do not: ``encoder.cell=gru``,
+    ``encoder.dropout=0.2``, ``encoder.pooling=["last","mean"]`` or ``encoder.pooling=last,mean``.
+    """
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        if not equals:
+            raise UsageError(f"--set {setting}: expected path=value, for example {_example(config)}")
+        config = _replace(config, path.strip().split("."), text.strip(), path.strip())
+    return config
+
+
+def paths(config: Any, prefix: str = "") -> dict[str, Any]:
+    """Every dotted path of a configuration with its value."""
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        value, path = getattr(config, field.name), f"{prefix}{field.name}"
+        if dataclasses.is_dataclass(value):
+            found.update(paths(value, f"{path}."))
+        else:
+            found[path] = value
+    return found
+
+
+def _example(config: Any) -> str:
+    path, value = next(iter(paths(config).items()))
+    return f"{path}={json.dumps(_plain(value))}"
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return to_dict(value)
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return value
+
+
+def _replace(config: Any, keys: list[str], text: str, path: str) -> Any:
+    names = [f.name for f in dataclasses.fields(config)]
+    head, rest = keys[0], keys[1:]
+    if head not in names:
+        raise UsageError(
+            f"--set {path}: no such setting; {nearest(path, paths(config)) if rest else nearest(head, names)}"
+        )
+    current = getattr(config, head)
+    if rest:
+        if not dataclasses.is_dataclass(current):
+            raise UsageError(f"--set {path}: {head} has no settings of its own")
+        return dataclasses.replace(config, **{head: _replace(current, rest, text, path)})
+    if dataclasses.is_dataclass(current):
+        inner = ", ".join(f.name for f in dataclasses.fields(current))
+        raise UsageError(f"--set {path}: name one of its settings: {inner}")
+    hint = typing.get_type_hints(type(config))[head]
+    return dataclasses.replace(config, **{head: _typed(hint, _parse(text, hint), f"--set {path}", UsageError)})
+
+
+def _parse(text: str, hint: Any) -> Any:
+    if hint is str:
+        return text
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        if typing.get_origin(hint) is tuple:
+            return [_parse(part.strip(), typing.get_args(hint)[0]) for part in text.split(",") if part.strip()]
+        return {"True": True, "False": False, "None": None}.get(text, text)
+
+
+def _typed(hint: Any, value: Any, path: str, error: type[SuiteError]) -> Any:
+    """``value`` as the annotated type, or an error that names the place."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return value
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return value if isinstance(value, hint) else from_dict(hint, value, where=path, error=error)
+    if origin in (types.UnionType, typing.Union):
+        if value is None and type(None) in args:
+            return None
+        for option in args:
+            if option is not type(None):
+                return _typed(option, value, path, error)
+    if origin is typing.Literal:
+        if value in args:
+            return value
+        raise error(f"{path}: {value!r} is not one of {', '.join(map(repr, args))}")
+    if origin is tuple:
+        if isinstance(value, str):
+            value = [value]
+        if isinstance(value, list | tuple):
+            return tuple(_typed(args[0], item, path, error) for item in value)
+    elif origin in (dict, Mapping, types.MappingProxyType) or hint is dict:
+        if isinstance(value, Mapping):
+            return dict(value)
+    elif hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    elif hint is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    elif isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+        return value
+    wanted = getattr(hint, "__name__", str(hint))
+    raise error(f"{path}: expected {wanted}, got {value!r}")

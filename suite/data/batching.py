@@ -1,0 +1,62 @@
+"""Batches of like length, and padding. Shapes: B rows, T steps, the longest row of the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+# Items are sorted by length inside windows of this many batches: enough for little padding, few enough that
+# a batch's company still changes from epoch to epoch.
+WINDOW = 50
+
+
+def bucketed(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """Batches of indices into ``lengths``, items of like length together, every index exactly once.
+
+    The items are shuffled by (seed, epoch), sorted by length inside windows of ``WINDOW`` batches, cut into
+    batches, and the batches are shuffled. The same arguments give the same batches. One batch may be short.
+    Raises ValueError for a batch size below one or a negative seed or epoch.
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+    if seed < 0 or epoch < 0:
+        raise ValueError(f"seed and epoch must not be negative, not {seed} and {epoch}")
+    random = np.random.default_rng([seed, epoch])
+    order = random.permutation(len(lengths)).tolist()
+    batches: list[list[int]] = []
+    for start in range(0, len(order), batch_size * WINDOW):
+        window = sorted(order[start : start + batch_size * WINDOW], key=lambda index: lengths[index])
+        batches.extend(window[at : at + batch_size] for at in range(0, len(window), batch_size))
+    return [batches[index] for index in random.permutation(len(batches)).tolist()]
+
+
+def pad(arrays: Sequence[npt.NDArray[Any]], value: float = 0) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+    """Rows ``[T_i, …]`` as one ``[B, T, …]`` filled up with ``value``, and their lengths ``[B]`` (int64).
+
+    The dtype is the one that holds all rows'. Raises ValueError for no rows, a scalar row, or rows whose
+    other dimensions differ.
+    """
+    if len(arrays) == 0:
+        raise ValueError("nothing to pad: no rows")
+    rows = [np.asarray(array) for array in arrays]
+    if any(row.ndim == 0 for row in rows):
+        raise ValueError("a row to pad needs a time axis: [T, …]")
+    shapes = {row.shape[1:] for row in rows}
+    if len(shapes) > 1:
+        raise ValueError(f"rows differ in more than their length: {sorted(shapes)}")
+    lengths = np.array([len(row) for row in rows], dtype=np.int64)
+    shape = (len(rows), int(lengths.max()), *rows[0].shape[1:])
+    padded = np.full(shape, value, dtype=np.result_type(*rows))
+    for index, row in enumerate(rows):
+        padded[index, : len(row)] = row
+    return padded, lengths
+
+
+def padding_share(lengths: Sequence[int], batches: Sequence[Sequence[int]]) -> float:
+    """The share (0…1) of all positions in the padded batches that is padding; 0 where there are none."""
+    used = sum(lengths[index] for batch in batches for index in batch)
+    total = sum(len(batch) * max(lengths[index] for index in batch) for batch in batches if batch)
+    return 1 - used / total if total else 0.0

@@ -1,0 +1,75 @@
+"""A pipeline against labelled data: one dictionary of figures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from suite.errors import DataError
+from suite.pipelines import Pipeline
+from suite.task import Example, Result
+
+
+def evaluate(
+    pipeline: Pipeline,
+    examples: Iterable[Example],
+    *,
+    batch_size: int = 64,
+    on_error: Callable[[DataError], None] | None = None,
+) -> tuple[dict[str, Any], list[Result], list[Example]]:
+    """Figures, results and the examples they belong to.
+
+    The figures are the task's metrics, with ``task``, ``checkpoint``, ``items``, ``seconds`` and
+    ``items_per_second``. Raises DataError if there is nothing to evaluate, or for an example that cannot be
+    read, naming where it stands, unless ``on_error`` is given; that example is then left out.
+    """
+    given: list[Example] = list(examples)
+    if not given:
+        raise DataError("nothing to evaluate: the data has no items")
+    started = time.perf_counter()
+    answered = answers(pipeline, given, batch_size, on_error)
+    kept = [example for example, result in zip(given, answered, strict=True) if result is not None]
+    results = [result for result in answered if result is not None]
+    if not kept:
+        raise DataError("nothing to evaluate: no item could be read")
+    seconds = time.perf_counter() - started
+    figures = {
+        "task": pipeline.task.name,
+        "checkpoint": pipeline.name,
+        "items": len(kept),
+        "seconds": round(seconds, 3),
+        "items_per_second": round(len(kept) / seconds, 1),
+    }
+    return {**figures, **pipeline.task.metrics(results, kept)}, results, kept
+
+
+def answers(
+    pipeline: Pipeline,
+    examples: Sequence[Example],
+    batch_size: int = 64,
+    on_error: Callable[[DataError], None] | None = None,
+) -> list[Result | None]:
+    """Results of examples in order; None for one that could not be read and was given to ``on_error``."""
+    # Like lengths together waste least on padding; the answers are put back in order.
+    order = sorted(range(len(examples)), key=lambda i: _length(examples[i].input))
+    found: list[Result | None] = [None] * len(examples)
+    bad: set[int] = set()
+
+    def fail(number: int, error: DataError) -> None:
+        index = order[number - 1]
+        named = DataError(f"{examples[index].where or f'item {index + 1}'}: {error}")
+        if on_error is None:
+            raise named
+        bad.add(index)
+        on_error(named)
+
+    inputs = (examples[i].input for i in order)
+    results = list(pipeline(inputs, batch_size=batch_size, on_error=fail))
+    for i, result in zip((i for i in order if i not in bad), results, strict=True):
+        found[i] = result
+    return found
+
+
+def _length(value: Any) -> int:
+    return len(value) if hasattr(value, "__len__") else 0

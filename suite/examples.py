@@ -1,0 +1,69 @@
+"""Labelled data files to a task's examples."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from suite.data.readers import read_rows
+from suite.data.splits import hold_out
+from suite.errors import DataError, one_line
+from suite.task import Example, Task
+
+
+def read_examples(
+    task: Task,
+    paths: Iterable[str | Path],
+    *,
+    format: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    on_error: Callable[[DataError], None] | None = None,
+    stdin: IO[bytes] | None = None,
+) -> Iterator[Example]:
+    """The examples of some files, lazily, in order.
+
+    Raises DataError for a bad row, naming file and line, unless ``on_error`` is given; the row is then left
+    out.
+    """
+    for path in paths:
+        for row in read_rows(path, format=format, columns=columns, on_error=on_error, stdin=stdin):
+            try:
+                task.check_columns(row)
+                yield task.example(row)
+            except DataError as error:
+                if on_error is None:
+                    raise
+                on_error(error)
+
+
+def split_dev(examples: Sequence[Example], share: float = 0.1) -> tuple[list[Example], list[Example]]:
+    """Train and dev parts, by rule: ranked by a hash of each item's key inside each label, whatever the order.
+
+    Raises DataError if there are too few items to hold any out.
+    """
+    keys = [example.key for example in examples]
+    held = hold_out(keys, [stratum(example.target) for example in examples], share)
+    train = [e for e, out in zip(examples, held, strict=True) if not out]
+    dev = [e for e, out in zip(examples, held, strict=True) if out]
+    if not train or not dev:
+        raise DataError(f"{len(examples)} items are too few to hold some out for dev; add data or give --dev FILE")
+    return train, dev
+
+
+def stratum(target: object) -> str:
+    """The group of a target whose share a held-out part keeps: its label, or the tenth a number falls in."""
+    return f"{target:.1f}" if isinstance(target, float) else str(target)
+
+
+def identity(paths: Iterable[str | Path]) -> dict[str, str]:
+    """Which files these are: name → SHA-256 of the contents."""
+    found: dict[str, str] = {}
+    for path in map(Path, paths):
+        try:
+            with path.open("rb") as file:
+                found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise DataError(f"{one_line(error)}; check the path") from error
+    return found

@@ -1,0 +1,45 @@
+"""Metrics, on numpy. Names and ranges are the project's vocabulary: the same in Python, JSON and cards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def accuracy(truth: Sequence[str], found: Sequence[str]) -> float:
+    """The share of labels that are right, 0 … 1; NaN for no items."""
+    return float(np.mean([a == b for a, b in zip(truth, found, strict=True)])) if truth else float("nan")
+
+
+def macro_f1(truth: Sequence[str], found: Sequence[str]) -> float:
+    """The mean over labels of F1, 0 … 1, every label that occurs in either counting the same."""
+    scores = []
+    for label in sorted({*truth, *found}):
+        both = sum(a == b == label for a, b in zip(truth, found, strict=True))
+        total = sum(a == label for a in truth) + sum(b == label for b in found)
+        scores.append(2 * both / total)
+    return float(np.mean(scores)) if scores else float("nan")
+
+
+def pearson_r(truth: Sequence[float], found: Sequence[float]) -> float:
+    """Pearson's correlation, −1 … 1; NaN where either side does not vary."""
+    a, b = np.asarray(truth, np.float64), np.asarray(found, np.float64)
+    if len(a) < 2 or a.std() == 0 or b.std() == 0:
+        return float("nan")
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def sign_accuracy(truth: Sequence[float], found: Sequence[float]) -> float:
+    """The share of values whose sign is right, 0 … 1, over items whose true value is not zero."""
+    pairs = [(a, b) for a, b in zip(truth, found, strict=True) if a != 0]
+    return float(np.mean([np.sign(a) == np.sign(b) for a, b in pairs])) if pairs else float("nan")
+
+
+def confusion(truth: Sequence[str], found: Sequence[str], names: Sequence[str]) -> np.ndarray:
+    """Counts ``[K, K]``: rows are true labels, columns predicted ones, in the order of ``names``."""
+    index = {name: i for i, name in enumerate(names)}
+    table = np.zeros((len(names), len(names)), dtype=np.int64)
+    for a, b in zip(truth, found, strict=True):
+        table[index[a], index[b]] += 1
+    return table

@@ -1,0 +1,59 @@
+"""Long short-term memory (Hochreiter and Schmidhuber, 1997; forget gate of Gers et al., 2000)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from suite.hooks import hookimpl
+from suite.nn.cells.base import Cell, State, freeze_column, last, start_weights, weights_of, within
+
+
+class LSTM(Cell):
+    """``torch.nn.LSTM`` as a cell: a memory that is added to, behind three gates."""
+
+    equation = (
+        "i, f, o = σ(W x + U h + b) by gate;  g = tanh(W_g x + U_g h + b_g);\nc' = f ⊙ c + i ⊙ g;  h' = o ⊙ tanh(c')"
+    )
+    source = "Hochreiter and Schmidhuber (1997), doi:10.1162/neco.1997.9.8.1735; Gers et al. (2000)"
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__(inputs, hidden)
+        self.rnn = nn.LSTM(inputs, hidden, batch_first=True)
+        start_weights(self.rnn, gates=4)
+        # Forget bias 1: remember until taught otherwise (Jozefowicz et al., 2015).
+        weights_of(self.rnn)[2].data[hidden : 2 * hidden] = 1.0
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"h": (self.hidden,), "c": (self.hidden,)}
+
+    def project(self, x: Tensor) -> Tensor:
+        weight, _, bias, _ = weights_of(self.rnn)
+        return functional.linear(x, weight, bias)
+
+    def recur(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
+        _, weight, _, bias = weights_of(self.rnn)
+        gates = projected + functional.linear(state["h"], weight, bias)
+        i, f, g, o = gates.chunk(4, dim=-1)
+        c = torch.sigmoid(f) * state["c"] + torch.sigmoid(i) * torch.tanh(g)
+        h = torch.sigmoid(o) * torch.tanh(c)
+        return h, {"h": h, "c": c}
+
+    def scan(self, x: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
+        if x.shape[1] == 0:
+            return super().scan(x, state, lengths)
+        before = (state["h"][None], state["c"][None])
+        if lengths is None:
+            y, (h, c) = self.rnn(x, before)
+            return y, {"h": h[0], "c": c[0]}
+        mask = within(lengths, x.shape[1])
+        weight, *others = weights_of(self.rnn)
+        x, weight = freeze_column(x, weight, mask, (-1e4, 1e4, 0.0, 0.0))
+        y, _, c = torch.lstm(x, before, [weight, *others], True, 1, 0.0, self.training, False, True)
+        return y * mask[:, :, None], {"h": last(y, lengths, state["h"]), "c": c[0]}
+
+
+@hookimpl
+def suite_cells() -> dict[str, type[Cell]]:
+    return {"lstm": LSTM}

@@ -1,0 +1,35 @@
+"""The minimal gated recurrent unit whose gate looks at the input alone (Feng et al., 2024)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from suite.hooks import hookimpl
+from suite.nn.cells.base import Cell, glorot_blocks
+from suite.nn.cells.linear import LinearCell
+
+
+class MinGRU(LinearCell):
+    """minGRU in its plain form (section 3.1 of the paper): no gate sees the state, so time can be scanned."""
+
+    equation = "z = σ(W_z x + b_z);  n = W_n x + b_n;  h' = (1 − z) ⊙ h + z ⊙ n"
+    source = "Feng et al. (2024), Were RNNs all we needed?; arXiv:2410.01201, section 3.1"
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__(inputs, hidden)
+        self.gates = nn.Linear(inputs, 2 * hidden)
+        glorot_blocks(self.gates.weight.data, gates=2)
+        nn.init.zeros_(self.gates.bias)
+        # A negative update bias is the forget bias 1 of the other cells, turned round.
+        self.gates.bias.data[:hidden] = -1.0
+
+    def coefficients(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        update, candidate = self.gates(x).chunk(2, dim=-1)
+        update = torch.sigmoid(update)
+        return 1 - update, update * candidate
+
+
+@hookimpl
+def suite_cells() -> dict[str, type[Cell]]:
+    return {"mingru": MinGRU}

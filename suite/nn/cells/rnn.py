@@ -1,0 +1,44 @@
+"""The simple recurrent network (Elman, 1990)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from suite.hooks import hookimpl
+from suite.nn.cells.base import Cell, State, last, start_weights, weights_of, within
+
+
+class RNN(Cell):
+    """``torch.nn.RNN`` as a cell: the whole past in one squashed sum."""
+
+    equation = "h' = tanh(W x + U h + b)"
+    source = "Elman (1990), Finding structure in time; doi:10.1207/s15516709cog1402_1"
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__(inputs, hidden)
+        self.rnn = nn.RNN(inputs, hidden, batch_first=True)
+        start_weights(self.rnn, gates=1)
+
+    def project(self, x: Tensor) -> Tensor:
+        weight, _, bias, _ = weights_of(self.rnn)
+        return functional.linear(x, weight, bias)
+
+    def recur(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
+        _, weight, _, bias = weights_of(self.rnn)
+        h = torch.tanh(projected + functional.linear(state["h"], weight, bias))
+        return h, {"h": h}
+
+    def scan(self, x: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
+        if x.shape[1] == 0:
+            return super().scan(x, state, lengths)
+        y, h = self.rnn(x, state["h"][None])
+        if lengths is None:
+            return y, {"h": h[0]}
+        return y * within(lengths, x.shape[1])[:, :, None], {"h": last(y, lengths, state["h"])}
+
+
+@hookimpl
+def suite_cells() -> dict[str, type[Cell]]:
+    return {"rnn": RNN}

@@ -1,0 +1,114 @@
+"""The encoder: a stack of recurrent layers of any cell."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from suite.errors import UsageError
+from suite.nn.cells.base import Cell, State, within
+from suite.nn.specs import EncoderSpec
+
+
+class Layer(nn.Module):
+    """norm → cell (one or both ways) → dropout → residual, and a perceptron if asked for."""
+
+    def __init__(self, cell: type[Cell], inputs: int, spec: EncoderSpec) -> None:
+        super().__init__()
+        self.norm = _norm(spec.norm, inputs)
+        self.cell = cell(inputs, spec.hidden)
+        self.back = cell(inputs, spec.hidden) if spec.bidirectional else None
+        self.outputs = spec.hidden * (2 if spec.bidirectional else 1)
+        self.dropout = nn.Dropout(spec.dropout)
+        self.residual = spec.residual and inputs == self.outputs
+        wide = int(self.outputs * spec.feedforward)
+        self.feedforward = (
+            nn.Sequential(
+                _norm(spec.norm if spec.norm != "none" else "layer", self.outputs),
+                nn.Linear(self.outputs, wide),
+                nn.GELU(),
+                nn.Linear(wide, self.outputs),
+                nn.Dropout(spec.dropout),
+            )
+            if wide
+            else None
+        )
+
+    def forward(self, x: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
+        normed = self.norm(x)
+        y, following = self.cell.scan(normed, state, lengths)
+        if self.back is not None:
+            start = self.back.initial(x.shape[0])
+            reverse, _ = self.back.scan(reversed_by_length(normed, lengths), start, lengths)
+            y = torch.cat([y, reversed_by_length(reverse, lengths)], dim=2)
+        y = self.dropout(y)
+        if self.residual:
+            y = y + x
+        if self.feedforward is not None:
+            y = y + self.feedforward(y)
+        return y, following
+
+
+class Encoder(nn.Module):
+    """``[B, T, D]`` to ``[B, T, outputs]``, carrying a flat state (``0.h``, ``0.c``, ``1.h``, …)."""
+
+    def __init__(self, cell: type[Cell], inputs: int, spec: EncoderSpec) -> None:
+        super().__init__()
+        if spec.layers < 1 or spec.hidden < 1:
+            raise UsageError(f"an encoder needs layers ≥ 1 and hidden ≥ 1, got {spec.layers} and {spec.hidden}")
+        layers: list[Layer] = []
+        for _ in range(spec.layers):
+            layers.append(Layer(cell, layers[-1].outputs if layers else inputs, spec))
+        self.layers = nn.ModuleList(layers)
+        self.outputs = layers[-1].outputs
+        self.causal = not spec.bidirectional
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The state's arrays by name, without the batch axis."""
+        return {
+            f"{i}.{name}": shape
+            for i, layer in enumerate(self.layers)
+            for name, shape in layer.cell.state_shapes().items()  # type: ignore[union-attr,operator]
+        }
+
+    def initial(self, batch: int) -> State:
+        """Every cell's own first state, by flat name."""
+        return {
+            f"{i}.{name}": value
+            for i, layer in enumerate(self.layers)
+            for name, value in layer.cell.initial(batch).items()  # type: ignore[union-attr,operator]
+        }
+
+    def forward(self, x: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
+        following: State = {}
+        for i, layer in enumerate(self.layers):
+            own = {k.partition(".")[2]: v for k, v in state.items() if k.startswith(f"{i}.")}
+            x, after = layer(x, lengths, own)
+            following.update({f"{i}.{name}": value for name, value in after.items()})
+        return x * within(lengths, x.shape[1])[:, :, None], following
+
+
+class RMSNorm(nn.Module):
+    """Root mean square normalisation (Zhang and Sennrich, 2019, arXiv:1910.07467)."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        normed: Tensor = functional.normalize(x, dim=-1) * x.shape[-1] ** 0.5 * self.weight
+        return normed
+
+
+def reversed_by_length(x: Tensor, lengths: Tensor) -> Tensor:
+    """Each row's own steps in reverse, its padding left in place: ``[B, T, D] → [B, T, D]``."""
+    steps = torch.arange(x.shape[1], device=x.device)[None, :].expand(x.shape[0], -1)
+    index = torch.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)
+    return x.gather(1, index[:, :, None].expand(-1, -1, x.shape[2]))
+
+
+def _norm(name: str, features: int) -> nn.Module:
+    if name == "none":
+        return nn.Identity()
+    return nn.LayerNorm(features) if name == "layer" else RMSNorm(features)

@@ -1,0 +1,102 @@
+"""The mappings: whole models, built of a front end, an encoder and what follows it.
+
+A model is one or two graphs over named arrays. ``graphs`` describes them; the torch runtime calls them and
+the exporter writes each to ONNX, so that both runtimes take and give the same names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from suite.nn.cells.base import Cell, State
+from suite.nn.encoders import Encoder
+from suite.nn.pooling import pooling
+from suite.nn.specs import EncoderSpec, HeadSpec
+
+Arrays = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One graph: a function over named arrays, an example of its inputs, and the names of moving axes."""
+
+    call: Callable[[Arrays], Arrays]
+    example: Arrays
+    axes: dict[str, dict[int, str]]
+
+
+class Model(nn.Module):
+    """What every mapping is: a module whose graphs can run, be exported, and carry state."""
+
+    causal: bool = True
+
+    def graphs(self) -> dict[str, Graph]:
+        """The model's graphs by name: ``encoder``, ``decoder``, or both."""
+        raise NotImplementedError
+
+
+class ManyToOne(Model):
+    """A sequence to one vector of K outputs: front end, encoder, pooling, head.
+
+    ``forward(inputs [B, T, …], lengths [B], state) -> (outputs [B, K], next)``. The outputs are those of
+    everything read so far, so the same graph that classifies a whole sequence streams it.
+    """
+
+    def __init__(
+        self, frontend: nn.Module, cell: type[Cell], encoder: EncoderSpec, head: HeadSpec, outputs: int,
+        example: Tensor,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.frontend = frontend
+        self.encoder = Encoder(cell, int(frontend.features), encoder)  # type: ignore[arg-type]
+        self.causal = self.encoder.causal
+        self.poolings = nn.ModuleList([pooling(name, self.encoder.outputs) for name in head.pooling])
+        width = self.encoder.outputs * len(head.pooling)
+        self.head = nn.Sequential(nn.Dropout(head.dropout))
+        if head.hidden:
+            self.head.extend([nn.Linear(width, head.hidden), nn.GELU(), nn.Dropout(head.dropout)])
+        self.head.append(nn.Linear(head.hidden or width, outputs))
+        # One row of two steps: what tracing needs to know of the inputs' type and shape.
+        self.register_buffer("example", example, persistent=False)
+
+    def initial(self, batch: int) -> State:
+        """The state before any input; poolings' arrays are named ``pool.*``."""
+        like = next(self.parameters())
+        pools = {
+            f"pool.{name}": torch.zeros(batch, *shape, dtype=like.dtype, device=like.device)
+            for module in self.poolings
+            for name, shape in module.state_shapes().items()  # type: ignore[operator]
+        }
+        return {**self.encoder.initial(batch), **pools}
+
+    def forward(self, inputs: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
+        carried = {k: v for k, v in state.items() if not k.startswith("pool.")}
+        pools = {k[5:]: v for k, v in state.items() if k.startswith("pool.")}
+        y, following = self.encoder(self.frontend(inputs), lengths, carried)
+        vectors = []
+        for module in self.poolings:
+            vector, after = module(y, lengths, pools)
+            vectors.append(vector)
+            following.update({f"pool.{name}": value for name, value in after.items()})
+        return self.head(torch.cat(vectors, dim=1)), following
+
+    def graphs(self) -> dict[str, Graph]:
+        example = self.example
+        assert isinstance(example, Tensor)
+        state = self.initial(example.shape[0])
+        lengths = torch.full((example.shape[0],), example.shape[1], dtype=torch.int64)
+        axes = {"inputs": {0: "batch", 1: "time"}, "lengths": {0: "batch"}, "outputs": {0: "batch"}}
+        for name in state:
+            axes[f"state.{name}"] = axes[f"next.{name}"] = {0: "batch"}
+
+        def call(arrays: Arrays) -> Arrays:
+            carried = {name: arrays[f"state.{name}"] for name in state}
+            outputs, following = self(arrays["inputs"], arrays["lengths"], carried)
+            return {"outputs": outputs, **{f"next.{name}": following[name] for name in state}}
+
+        inputs = {"inputs": example, "lengths": lengths, **{f"state.{k}": v for k, v in state.items()}}
+        return {"encoder": Graph(call, inputs, axes)}

@@ -1,0 +1,102 @@
+"""Pooling over time that also works in a stream: every pooling is a small recurrence of its own.
+
+Each turns a chunk of encoder outputs ``[B, T, H]`` and the state left by the chunks before into one vector
+``[B, H]`` for everything read so far, and the next state. All are exact: any chunking gives the same vector.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from suite.errors import UsageError, nearest
+from suite.nn.cells.base import State, last, within
+
+
+class Pooling(nn.Module):
+    """``forward(y, lengths, state) -> (pooled, next)``."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.hidden = hidden
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The state's arrays by name, without the batch axis; the state starts at zero."""
+        raise NotImplementedError
+
+
+class Last(Pooling):
+    """The output of the last step."""
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"last": (self.hidden,)}
+
+    def forward(self, y: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
+        pooled = last(y, lengths, state["last"])
+        return pooled, {"last": pooled}
+
+
+class Mean(Pooling):
+    """The running mean."""
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"mean": (self.hidden,), "count": (1,)}
+
+    def forward(self, y: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
+        # Kept as a mean and a count: a sum would lose float32 digits on a long stream.
+        count = state["count"] + lengths[:, None].to(y.dtype)
+        total = (y * within(lengths, y.shape[1])[:, :, None]).sum(dim=1)
+        share = lengths[:, None].to(y.dtype) / count.clamp(min=1)
+        mean = state["mean"] * (1 - share) + total / count.clamp(min=1)
+        return mean, {"mean": mean, "count": count}
+
+
+class Max(Pooling):
+    """The running maximum of each feature, floored at zero (the value before any step)."""
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"max": (self.hidden,)}
+
+    def forward(self, y: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
+        inside = within(lengths, y.shape[1])[:, :, None]
+        pooled = torch.maximum(state["max"], torch.where(inside, y, 0.0).amax(dim=1))
+        return pooled, {"max": pooled}
+
+
+class Attention(Pooling):
+    """A learned weighted mean: softmax over time of a score of each output (Yang et al., 2016).
+
+    The running form keeps the largest score, the sum of weights relative to it, and the weighted mean, as
+    online softmax does (Milakov and Gimelshein, 2018, arXiv:1805.02867).
+    """
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__(hidden)
+        self.score = nn.Linear(hidden, 1)
+        nn.init.normal_(self.score.weight, std=hidden**-0.5)
+        nn.init.zeros_(self.score.bias)
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"attended": (self.hidden,), "top": (1,), "weight": (1,)}
+
+    def forward(self, y: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
+        inside = within(lengths, y.shape[1])
+        scores = torch.where(inside, self.score(y)[:, :, 0], -1e30)
+        # Before any step the weight is zero, so that the starting score of zero counts for nothing.
+        top = torch.maximum(torch.where(state["weight"] > 0, state["top"], -1e30), scores.amax(dim=1, keepdim=True))
+        top = torch.where(top > -1e29, top, torch.zeros_like(top))
+        weights = torch.where(inside, torch.exp(scores - top), 0.0)
+        before = state["weight"] * torch.exp(torch.where(state["weight"] > 0, state["top"] - top, 0.0))
+        weight = before + weights.sum(dim=1, keepdim=True)
+        attended = (state["attended"] * before + (weights[:, :, None] * y).sum(dim=1)) / weight.clamp(min=1e-30)
+        return attended, {"attended": attended, "top": top, "weight": weight}
+
+
+POOLINGS: dict[str, type[Pooling]] = {"last": Last, "mean": Mean, "max": Max, "attention": Attention}
+
+
+def pooling(name: str, hidden: int) -> Pooling:
+    """The pooling of that name. Raises UsageError for an unknown one."""
+    if name not in POOLINGS:
+        raise UsageError(f"pooling {name!r}: no such pooling; {nearest(name, POOLINGS)}")
+    return POOLINGS[name](hidden)

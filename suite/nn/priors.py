@@ -1,0 +1,31 @@
+"""What a model may know before training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from suite.errors import UsageError
+from suite.nn.frontends import Embedding
+
+
+def set_vectors(frontend: nn.Module, vocabulary: Sequence[str], vectors: Mapping[str, np.ndarray]) -> int:
+    """Start an embedding's rows from word vectors; returns how many of the words had one.
+
+    ``vocabulary[i]`` is the word of row i. Words without a vector, and word pieces (``##…``), keep their
+    random start, scaled to the vectors' spread. Raises UsageError where the sizes differ.
+    """
+    assert isinstance(frontend, Embedding)
+    size = len(next(iter(vectors.values())))
+    if size != frontend.features:
+        raise UsageError(f"the vectors have {size} numbers a word: add --set embedding.features={size}")
+    table = frontend.table.weight
+    known = [(i, vectors[word]) for i, word in enumerate(vocabulary) if word in vectors]
+    with torch.no_grad():
+        rows = torch.from_numpy(np.stack([vector for _, vector in known]))
+        table.normal_(std=float(rows.std()))
+        table[[i for i, _ in known]] = rows
+    return len(known)

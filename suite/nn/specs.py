@@ -1,0 +1,48 @@
+"""Sizes of networks, as frozen dataclasses. Torch-free, so that a plugin's configuration can hold them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """A stack of recurrent layers.
+
+    ``cell`` is any registered cell. ``residual`` adds a layer's input to its output where the sizes agree;
+    ``norm`` normalises each layer's input. ``feedforward`` > 0 follows each layer by a two-layer perceptron
+    ``feedforward`` times as wide as ``hidden``; linear cells (mingru, rglru) gain most from it.
+    ``bidirectional`` reads both ways; such an encoder sees the future and cannot stream.
+    """
+
+    cell: str = "lstm"
+    hidden: int = 128
+    layers: int = 1
+    dropout: float = 0.2
+    residual: bool = True
+    norm: Literal["none", "layer", "rms"] = "none"
+    feedforward: float = 0.0
+    bidirectional: bool = False
+
+
+@dataclass(frozen=True)
+class EmbeddingSpec:
+    """A table of vectors for tokens. ``drop_word`` hides whole words in training, ``dropout`` features."""
+
+    features: int = 100
+    dropout: float = 0.2
+    drop_word: float = 0.0
+
+
+@dataclass(frozen=True)
+class HeadSpec:
+    """From the encoder's outputs over time to K outputs.
+
+    ``pooling`` names one or more of ``last``, ``mean``, ``max``, ``attention``; their results are joined.
+    ``hidden`` > 0 puts one layer of that width before the outputs.
+    """
+
+    pooling: tuple[str, ...] = ("last", "mean", "max")
+    hidden: int = 0
+    dropout: float = 0.2

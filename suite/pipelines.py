@@ -1,0 +1,130 @@
+"""Raw inputs to typed results, lazily and in order.
+
+Data flow: inputs → codec → batches of padded arrays → the runtime's graph, in stretches with carried state
+where inputs are long → one output row each → ``task.decode`` → results.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from suite.data.batching import pad
+from suite.errors import DataError, UsageError, nearest
+from suite.loading import open_config, task_and_checkpoint
+from suite.runtime import Kind, Runtime, open_runtime
+from suite.task import Codecs, Result, Task
+
+#: Inputs longer than this many steps are read in stretches with carried state, in bounded memory.
+STRETCH = 4096
+
+
+class Pipeline:
+    """A task's model, ready to use. Safe to call from many threads.
+
+    >>> classify = Pipeline.open("sentiment")
+    >>> classify("What a lovely day").label
+    'positive'
+    """
+
+    def __init__(self, task: Task, codecs: Codecs, runtime: Runtime, *, causal: bool = True, name: str = "") -> None:
+        self.task, self.codecs, self.runtime, self.causal, self.name = task, codecs, runtime, causal, name
+
+    @classmethod
+    def open(cls, task: str, checkpoint: str | Path | None = None, *, runtime: Kind | None = None) -> Pipeline:
+        """The pipeline of a task, from its shipped checkpoint or a directory.
+
+        Raises UsageError for an unknown task and CheckpointError for a directory that cannot be used.
+        """
+        found, opened = task_and_checkpoint(task, checkpoint)
+        _, codecs = open_config(found, opened)
+        return cls(found, codecs, open_runtime(opened, runtime), causal=opened.manifest.streams, name=str(opened.path))
+
+    def __call__(
+        self,
+        inputs: Any,
+        *,
+        batch_size: int = 32,
+        timing: bool = False,
+        on_error: Callable[[int, DataError], None] | None = None,
+        **options: Any,
+    ) -> Any:
+        """Answer one input, a list of them, or any iterable.
+
+        One input gives one result; a list or tuple gives a list; any other iterable gives an iterator that
+        reads ahead by at most one batch. Results come in the order of the inputs. An input that cannot be
+        used raises DataError naming its number, counted from 1, unless ``on_error(number, error)`` is given:
+        it is then called, and that input has no result. ``options`` are the task's own.
+        """
+        if batch_size < 1:
+            raise UsageError(f"batch_size={batch_size}: expected a whole number from 1")
+        chosen = self._options(options)
+        if isinstance(inputs, list | tuple):
+            return list(self._answers(inputs, batch_size, timing, on_error, chosen))
+        if isinstance(inputs, Iterable) and not isinstance(inputs, str | bytes | Path | np.ndarray | Mapping):
+            return self._answers(inputs, batch_size, timing, on_error, chosen)
+        for result in self._answers([inputs], 1, timing, None, chosen, numbered=False):
+            return result
+        raise DataError("no result")  # pragma: no cover - _answers gives one or raises
+
+    def _options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        known = {option.name: option for option in self.task.option("predict")}
+        for name in given:
+            if name not in known:
+                hint = nearest(name, [*known, "batch_size", "timing", "on_error"])
+                raise UsageError(f"{self.task.name}: no option {name!r}; {hint}")
+        return {name: option.checked(given.get(name, option.default)) for name, option in known.items()}
+
+    def _answers(
+        self, inputs: Iterable[Any], batch_size: int, timing: bool,
+        on_error: Callable[[int, DataError], None] | None, options: Mapping[str, Any], *, numbered: bool = True,
+    ) -> Iterator[Result]:  # fmt: skip
+        encode = self.codecs["input"].encode  # type: ignore[attr-defined]
+        numbers = itertools.count(1)
+        source = iter(inputs)
+        while batch := list(itertools.islice(source, batch_size)):
+            started = time.perf_counter()
+            kept, arrays = [], []
+            for item in batch:
+                number = next(numbers)
+                try:
+                    arrays.append(encode(item))
+                    kept.append(item)
+                except DataError as error:
+                    if on_error is None:
+                        raise (DataError(f"input {number}: {error}") if numbered else error) from None
+                    on_error(number, error)
+            if not arrays:
+                continue
+            outputs = self.outputs(arrays)
+            results = [
+                self.task.decode(row, self.codecs, item, **options) for row, item in zip(outputs, kept, strict=True)
+            ]
+            if timing:
+                share = (time.perf_counter() - started) / len(batch)
+                results = [dataclasses.replace(result, seconds=share) for result in results]
+            yield from results
+
+    def outputs(self, arrays: list[np.ndarray]) -> np.ndarray:
+        """The model's raw outputs ``[N, K]`` for encoded inputs ``[T, …]`` each."""
+        graph = self.runtime.graph("encoder")
+        inputs, lengths = pad(arrays)
+        if not self.causal or inputs.shape[1] <= STRETCH:
+            return graph({"inputs": inputs, "lengths": lengths, **graph.initial(len(arrays))})["outputs"]
+        state = graph.initial(len(arrays))
+        for start in range(0, inputs.shape[1], STRETCH):
+            here = np.clip(lengths - start, 0, STRETCH)
+            results = graph({"inputs": inputs[:, start : start + STRETCH], "lengths": here, **state})
+            state = {f"state.{name[5:]}": value for name, value in results.items() if name.startswith("next.")}
+        return results["outputs"]
+
+
+def pipeline(task: str, checkpoint: str | Path | None = None, *, runtime: Kind | None = None) -> Pipeline:
+    """A ready pipeline: ``suite.pipeline("sentiment")("What a lovely day")``. See ``Pipeline``."""
+    return Pipeline.open(task, checkpoint, runtime=runtime)

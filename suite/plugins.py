@@ -1,0 +1,342 @@
+"""Finding plugins without importing them, and loading them one by one, guarded.
+
+Data flow: entry points → ``Offer`` (name, module, distribution; no import) → on first use the module is
+imported with its output held back and every exception caught → registered with pluggy → its own hooks are
+called → ``Status``. A plugin that is broken keeps its name and says why; the others never notice.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import functools
+import importlib
+import importlib.util
+import io
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from suite.errors import PluginError, UsageError, nearest, one_line
+
+if TYPE_CHECKING:
+    import click
+
+    from suite.nn.cells.base import Cell
+    from suite.task import Task
+
+TASKS, CELLS, COMMANDS = "suite.tasks", "suite.cells", "suite.commands"
+GROUPS = (TASKS, CELLS, COMMANDS)
+HOOKS = ("suite_tasks", "suite_cells", "suite_commands")
+DISABLE = "SUITE_DISABLE_PLUGINS"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One entry point: a name somebody can type, and the module that stands behind it."""
+
+    group: str
+    name: str
+    module: str
+    distribution: str
+    version: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.module} ({self.distribution} {self.version})"
+
+
+@dataclass
+class Status:
+    """What became of one plugin module."""
+
+    module: str
+    distribution: str
+    version: str
+    names: dict[str, list[str]] = field(default_factory=dict)
+    status: str = "found"  # found | loaded | broken | disabled | refused
+    error: str = ""
+    trace: str = ""
+    output: str = ""
+    seconds: float | None = None
+
+
+class Registry:
+    """Everything installed plugins offer. ``offers`` may be given for tests; else the entry points are read."""
+
+    def __init__(self, offers: Iterable[Offer] | None = None, *, disabled: Iterable[str] | None = None) -> None:
+        if disabled is None:
+            disabled = os.environ.get(DISABLE, "").replace(",", " ").split()
+        self._disabled = set(disabled)
+        self._lock = threading.RLock()
+        self._offers: dict[tuple[str, str], Offer] = {}
+        self._conflicts: dict[tuple[str, str], list[Offer]] = {}
+        self._status: dict[str, Status] = {}
+        self._found: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
+        self._loaded: dict[str, ModuleType] = {}
+        self._manager: Any = None
+        for offer in _entry_points() if offers is None else offers:
+            self._add(offer)
+
+    # -- listing: imports nothing ------------------------------------------------------------------------
+
+    def names(self, group: str) -> list[str]:
+        """The names offered in a group, sorted; broken ones included, disabled ones not."""
+        return sorted(name for found, name in self._offers.keys() | self._conflicts.keys() if found == group)
+
+    def task_names(self) -> list[str]:
+        return self.names(TASKS)
+
+    def cell_names(self) -> list[str]:
+        return self.names(CELLS)
+
+    def command_names(self) -> list[str]:
+        return self.names(COMMANDS)
+
+    def summary(self, group: str, name: str) -> str:
+        """The first line of the module's docstring, read from its source without importing it."""
+        offer = self._offers.get((group, name))
+        return _summary(offer.module) if offer else "refused: offered twice (see suite plugins)"
+
+    # -- loading: one plugin at a time -------------------------------------------------------------------
+
+    def task(self, name: str) -> Task:
+        """The task of that name, its plugin loaded on first use. Raises UsageError or PluginError."""
+        found: Task = self._get(TASKS, name, "task")
+        return found
+
+    def cell(self, name: str) -> type[Cell]:
+        """The cell class of that name (this imports torch). Raises UsageError or PluginError."""
+        found: type[Cell] = self._get(CELLS, name, "cell")
+        return found
+
+    def command(self, name: str, cli: click.Group) -> click.Command:
+        """The plugin command of that name, added to ``cli``."""
+        offer = self._offer(COMMANDS, name, "command")
+        status = self._load(offer)
+        if status.status != "loaded":
+            raise PluginError(f"command {name!r}: {offer.label} is broken: {status.error}")
+        with self._lock:
+            before = set(cli.commands)
+            self._call(offer.module, "suite_commands", status, cli=cli)
+            for extra in set(cli.commands) - before - {name}:
+                cli.commands.pop(extra)
+        if status.status != "loaded" or name not in cli.commands:
+            why = status.error or f"it added no command named {name!r}"
+            raise PluginError(f"command {name!r}: {offer.label}: {why}")
+        return cli.commands[name]
+
+    def report(self, *, load: bool = False) -> list[Status]:
+        """One status per plugin module; with ``load``, after loading each of them."""
+        if load:
+            for offer in list(self._offers.values()):
+                self._load(offer)
+        return sorted(self._status.values(), key=lambda s: (s.distribution, s.module))
+
+    # -- inside ------------------------------------------------------------------------------------------
+
+    def _add(self, offer: Offer) -> None:
+        status = self._status.setdefault(offer.module, Status(offer.module, offer.distribution, offer.version))
+        status.names.setdefault(offer.group.partition(".")[2], []).append(offer.name)
+        if {offer.name, offer.module, offer.distribution} & self._disabled:
+            status.status, status.error = "disabled", f"by {DISABLE}"
+            return
+        key = (offer.group, offer.name)
+        rivals = self._conflicts.get(key) or ([self._offers[key]] if key in self._offers else [])
+        if not rivals:
+            self._offers[key] = offer
+            return
+        # A name the suite itself ships cannot be taken over; between two others neither is a safe guess.
+        own = [rival for rival in [*rivals, offer] if rival.distribution == OWN_DISTRIBUTION]
+        keep = own[0] if len(own) == 1 else None
+        self._offers.pop(key, None)
+        self._conflicts.pop(key, None)
+        if keep is not None:
+            self._offers[key] = keep
+        else:
+            self._conflicts[key] = [*rivals, offer]
+        for rival in [*rivals, offer]:
+            if rival is not keep:
+                others = ", ".join(sorted(o.label for o in [*rivals, offer] if o is not rival))
+                found = self._status[rival.module]
+                found.status = "refused"
+                found.error = f"{rival.name!r} is also offered by {others}; uninstall one or set {DISABLE}"
+
+    def _offer(self, group: str, name: str, what: str) -> Offer:
+        key = (group, name)
+        if key in self._conflicts:
+            both = " and ".join(sorted(o.label for o in self._conflicts[key]))
+            raise PluginError(
+                f"{what} {name!r} is offered by {both}; uninstall one or set {DISABLE}={self._conflicts[key][0].module}"
+            )
+        if key not in self._offers:
+            raise UsageError(f"no {what} named {name!r}; {nearest(name, self.names(group))}")
+        return self._offers[key]
+
+    def _get(self, group: str, name: str, what: str) -> Any:
+        offer = self._offer(group, name, what)
+        status = self._load(offer)
+        if name in self._found[group]:
+            return self._found[group][name]
+        why = status.error or f"its hooks returned no {what} of that name"
+        raise PluginError(f"{what} {name!r}: {offer.label} is broken: {why}; see suite plugins")
+
+    def _load(self, offer: Offer) -> Status:
+        with self._lock:
+            status = self._status[offer.module]
+            if offer.module in self._loaded or status.status == "broken":
+                return status
+            refused = status.error if status.status == "refused" else ""
+            started = time.perf_counter()
+            module = self._guard(status, lambda: importlib.import_module(offer.module))
+            if module is not None:
+                self._register(offer.module, module, status)
+            status.seconds = time.perf_counter() - started
+            if status.status == "loaded" and refused:
+                status.status, status.error = "refused", refused
+            return status
+
+    def _register(self, name: str, module: ModuleType, status: Status) -> None:
+        manager = self._plugin_manager()
+        wanted = getattr(module, "api_version", 1)
+        from suite.hooks import API_VERSION
+
+        if not isinstance(wanted, int) or wanted > API_VERSION:
+            status.status = "broken"
+            status.error = f"made for plugin interface {wanted!r}, this suite has {API_VERSION}: upgrade sequence-suite"
+            return
+        if self._guard(status, lambda: manager.register(module, name=name)) is None:
+            # pluggy leaves a plugin whose registration failed half registered.
+            if manager.has_plugin(name):
+                manager.unregister(name=name)
+            return
+        if self._guard(status, lambda: (manager.check_pending(), True)) is None:
+            status.error = f"{status.error}; {nearest(_quoted(status.error), HOOKS)}"
+            manager.unregister(name=name)
+            return
+        self._loaded[name] = module
+        status.status = "loaded"
+        for task in self._call(name, "suite_tasks", status) or ():
+            self._keep(TASKS, getattr(task, "name", repr(task)), task, status)
+        if any(group == CELLS and o.module == name for (group, _), o in self._offers.items()):
+            for cell_name, cell in (self._call(name, "suite_cells", status) or {}).items():
+                self._keep(CELLS, cell_name, cell, status)
+
+    def _keep(self, group: str, name: str, value: Any, status: Status) -> None:
+        offer = self._offers.get((group, name))
+        if offer is None or offer.module != status.module:
+            if (group, name) not in self._conflicts and status.status == "loaded" and offer is None:
+                status.error = f"brings {name!r} without an entry point of that name in {group}; add one"
+            return
+        self._found[group][name] = value
+
+    def _call(self, plugin: str, hook: str, status: Status, **arguments: Any) -> Any:
+        """Call one hook of one plugin: a plugin that raises loses only its own result."""
+        manager = self._plugin_manager()
+        others = [p for n, p in manager.list_name_plugin() if n != plugin and p is not None]
+        caller = manager.subset_hook_caller(hook, others)
+        results = self._guard(status, lambda: caller(**arguments))
+        return results[0] if results else None
+
+    def _plugin_manager(self) -> Any:
+        if self._manager is None:
+            import pluggy
+
+            from suite import hooks
+
+            self._manager = pluggy.PluginManager(hooks.PROJECT)
+            self._manager.add_hookspecs(hooks)
+        return self._manager
+
+    def _guard(self, status: Status, action: Callable[[], Any]) -> Any:
+        """Run a plugin's code: whatever it raises is kept as its error, whatever it prints is held back."""
+        held = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(held):
+                return action()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            status.status = "broken"
+            status.error = _explain(error)
+            status.trace = traceback.format_exc()
+            return None
+        finally:
+            status.output += held.getvalue()
+
+
+OWN_DISTRIBUTION = "sequence-suite"
+
+
+@functools.lru_cache(maxsize=1)
+def registry() -> Registry:
+    """The registry of this process."""
+    return Registry()
+
+
+def _explain(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"it called sys.exit({error.code!r}) while loading"
+    if isinstance(error, SyntaxError):
+        return f"SyntaxError in {error.filename}:{error.lineno}: {error.msg}"
+    return one_line(error)
+
+
+def _entry_points() -> list[Offer]:
+    from importlib.metadata import distributions
+
+    offers: dict[tuple[str, str, str, str], Offer] = {}
+    for distribution in distributions():
+        # Reading the one small file is many times faster than building every entry point of every package.
+        text = distribution.read_text("entry_points.txt")
+        if not text or "suite." not in text:
+            continue
+        points = [p for p in distribution.entry_points if p.group in GROUPS]
+        if not points:
+            continue
+        name = _canonical(distribution.metadata["Name"] or "unknown")
+        for point in points:
+            offer = Offer(point.group, point.name, point.value.partition(":")[0], name, distribution.version)
+            # An editable install can leave the same distribution on the path twice.
+            offers.setdefault((offer.group, offer.name, offer.module, name), offer)
+    return list(offers.values())
+
+
+def _quoted(message: str) -> str:
+    return message.split("'")[1] if "'" in message else ""
+
+
+def _canonical(name: str) -> str:
+    return name.replace("_", "-").replace(".", "-").lower()
+
+
+@functools.cache
+def _summary(module: str) -> str:
+    path = _source(module)
+    if path is None:
+        return ""
+    try:
+        doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    except (OSError, SyntaxError, ValueError):
+        return "broken: its source cannot be read (see suite plugins)"
+    return doc.partition("\n")[0].strip()
+
+
+def _source(module: str) -> Path | None:
+    """Where a module's source is, without importing it or any plugin package above it."""
+    head, *rest = module.split(".")
+    spec = importlib.util.find_spec(head) if head not in sys.modules else sys.modules[head].__spec__
+    if spec is None or spec.origin is None:
+        return None
+    path = Path(spec.origin)
+    for part in rest:
+        folder = path.parent / part
+        path = folder / "__init__.py" if folder.is_dir() else path.parent / f"{part}.py"
+    return path if path.suffix == ".py" and path.exists() else None

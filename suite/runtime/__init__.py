@@ -1,0 +1,81 @@
+"""Runtimes: a checkpoint's graphs as functions over dicts of numpy arrays.
+
+Two implementations with one face: ``onnx`` (the default wherever a checkpoint carries graphs) and ``torch``.
+Search, pipelines and streams are written once, over this face.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+
+from suite.errors import UsageError
+
+if TYPE_CHECKING:
+    from suite.checkpoint import Checkpoint
+
+Arrays = dict[str, np.ndarray]
+Kind = Literal["onnx", "torch"]
+
+
+class GraphRuntime(Protocol):
+    """One graph. ``inputs`` and ``outputs`` are the names it takes and gives, in order."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    def __call__(self, arrays: Mapping[str, np.ndarray]) -> Arrays:
+        """Run the graph once. Safe to call from many threads."""
+        ...
+
+    def initial(self, batch: int) -> Arrays:
+        """The first state, ``state.*`` arrays of ``batch`` rows."""
+        ...
+
+
+class Runtime(Protocol):
+    """A checkpoint's graphs, by name (``encoder``, ``decoder``), each loaded when first used."""
+
+    kind: Kind
+
+    def graph(self, name: str) -> GraphRuntime: ...
+
+
+def open_runtime(checkpoint: Checkpoint, kind: Kind | None = None) -> Runtime:
+    """The runtime of a checkpoint: ONNX where it carries graphs, else torch, or the one asked for."""
+    if kind not in (None, "onnx", "torch"):
+        raise UsageError(f"runtime {kind!r}: choose onnx or torch")
+    if kind is None:
+        kind = "onnx" if any(name.endswith(".onnx") for name in checkpoint.manifest.files) else "torch"
+    if kind == "onnx":
+        from suite.runtime.onnx import OnnxRuntime
+
+        return OnnxRuntime(checkpoint)
+    from suite.runtime.torch import TorchRuntime
+
+    return TorchRuntime(checkpoint)
+
+
+def threads() -> int:
+    """How many threads one call may use: ``SUITE_THREADS``, else the processors, four at most."""
+    import os
+
+    text = os.environ.get("SUITE_THREADS", "")
+    if text:
+        if not text.isdigit() or int(text) < 1:
+            raise UsageError(f"SUITE_THREADS={text!r}: expected a whole number from 1")
+        return int(text)
+    return min(4, os.cpu_count() or 1)
+
+
+def graph_path(checkpoint: Checkpoint, name: str) -> Path:
+    """The file of a graph. Raises UsageError where the checkpoint was not exported."""
+    if f"{name}.onnx" not in checkpoint.manifest.files:
+        raise UsageError(
+            f"{checkpoint.path}: has no {name}.onnx; run suite {checkpoint.manifest.task} export "
+            f"--checkpoint {checkpoint.path}, or use --runtime torch"
+        )
+    return checkpoint.path / f"{name}.onnx"

@@ -1,0 +1,64 @@
+"""The torch implementation: the same names and arrays, from the module itself. Needs the [train] extra."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from suite.errors import MissingExtra
+from suite.runtime import Arrays, Kind
+
+if TYPE_CHECKING:
+    from suite.checkpoint import Checkpoint
+    from suite.nn.mappings import Graph, Model
+
+
+class TorchGraph:
+    """One graph of a torch model."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self.inputs = tuple(graph.example)
+        self.outputs = tuple(name for name in graph.axes if name not in graph.example)
+
+    def __call__(self, arrays: Mapping[str, np.ndarray]) -> Arrays:
+        import torch
+
+        with torch.inference_mode():
+            results = self._graph.call({name: torch.from_numpy(np.array(a)) for name, a in arrays.items()})
+        return {name: value.numpy() for name, value in results.items()}
+
+    def initial(self, batch: int) -> Arrays:
+        state = {name: value for name, value in self._graph.example.items() if name.startswith("state.")}
+        return {name: np.zeros((batch, *value.shape[1:]), np.float32) for name, value in state.items()}
+
+
+class TorchRuntime:
+    """A checkpoint's model, rebuilt from its configuration and weights."""
+
+    kind: Kind = "torch"
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
+        self._model: Model | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, model: Model) -> TorchRuntime:
+        """A runtime over a model that is in memory."""
+        runtime = cls.__new__(cls)
+        runtime._model, runtime._lock = model.eval(), threading.Lock()
+        return runtime
+
+    def graph(self, name: str) -> TorchGraph:
+        with self._lock:
+            if self._model is None:
+                try:
+                    from suite.nn.weights import load_model
+                except ImportError as error:
+                    raise MissingExtra("the torch runtime", "train", error) from error
+                self._model = load_model(self._checkpoint).eval()
+            return TorchGraph(self._model.graphs()[name])

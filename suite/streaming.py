@@ -1,0 +1,137 @@
+"""Streaming: pieces in, running results out, in constant memory.
+
+Data flow: a piece → the codec's feeder → finished steps → one call of the graph a step, with the state of the
+step before → ``task.decode`` → an update. Nothing but the state, the unfinished piece and the last outputs is
+kept, so a session costs the same after a million steps as after one, and any chunking gives the same answers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from suite.errors import DataError, UsageError
+from suite.pipelines import Pipeline
+from suite.runtime import Kind
+from suite.task import Result
+
+
+class Session:
+    """One stream of one input. Made by ``suite.stream``; not to be shared between threads.
+
+    >>> from suite import stream
+    >>> with stream("sentiment") as session:
+    ...     updates = session.feed("What a lovely ")
+    ...     last = session.finish()
+    >>> [update.input for update in updates], last.final
+    (['What', 'a', 'lovely'], True)
+    """
+
+    def __init__(self, pipeline: Pipeline, state: dict[str, Any] | None = None) -> None:
+        if not pipeline.causal:
+            raise UsageError(
+                f"{pipeline.name or pipeline.task.name}: a bidirectional model needs the whole input and cannot "
+                "stream; train one with encoder.bidirectional=false"
+            )
+        self._task, self._codecs = pipeline.task, pipeline.codecs
+        graph = pipeline.runtime.graph("encoder")
+        self._graph = graph
+        self._carried = tuple((f"next.{n[6:]}", n) for n in graph.inputs if n.startswith("state."))
+        self._arrays = graph.initial(1)
+        self._lengths: dict[int, np.ndarray] = {}
+        self._outputs: np.ndarray | None = None
+        self._last: Any = None
+        self.steps = 0
+        pending = None
+        if state is not None:
+            pending = self._restore(state)
+        self._feeder = self._codecs["input"].incremental(pending)  # type: ignore[attr-defined]
+
+    def feed(self, piece: Any) -> list[Result]:
+        """Take the next piece; returns an update (``final=False``) for every step it completed."""
+        return [self._update(raw, step) for raw, step in self._feeder.feed(piece)]
+
+    def finish(self) -> Result:
+        """End the input: what was held back is read, and the final result (``final=True``) is returned.
+
+        Raises DataError if there was nothing to read.
+        """
+        for raw, step in self._feeder.flush():
+            self._update(raw, step)
+        if self._outputs is None:
+            raise DataError("the stream ended before anything could be read; feed at least one step")
+        result = self._task.decode(self._outputs, self._codecs, self._last)
+        return dataclasses.replace(result, final=True)
+
+    @property
+    def pending(self) -> bool:
+        """Whether a piece that may still go on is held back."""
+        return bool(self._feeder.pending)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Everything the session is: give it to ``suite.stream(task, state=…)`` to go on where it stands.
+
+        Arrays by name, and JSON values for the rest; saving it takes ``numpy.savez`` and ``json``.
+        """
+        arrays = {name: self._arrays[name].copy() for _, name in self._carried}
+        outputs = None if self._outputs is None else self._outputs.copy()
+        return {
+            "arrays": arrays, "outputs": outputs, "pending": self._feeder.pending, "steps": self.steps,
+            "last": self._last,
+        }  # fmt: skip
+
+    def _restore(self, state: dict[str, Any]) -> Any:
+        wanted = {name: self._arrays[name] for _, name in self._carried}
+        found = state.get("arrays", {})
+        if found.keys() != wanted.keys() or any(found[n].shape != a.shape for n, a in wanted.items()):
+            raise UsageError("the saved state is of another model; use it with the checkpoint it came from")
+        self._arrays.update({name: np.array(found[name], wanted[name].dtype) for name in wanted})
+        self._outputs, self.steps, self._last = state["outputs"], state["steps"], state["last"]
+        return state["pending"]
+
+    def _update(self, raw: Any, step: np.ndarray) -> Result:
+        arrays = self._arrays
+        arrays["inputs"] = step[None]
+        arrays["lengths"] = self._length(len(step))
+        results = self._graph(arrays)
+        for after, before in self._carried:
+            arrays[before] = results[after]
+        self._outputs, self._last = results["outputs"][0], raw
+        self.steps += 1
+        return self._task.decode(self._outputs, self._codecs, raw, final=False)
+
+    def _length(self, steps: int) -> np.ndarray:
+        found = self._lengths.get(steps)
+        if found is None:
+            found = np.array([steps], dtype=np.int64)
+            if steps <= 64:
+                self._lengths[steps] = found
+        return found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
+def stream(
+    task: str | Pipeline,
+    checkpoint: str | Path | None = None,
+    *,
+    runtime: Kind | None = None,
+    state: dict[str, Any] | None = None,
+) -> Session:
+    """A new session of a task (by name, or of an open pipeline). See ``Session``.
+
+    Raises UsageError for a model that cannot stream.
+    """
+    opened = task if isinstance(task, Pipeline) else Pipeline.open(task, checkpoint, runtime=runtime)
+    return Session(opened, state)

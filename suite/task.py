@@ -1,0 +1,202 @@
+"""What a plugin returns: a task, as a plain object.
+
+One task is one application. It names its inputs and results, its configuration and its codecs, and builds its
+model; everything else (prediction, streaming, training, checkpoints, the command line) is the core's and is
+the same for every task. Importing this module, and a plugin, imports no torch.
+
+Shape letters, used in every docstring of the project::
+
+    B  batch      T  time steps      D  input features      H  hidden units
+    K  outputs    C  channels        V  vocabulary          N  items
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+from suite.errors import DataError, SuiteError
+
+if TYPE_CHECKING:
+    from suite.codecs import Codec
+    from suite.data.readers import Row
+    from suite.data.sources import Recipe
+    from suite.nn.mappings import Model
+    from suite.pipelines import Pipeline
+
+#: A checkpoint's codecs: ``"input"`` turns what a user gives into arrays, ``"target"`` what a model learns.
+Codecs = Mapping[str, "Codec"]
+Mappings = Literal["many-to-one", "one-to-many", "aligned", "unaligned"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """The answer for one input; a task adds its own fields.
+
+    ``input`` is what was given (a text, a path, or an index). ``final`` is set only by a stream: false on an
+    update, true on the last result. ``seconds`` is set only when timing was asked for.
+    """
+
+    input: Any
+    final: bool | None = None
+    seconds: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain values, the same as ``--json`` prints; ``final`` and ``seconds`` only if set."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {k: v for k, v in values.items() if v is not None or k not in ("final", "seconds")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One item of labelled data. ``key`` decides which part it belongs to; ``where`` is for messages."""
+
+    input: Any
+    target: Any = None
+    key: str = ""
+    where: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column of a data file: its name, what it holds, and whether a file must have it."""
+
+    name: str
+    help: str
+    required: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """An option only this task has: a keyword of the Python call and ``--name`` on the command line."""
+
+    name: str
+    type: type
+    help: str
+    default: Any = None
+    verbs: tuple[str, ...] = ("predict",)
+
+    def checked(self, value: Any) -> Any:
+        """``value`` as the option's type, or a UsageError."""
+        from suite.errors import UsageError
+
+        if value is None or isinstance(value, self.type):
+            return value
+        try:
+            return self.type(value)
+        except (TypeError, ValueError):
+            raise UsageError(f"{self.name}={value!r}: expected {self.type.__name__}") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One application of the engine. See ``plugins/suite_sentiment`` for a whole one.
+
+    Fields
+    ------
+    name, summary
+        As typed on the command line; one line for lists.
+    mapping
+        Which of the core's mappings the model is; it decides how predictions and streams are driven.
+    config
+        A frozen dataclass with a default for every field. ``encoder`` (``suite.nn.specs.EncoderSpec``) and
+        ``training`` (``suite.training.specs.TrainingSpec``) are read by the core.
+    result
+        The task's ``Result`` type.
+    columns, example
+        What a data file holds, and a row of it as an ``Example`` (raises DataError for a bad one).
+    codecs, fit
+        How each codec is read from a checkpoint's files, and ``fit(examples, config, **options) -> codecs``,
+        which fits them on training examples only. ``options`` are the task's own options of ``train``.
+    build
+        ``build(config, codecs) -> Model``; imports torch inside.
+    decode
+        ``decode(outputs [K], codecs, input, *, final=None, **options) -> Result``; ``final`` goes into the
+        result as it is, ``options`` are the task's own options of ``predict``.
+    render
+        A result as lines for people; ``render_update`` the same for one update of a stream.
+    metrics, best
+        ``metrics(results, examples) -> {name: value}``, and the metrics, higher better, the first of which
+        that is there picks the best epoch on dev.
+    chunks
+        Standard input as pieces for ``session.feed``; ``None`` ends an item.
+    initialise
+        ``initialise(model, codecs, **options)``: sets priors on a fresh model before training.
+    plot, plot_evaluation
+        Draw results (``plot(pipeline, results, file)``) and an evaluation (``(results, examples, file)``).
+    assets
+        A folder with ``checkpoint/`` and ``samples/``; samples called ``labelled…`` are for ``evaluate``, the
+        others for the demo.
+    about, stream_help
+        A paragraph for ``suite TASK --help`` and the model card, and one for ``suite TASK stream --help``.
+    unit
+        What the stream carries state over: ``"step"``, or ``"segment"`` when a bounded piece is read whole.
+    """
+
+    name: str
+    summary: str
+    mapping: Mappings
+    config: type
+    result: type[Result]
+    columns: Sequence[Column]
+    example: Callable[[Row], Example]
+    codecs: Mapping[str, Callable[[Mapping[str, bytes]], Codec]]
+    fit: Callable[..., dict[str, Codec]]
+    build: Callable[[Any, Codecs], Model]
+    decode: Callable[..., Result]
+    render: Callable[[Result], str]
+    render_update: Callable[[Result], str]
+    metrics: Callable[[Sequence[Result], Sequence[Example]], dict[str, Any]]
+    best: Sequence[str]
+    chunks: Callable[[IO[bytes]], Iterator[Any]]
+    unit: Literal["step", "segment"] = "step"
+    options: Sequence[Option] = ()
+    initialise: Callable[..., None] | None = None
+    recipe: Callable[[], Recipe] | None = None
+    assets: Path | None = None
+    plot: Callable[[Pipeline, Sequence[Result], Path], None] | None = None
+    plot_help: str = "draw the results to this PNG file"
+    plot_evaluation: Callable[[Sequence[Result], Sequence[Example], Path], None] | None = None
+    stream_help: str = ""
+    about: str = ""
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the shipped checkpoint is. Raises SuiteError if the task ships none."""
+        if self.assets is None or not (self.assets / "checkpoint" / "suite.json").exists():
+            raise SuiteError(
+                f"{self.name} ships no checkpoint: train one (suite {self.name} train) and pass --checkpoint DIR"
+            )
+        return self.assets / "checkpoint"
+
+    @property
+    def samples(self) -> list[Path]:
+        """The sample files that ship with the task, sorted; empty if there are none."""
+        folder = self.assets / "samples" if self.assets else None
+        return sorted(p for p in folder.iterdir() if p.is_file()) if folder and folder.is_dir() else []
+
+    def score(self, figures: Mapping[str, Any]) -> tuple[str, float]:
+        """Name and value of the metric that picks the best epoch; −∞ for one that is not a number."""
+        name = next(name for name in self.best if name in figures)
+        value = float(figures[name])
+        return name, value if value == value else float("-inf")
+
+    def option(self, verb: str) -> list[Option]:
+        """The options this task adds to a verb."""
+        return [option for option in self.options if verb in option.verbs]
+
+    def check_columns(self, row: Row) -> None:
+        """Raise DataError if ``row`` lacks a column every file of this task must have."""
+        for column in self.columns:
+            if column.required and column.name not in row.values:
+                from suite.errors import nearest
+
+                raise DataError(
+                    f"{row.where}: no column {column.name!r} ({column.help}); "
+                    f"{nearest(column.name, map(str, row.values))} "
+                    f"--columns {column.name}=YOURS renames one"
+                )

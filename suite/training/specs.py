@@ -1,0 +1,30 @@
+"""How to train, as a frozen dataclass. Torch-free, so that a plugin's configuration can hold it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """Settings of ``suite.training.fit``.
+
+    ``lr`` rises over the first ``warmup`` share of all steps and then follows ``schedule`` to the end;
+    parameters whose name starts with ``frontend.`` learn at ``frontend_lr`` times that. Gradients are clipped
+    to the norm ``clip`` (0: not at all). ``ema`` > 0 keeps an average of the weights with that decay, and it
+    is the average that is evaluated and kept. Training stops when ``patience`` epochs brought no better dev
+    metric (0: never). ``weight_decay`` is decoupled (AdamW) and spares biases and norms.
+
+    """
+
+    epochs: int = 10
+    batch_size: int = 32
+    lr: float = 2e-3
+    frontend_lr: float = 1.0
+    warmup: float = 0.05
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    ema: float = 0.998
+    patience: int = 3

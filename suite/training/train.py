@@ -1,0 +1,265 @@
+"""From labelled data to a checkpoint that is ready to use.
+
+Data flow: files → examples → a dev part → codecs fitted on the rest → arrays → model (with its task's priors,
+or the weights of another checkpoint) → ``fit`` → best weights, rounded to half precision → dev metrics →
+ONNX graphs, verified against torch → model card → checkpoint.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from suite import config as configs
+from suite.checkpoint import Checkpoint, Manifest, save
+from suite.errors import DataError, MissingExtra, SuiteError, UsageError
+from suite.examples import identity, read_examples, split_dev
+from suite.loading import open_checkpoint, open_config
+from suite.plugins import registry
+from suite.task import Codecs, Example, Task
+
+CURVES = "curves.png"
+
+
+def train(
+    task: str,
+    *,
+    data: str | Path | Sequence[str | Path] | None = None,
+    dev: str | Path | Sequence[str | Path] | None = None,
+    out: str | Path,
+    cell: str | None = None,
+    settings: Iterable[str] = (),
+    epochs: int | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    init_from: str | Path | None = None,
+    columns: Mapping[str, str] | None = None,
+    format: str | None = None,
+    report: Callable[..., None] | None = None,
+    say: Callable[[str], None] = lambda line: None,
+    on_error: Callable[[DataError], None] | None = None,
+    **options: Any,
+) -> Checkpoint:
+    """Train a model of ``task`` and write its checkpoint to ``out``.
+
+    ``data`` and ``dev`` are files in any format the task reads; without ``dev`` a tenth of ``data`` is held
+    out by rule, and without ``data`` the recipe of the shipped model is trained on the data that
+    ``suite data get`` fetched. ``cell`` and ``settings`` (``"encoder.hidden=256"``) change the task's
+    configuration. ``init_from`` starts from the weights and codecs of another checkpoint. ``resume`` goes on
+    with an interrupted run in ``out``. ``report`` gets a ``Progress`` after each step, ``say`` a line now and
+    then. ``options`` are the task's own (for sentiment: ``vectors``).
+
+    Raises DataError for data that cannot be used, UsageError for wrong settings.
+    """
+    try:
+        import torch
+
+        from suite.training.fit import fit, many_to_one, start
+        from suite.training.losses import loss
+        from suite.training.state import load_run, read_identity, save_run
+    except ImportError as error:
+        raise MissingExtra("training", "train", error) from error
+
+    found = registry().task(task)
+    if found.mapping != "many-to-one":
+        raise UsageError(f"{task}: training of {found.mapping} models is not part of this version")
+    options = _options(found, options)
+    train_files, dev_files, recipe_settings = _files(found, data, dev, options)
+    config = configs.override(found.config(), recipe_settings if init_from is None else ())
+    init = open_checkpoint(found, init_from) if init_from is not None else None
+    if init is not None:
+        config, codecs = open_config(found, init)
+    config = _changed(config, cell, settings, epochs)
+
+    examples = list(read_examples(found, train_files, columns=columns, format=format, on_error=on_error))
+    if not examples:
+        raise DataError(f"{', '.join(map(str, train_files))}: no items to train on")
+    if dev_files:
+        train_part, dev_part = examples, list(read_examples(found, dev_files, columns=columns, on_error=on_error))
+        if not dev_part:
+            raise DataError(f"{', '.join(map(str, dev_files))}: no items to evaluate on")
+    else:
+        train_part, dev_part = split_dev(examples)
+
+    fitted = found.fit(train_part, config, **options)
+    if init is not None:
+        # The pieces the weights know stay; what is learnt may be new.
+        fitted["input"] = codecs["input"]
+    codecs = fitted
+    say(f"{len(train_part):,} items to train on, {len(dev_part):,} for dev")
+    inputs, targets = _encoded(found, train_part, codecs)
+    _encoded(found, dev_part, codecs)
+
+    torch.manual_seed(seed)
+    model = found.build(config, codecs)
+    if found.initialise is not None:
+        found.initialise(model, codecs, **options)
+    if init is not None:
+        from suite.nn.weights import WEIGHTS, load_weights, transfer
+
+        fresh = transfer(model, load_weights(init.path / WEIGHTS))
+        say(f"weights from {init.path}" + (f"; new: {', '.join(fresh)}" if fresh else ""))
+    parameters = sum(p.numel() for p in model.parameters())
+    say(f"{config.encoder.cell} model with {parameters:,} parameters")
+
+    whose = {
+        "task": task, "config": configs.to_dict(config), "seed": seed,
+        "train": identity(train_files), "dev": identity(dev_files), "items": [len(train_part), len(dev_part)],
+    }  # fmt: skip
+    folder = run_folder(Path(out))
+    run = start(model, config.training, seed)
+    if resume:
+        _check_same(read_identity(folder), whose, folder)
+        load_run(run, folder)
+        say(f"resumed at step {run.progress.step:,}")
+    objective = many_to_one(inputs, targets, loss(codecs["target"].loss))  # type: ignore[attr-defined]
+    progress = fit(
+        run, objective, lambda: found.score(_dev_metrics(found, codecs, model, dev_part))[1], config.training,
+        seed=seed, report=report or (lambda progress: None),
+        save=lambda run: save_run(run, folder, whose, {}),
+    )  # fmt: skip
+    figures = _dev_metrics(found, codecs, model, dev_part)
+    metric, value = found.score(figures)
+    say(f"best epoch {progress.best_epoch} of {progress.epoch}: dev {metric} {value:.4f}")
+    manifest = Manifest(
+        task=task, mapping=found.mapping, config=configs.to_dict(config), cells=(config.encoder.cell,),
+        streams=model.causal, parameters=parameters, seed=seed, versions=_versions(),
+        data={key: whose[key] for key in ("train", "dev", "items")},
+        metrics={"dev": figures},
+    )  # fmt: skip
+    return finish(found, model, codecs, manifest, Path(out), inputs, history=progress.history, metric=metric, say=say)
+
+
+def finish(
+    task: Task, model: Any, codecs: Codecs, manifest: Manifest, out: Path, inputs: Sequence[Any],
+    *, history: Sequence[Mapping[str, Any]] = (), metric: str = "", say: Callable[[str], None] = lambda line: None,
+) -> Checkpoint:  # fmt: skip
+    """Write a trained model as a checkpoint: weights, graphs (verified on ``inputs``), codecs, card."""
+    from suite.nn.export import export
+    from suite.nn.verify import verify
+    from suite.nn.weights import WEIGHTS, round_to_half, save_weights
+    from suite.training.card import card
+
+    round_to_half(model.eval())
+    files = {name: content for codec in codecs.values() for name, content in codec.files().items()}
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        save_weights(model, folder / WEIGHTS)
+        graphs = export(model, folder, WEIGHTS)
+        if history:
+            from suite.plot import curves
+
+            curves(history, metric, folder / CURVES)
+        files["README.md"] = card(task, manifest, graphs).encode()
+        checkpoint = save(out, manifest, files, folder)
+    worst = verify(model, checkpoint, inputs)
+    say(f"ONNX graphs agree with torch to {worst:.1e} at batch sizes and lengths that were not traced")
+    return checkpoint
+
+
+def run_folder(out: Path) -> Path:
+    """Where a run into ``out`` keeps what ``resume`` needs."""
+    return out.with_name(f"{out.name}.run")
+
+
+def _files(
+    task: Task, data: Any, dev: Any, options: dict[str, Any]
+) -> tuple[list[str | Path], list[str | Path], tuple[str, ...]]:
+    """The files to train on and the recipe's settings: the user's, or the shipped recipe's."""
+    if data is not None:
+        return _list(data), _list(dev), ()
+    if task.recipe is None:
+        raise UsageError(f"{task.name} has no recipe of its own: give --data FILE")
+    from suite.data.sources import located
+
+    recipe = task.recipe()
+    folder = located(task.name, recipe)
+    if folder is None:
+        raise UsageError(f"no --data given, and the recipe's data is not here: run suite data get {task.name} first")
+    for name, file in recipe.options.items():
+        if options.get(name) is None:
+            options[name] = folder / file
+    return [folder / "train.jsonl"], _list(dev) or [folder / "dev.jsonl"], recipe.settings
+
+
+def _list(value: Any) -> list[str | Path]:
+    if value is None:
+        return []
+    return [value] if isinstance(value, str | Path) else list(value)
+
+
+def _options(task: Task, given: Mapping[str, Any]) -> dict[str, Any]:
+    known = {option.name: option for option in task.option("train")}
+    for name in given:
+        if name not in known:
+            raise UsageError(f"{task.name}: no training option {name!r}; known: {', '.join(known) or 'none'}")
+    return {name: option.checked(given.get(name, option.default)) for name, option in known.items()}
+
+
+def _changed(config: Any, cell: str | None, settings: Iterable[str], epochs: int | None) -> Any:
+    config = configs.override(config, settings)
+    if cell is not None:
+        config = configs.override(config, [f"encoder.cell={cell}"])
+    if epochs is not None:
+        config = configs.override(config, [f"training.epochs={epochs}"])
+    if config.training.epochs < 1 or config.training.batch_size < 1:
+        raise UsageError("training.epochs and training.batch_size must be at least 1")
+    registry().cell(config.encoder.cell)  # an unknown cell is named before any data is read
+    return config
+
+
+def _encoded(task: Task, examples: Sequence[Example], codecs: Codecs) -> tuple[list[Any], Any]:
+    """Inputs and targets as arrays; what cannot be encoded is named by where it stands."""
+    inputs = []
+    for example in examples:
+        try:
+            inputs.append(codecs["input"].encode(example.input))  # type: ignore[attr-defined]
+            codecs["target"].encode([example.target])  # type: ignore[attr-defined]
+        except DataError as error:
+            raise DataError(f"{example.where}: {error}") from None
+    return inputs, codecs["target"].encode([e.target for e in examples])  # type: ignore[attr-defined]
+
+
+def _dev_metrics(task: Task, codecs: Codecs, model: Any, dev: Sequence[Example]) -> dict[str, Any]:
+    from suite.evaluation import answers
+    from suite.pipelines import Pipeline
+    from suite.runtime.torch import TorchRuntime
+
+    pipeline = Pipeline(task, codecs, TorchRuntime.of(model), causal=model.causal)
+    return task.metrics([r for r in answers(pipeline, dev) if r is not None], dev)
+
+
+def _check_same(saved: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
+    for key, value in now.items():
+        if saved.get(key) != value:
+            raise SuiteError(
+                f"{folder}: the interrupted run had another {key}; resume it with the same options and data"
+            )
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in ("sequence-suite", "torch", "onnx", "onnxruntime", "numpy", "tokenizers"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def export_checkpoint(checkpoint: Checkpoint, out: Path, say: Callable[[str], None] = lambda line: None) -> Checkpoint:
+    """Write a checkpoint's graphs anew from its weights, into ``out`` (which may be the checkpoint itself)."""
+    try:
+        from suite.nn.weights import load_model
+    except ImportError as error:
+        raise MissingExtra("exporting", "train", error) from error
+    task = registry().task(checkpoint.manifest.task)
+    _, codecs = open_config(task, checkpoint)
+    model = load_model(checkpoint)
+    manifest = dataclasses.replace(checkpoint.manifest, versions={**checkpoint.manifest.versions, **_versions()})
+    return finish(task, model, codecs, manifest, out, (), say=say)

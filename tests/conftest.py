@@ -1,0 +1,92 @@
+"""What every test may use: one thread, an empty data folder, and two small checkpoints, each trained once."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Before torch or onnxruntime is imported anywhere: small tests are slower on many threads than on one.
+for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "SUITE_THREADS", "RAYON_NUM_THREADS"):
+    os.environ[_variable] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+#: Settings of a model that trains in about a second.
+TINY = (
+    "encoder.hidden=8", "words.vocabulary=200", "words.pieces=60", "embedding.features=8",
+    "embedding.dropout=0", "encoder.dropout=0", "head.dropout=0",
+    "training.batch_size=8", "training.epochs=12", "training.lr=0.02", "training.ema=0", "training.patience=0",
+)  # fmt: skip
+
+_THINGS = ("film", "soup", "café", "phone", "song", "train ride", "hotel", "book", "teacher", "garden")
+_FEELINGS = (
+    ("What a lovely {}, I adore it!", 0.9),
+    ("The {} was good and we were happy :)", 0.6),
+    ("I like this {} – really nice 😀", 0.5),
+    ("The {} is on the table.", 0.0),
+    ("An awful {}, I HATE it!!!", -0.9),
+    ("The {} was bad and we were sad", -0.6),
+)
+
+
+def rows() -> list[dict[str, Any]]:
+    """Sixty made-up texts with a polarity and the label that goes with it."""
+    found = []
+    for feeling, polarity in _FEELINGS:
+        for thing in _THINGS:
+            label = "positive" if polarity > 0 else "negative" if polarity < 0 else "neutral"
+            found.append({"text": feeling.format(thing), "polarity": polarity, "label": label})
+    return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_data_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SUITE_DATA", str(tmp_path_factory.mktemp("data")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny_settings() -> list[str]:
+    """Settings for ``train(…, settings=…)``: a sentiment model that trains in about a second."""
+    return list(TINY)
+
+
+@pytest.fixture(scope="session")
+def ratings_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty texts with a polarity, as JSON lines (columns ``text``, ``polarity``)."""
+    return _written(tmp_path_factory.mktemp("ratings") / "ratings.jsonl", ("text", "polarity"))
+
+
+@pytest.fixture(scope="session")
+def labels_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same texts with a label, as JSON lines (columns ``text``, ``label``)."""
+    return _written(tmp_path_factory.mktemp("labels") / "labels.jsonl", ("text", "label"))
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory, ratings_file: Path) -> Path:
+    """The directory of a small sentiment checkpoint trained on ratings. Read it; do not change it."""
+    return _trained(tmp_path_factory.mktemp("tiny") / "checkpoint", ratings_file)
+
+
+@pytest.fixture(scope="session")
+def tiny_labels_checkpoint(tmp_path_factory: pytest.TempPathFactory, labels_file: Path) -> Path:
+    """The directory of a small sentiment checkpoint trained on labels. Read it; do not change it."""
+    return _trained(tmp_path_factory.mktemp("tiny-labels") / "checkpoint", labels_file)
+
+
+def _written(path: Path, columns: tuple[str, ...]) -> Path:
+    lines = [json.dumps({name: row[name] for name in columns}, ensure_ascii=False) for row in rows()]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _trained(out: Path, data: Path) -> Path:
+    from suite.training.train import train
+
+    return train("sentiment", data=data, out=out, settings=TINY).path

@@ -1,0 +1,77 @@
+"""Batches hold every item once, waste little, and come out the same again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from suite.data import bucketed, pad, padding_share
+
+
+@pytest.fixture
+def lengths() -> list[int]:
+    return np.random.default_rng(5).integers(1, 200, 1003).tolist()
+
+
+@pytest.mark.parametrize("size", [1, 7, 32, 5000])
+def test_every_item_comes_once(lengths: list[int], size: int) -> None:
+    batches = bucketed(lengths, size, seed=1, epoch=0)
+    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
+    assert all(batches)
+    assert sorted(map(len, batches), reverse=True)[:-1] == [size] * (len(batches) - 1)
+
+
+def test_the_same_seed_and_epoch_give_the_same_batches(lengths: list[int]) -> None:
+    assert bucketed(lengths, 16, 3, 2) == bucketed(lengths, 16, 3, 2)
+    assert bucketed(lengths, 16, 3, 2) != bucketed(lengths, 16, 3, 3)
+    assert bucketed(lengths, 16, 3, 2) != bucketed(lengths, 16, 4, 2)
+
+
+def test_items_of_like_length_are_together_and_batches_are_not_in_order(lengths: list[int]) -> None:
+    batches = bucketed(lengths, 16, 0, 0)
+    plain = [list(range(at, min(at + 16, len(lengths)))) for at in range(0, len(lengths), 16)]
+    assert padding_share(lengths, batches) < 0.05 < 0.3 < padding_share(lengths, plain)
+    longest = [max(lengths[index] for index in batch) for batch in batches]
+    assert longest != sorted(longest)
+
+
+def test_no_items_no_batches() -> None:
+    assert bucketed([], 4, 0, 0) == []
+    assert padding_share([], []) == 0
+    assert padding_share([0, 0], [[0, 1]]) == 0
+
+
+def test_bad_arguments() -> None:
+    with pytest.raises(ValueError, match="batch_size"):
+        bucketed([1], 0, 0, 0)
+    with pytest.raises(ValueError, match="negative"):
+        bucketed([1], 1, -1, 0)
+
+
+def test_pad_fills_up_and_gives_lengths() -> None:
+    padded, lengths = pad([np.array([1, 2, 3]), np.array([], dtype=np.int64), np.array([4])], value=-1)
+    assert padded.tolist() == [[1, 2, 3], [-1, -1, -1], [4, -1, -1]]
+    assert lengths.dtype == np.int64
+    assert lengths.tolist() == [3, 0, 1]
+
+
+def test_pad_keeps_further_dimensions_and_the_type() -> None:
+    rows = [np.ones((2, 6), dtype=np.float32), np.ones((4, 6), dtype=np.float32)]
+    padded, lengths = pad(rows)
+    assert padded.shape == (2, 4, 6)
+    assert padded.dtype == np.float32
+    assert padded[0, 2:].sum() == 0
+    assert lengths.tolist() == [2, 4]
+
+
+def test_pad_refuses_what_does_not_fit() -> None:
+    with pytest.raises(ValueError, match="no rows"):
+        pad([])
+    with pytest.raises(ValueError, match="more than their length"):
+        pad([np.ones((2, 3)), np.ones((2, 4))])
+    with pytest.raises(ValueError, match="time axis"):
+        pad([np.array(1.0)])
+
+
+def test_padding_share() -> None:
+    assert padding_share([1, 3, 4], [[0, 1], [2]]) == pytest.approx(2 / 10)
