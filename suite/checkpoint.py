@@ -103,8 +103,7 @@ def save(path: str | Path, manifest: Manifest, write: Mapping[str, bytes], folde
     failure (a full disk, an interrupt) the old directory stands and nothing is left behind.
     """
     path = Path(path)
-    if path.exists() and not (path.is_dir() and ((path / MANIFEST).exists() or not any(path.iterdir()))):
-        raise CheckpointError(f"{path}: exists and is not a checkpoint; choose another --out")
+    check_place(path)
     with staging(path) as fresh:
         for name, content in write.items():
             (fresh / name).write_bytes(content)
@@ -115,6 +114,12 @@ def save(path: str | Path, manifest: Manifest, write: Mapping[str, bytes], folde
         text = json.dumps(to_dict(manifest), ensure_ascii=False, indent=1) + "\n"
         (fresh / MANIFEST).write_text(text, encoding="utf-8")
     return Checkpoint(path, manifest)
+
+
+def check_place(path: Path) -> None:
+    """Raise CheckpointError if something stands at ``path`` that ``save`` must not replace."""
+    if path.exists() and not (path.is_dir() and ((path / MANIFEST).exists() or not any(path.iterdir()))):
+        raise CheckpointError(f"{path}: exists and is not a checkpoint; choose another --out")
 
 
 class staging:  # noqa: N801 - used as a function
@@ -141,7 +146,7 @@ class staging:  # noqa: N801 - used as a function
         finally:
             shutil.rmtree(self.fresh, ignore_errors=True)
         if isinstance(error, OSError):
-            raise SuiteError(f"cannot write {self.path}: {one_line(error)}; nothing was changed") from error
+            raise SuiteError(f"cannot write {self.path}: {one_line(error)}; nothing was changed, make room") from error
 
 
 def replace_directory(fresh: Path, path: Path) -> None:
@@ -150,13 +155,13 @@ def replace_directory(fresh: Path, path: Path) -> None:
         os.replace(fresh, path)
         return
     aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-    os.replace(path, aside / "old")
     try:
+        os.replace(path, aside / "old")
         os.replace(fresh, path)
-    except OSError:
-        os.replace(aside / "old", path)
-        raise
     finally:
+        # An interrupt too may come between the two.
+        if not path.exists():
+            os.replace(aside / "old", path)
         shutil.rmtree(aside, ignore_errors=True)
 
 

@@ -7,8 +7,10 @@ value of the wrong type is an error that names the place and the nearest field.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import math
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -39,7 +41,25 @@ def from_dict(kind: type[C], values: Mapping[str, Any], *, where: str = "", erro
         if key not in names:
             raise error(f"{path}: no such setting; {nearest(str(key), names)}")
         built[key] = _typed(hints[key], value, path, error)
-    return kind(**built)
+    missing = [f.name for f in dataclasses.fields(kind) if f.name not in built and _required(f)]  # type: ignore[arg-type]
+    if missing:
+        raise error(f"{where or kind.__name__}: {missing[0]} is missing")
+    try:
+        return kind(**built)
+    except ValueError as problem:
+        raise error(f"{where or kind.__name__}: {problem}") from problem
+
+
+def check_ranges(config: Any, *, least: Mapping[str, float] | None = None, shares: Iterable[str] = ()) -> None:
+    """Raise ValueError for a field below its ``least``, or a share outside 0 ≤ share < 1; for ``__post_init__``."""
+    for name, low in (least or {}).items():
+        value = getattr(config, name)
+        if not low <= value < math.inf:
+            raise ValueError(f"{name} must be {low:g} or more, not {value}")
+    for name in shares:
+        value = getattr(config, name)
+        if not 0 <= value < 1:
+            raise ValueError(f"{name} must be at least 0 and below 1, not {value}")
 
 
 def override(config: C, settings: Iterable[str]) -> C:
@@ -73,6 +93,10 @@ def _example(config: Any) -> str:
     return f"{path}={json.dumps(_plain(value))}"
 
 
+def _required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         return to_dict(value)
@@ -99,7 +123,11 @@ def _replace(config: Any, keys: list[str], text: str, path: str) -> Any:
         inner = ", ".join(f.name for f in dataclasses.fields(current))
         raise UsageError(f"--set {path}: name one of its settings: {inner}")
     hint = typing.get_type_hints(type(config))[head]
-    return dataclasses.replace(config, **{head: _typed(hint, _parse(text, hint), f"--set {path}", UsageError)})
+    value = _typed(hint, _parse(text, hint), f"--set {path}", UsageError)
+    try:
+        return dataclasses.replace(config, **{head: value})
+    except ValueError as problem:
+        raise UsageError(f"--set {path}: {problem}") from problem
 
 
 def _parse(text: str, hint: Any) -> Any:
@@ -110,6 +138,8 @@ def _parse(text: str, hint: Any) -> Any:
     except json.JSONDecodeError:
         if typing.get_origin(hint) is tuple:
             return [_parse(part.strip(), typing.get_args(hint)[0]) for part in text.split(",") if part.strip()]
+        with contextlib.suppress(ValueError):
+            return float(text)  # .5, 1e-3: numbers to everybody but JSON
         return {"True": True, "False": False, "None": None}.get(text, text)
 
 
@@ -123,9 +153,11 @@ def _typed(hint: Any, value: Any, path: str, error: type[SuiteError]) -> Any:
     if origin in (types.UnionType, typing.Union):
         if value is None and type(None) in args:
             return None
-        for option in args:
-            if option is not type(None):
+        options = [option for option in args if option is not type(None)]
+        for option in options[:-1]:
+            with contextlib.suppress(error):
                 return _typed(option, value, path, error)
+        return _typed(options[-1], value, path, error)
     if origin is typing.Literal:
         if value in args:
             return value

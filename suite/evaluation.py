@@ -24,9 +24,21 @@ def evaluate(
     ``items_per_second``. Raises DataError if there is nothing to evaluate, or for an example that cannot be
     read, naming where it stands, unless ``on_error`` is given; that example is then left out.
     """
-    given: list[Example] = list(examples)
+    given: list[Example] = []
+    came = False
+    for example in examples:
+        came = True
+        try:
+            if pipeline.task.check is not None:
+                pipeline.task.check(example, pipeline.codecs)
+            given.append(example)
+        except DataError as error:
+            named = DataError(f"{example.where}: {error}" if example.where else str(error))
+            if on_error is None:
+                raise named from None
+            on_error(named)
     if not given:
-        raise DataError("nothing to evaluate: the data has no items")
+        raise DataError(f"nothing to evaluate: {'no item could be read' if came else 'the data has no items'}")
     started = time.perf_counter()
     answered = answers(pipeline, given, batch_size, on_error)
     kept = [example for example, result in zip(given, answered, strict=True) if result is not None]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from suite.data.readers import read_rows
+from suite.data.readers import Row, read_rows
 from suite.data.splits import hold_out
 from suite.errors import DataError, one_line
 from suite.task import Example, Task
@@ -28,14 +28,38 @@ def read_examples(
     out.
     """
     for path in paths:
-        for row in read_rows(path, format=format, columns=columns, on_error=on_error, stdin=stdin):
+        rows = read_rows(path, format=format, columns=columns, on_error=on_error, stdin=stdin)
+        for row in checked(task, rows, on_error):
             try:
-                task.check_columns(row)
-                yield task.example(row)
+                example = task.example(row)
             except DataError as error:
                 if on_error is None:
                     raise
                 on_error(error)
+            else:
+                yield example
+
+
+def checked(
+    task: Task,
+    rows: Iterable[Row],
+    on_error: Callable[[DataError], None] | None = None,
+    names: Sequence[str] | None = None,
+) -> Iterator[Row]:
+    """The rows that have the columns ``names``, by default those the task's data must have.
+
+    Raises DataError for one that has not, unless ``on_error`` is given; the first row's fault is always raised,
+    since it is the file's.
+    """
+    for number, row in enumerate(rows):
+        try:
+            task.check_columns(row, names)
+        except DataError as error:
+            if on_error is None or number == 0:
+                raise
+            on_error(error)
+        else:
+            yield row
 
 
 def split_dev(examples: Sequence[Example], share: float = 0.1) -> tuple[list[Example], list[Example]]:
@@ -58,12 +82,15 @@ def stratum(target: object) -> str:
 
 
 def identity(paths: Iterable[str | Path]) -> dict[str, str]:
-    """Which files these are: name → SHA-256 of the contents."""
+    """Which files these are: name → SHA-256 of the contents. A second file of a name is numbered."""
     found: dict[str, str] = {}
     for path in map(Path, paths):
         try:
             with path.open("rb") as file:
-                found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+                name, number = path.name, 2
+                while name in found:
+                    name, number = f"{path.name} ({number})", number + 1
+                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise DataError(f"{one_line(error)}; check the path") from error
     return found

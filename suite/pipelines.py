@@ -86,41 +86,52 @@ class Pipeline:
         on_error: Callable[[int, DataError], None] | None, options: Mapping[str, Any], *, numbered: bool = True,
     ) -> Iterator[Result]:  # fmt: skip
         encode = self.codecs["input"].encode  # type: ignore[attr-defined]
-        numbers = itertools.count(1)
-        source = iter(inputs)
-        while batch := list(itertools.islice(source, batch_size)):
+        source = enumerate(inputs, 1)
+        failure: Exception | None = None
+        more = True
+        while more and failure is None:
             started = time.perf_counter()
             kept, arrays = [], []
-            for item in batch:
-                number = next(numbers)
-                try:
-                    arrays.append(encode(item))
-                    kept.append(item)
-                except DataError as error:
-                    if on_error is None:
-                        raise (DataError(f"input {number}: {error}") if numbered else error) from None
-                    on_error(number, error)
-            if not arrays:
-                continue
-            outputs = self.outputs(arrays)
-            results = [
-                self.task.decode(row, self.codecs, item, **options) for row, item in zip(outputs, kept, strict=True)
-            ]
-            if timing:
-                share = (time.perf_counter() - started) / len(batch)
-                results = [dataclasses.replace(result, seconds=share) for result in results]
-            yield from results
+            more = False
+            # What comes before an input that fails, or a source that does, is answered first.
+            try:
+                for number, item in itertools.islice(source, batch_size):
+                    more = True
+                    try:
+                        arrays.append(encode(item))
+                        kept.append(item)
+                    except DataError as error:
+                        if on_error is None:
+                            raise (DataError(f"input {number}: {error}") if numbered else error) from None
+                        on_error(number, error)
+            except Exception as error:
+                failure = error
+            if arrays:
+                outputs = self.outputs(arrays)
+                results = [
+                    self.task.decode(row, self.codecs, item, **options) for row, item in zip(outputs, kept, strict=True)
+                ]
+                if timing:
+                    share = (time.perf_counter() - started) / len(results)
+                    results = [dataclasses.replace(result, seconds=share) for result in results]
+                yield from results
+        if failure is not None:
+            raise failure
 
     def outputs(self, arrays: list[np.ndarray]) -> np.ndarray:
         """The model's raw outputs ``[N, K]`` for encoded inputs ``[T, …]`` each."""
         graph = self.runtime.graph("encoder")
-        inputs, lengths = pad(arrays)
-        if not self.causal or inputs.shape[1] <= STRETCH:
+        longest = max(map(len, arrays))
+        if not self.causal or longest <= STRETCH:
+            inputs, lengths = pad(arrays)
             return graph({"inputs": inputs, "lengths": lengths, **graph.initial(len(arrays))})["outputs"]
-        state = graph.initial(len(arrays))
-        for start in range(0, inputs.shape[1], STRETCH):
-            here = np.clip(lengths - start, 0, STRETCH)
-            results = graph({"inputs": inputs[:, start : start + STRETCH], "lengths": here, **state})
+        if len(arrays) > 1:
+            # One long input would have all the others padded to its length.
+            return np.concatenate([self.outputs([array]) for array in arrays])
+        state = graph.initial(1)
+        for start in range(0, longest, STRETCH):
+            inputs, lengths = pad([arrays[0][start : start + STRETCH]])
+            results = graph({"inputs": inputs, "lengths": lengths, **state})
             state = {f"state.{name[5:]}": value for name, value in results.items() if name.startswith("next.")}
         return results["outputs"]
 

@@ -17,7 +17,6 @@ import os
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +35,8 @@ TASKS, CELLS, COMMANDS = "suite.tasks", "suite.cells", "suite.commands"
 GROUPS = (TASKS, CELLS, COMMANDS)
 HOOKS = ("suite_tasks", "suite_cells", "suite_commands")
 DISABLE = "SUITE_DISABLE_PLUGINS"
+#: The names of the suite's own commands: no task or command of a plugin may have one of them.
+RESERVED = frozenset({"tasks", "cells", "plugins", "data", "demo"})
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,9 @@ class Status:
     distribution: str
     version: str
     names: dict[str, list[str]] = field(default_factory=dict)
-    status: str = "found"  # found | loaded | broken | disabled | refused
+    status: str = "found"  # found | loaded | broken | unavailable | disabled | refused
     error: str = ""
-    trace: str = ""
+    cause: BaseException | None = None
     output: str = ""
     seconds: float | None = None
 
@@ -74,10 +75,11 @@ class Registry:
     def __init__(self, offers: Iterable[Offer] | None = None, *, disabled: Iterable[str] | None = None) -> None:
         if disabled is None:
             disabled = os.environ.get(DISABLE, "").replace(",", " ").split()
-        self._disabled = set(disabled)
+        self._disabled = {form for name in disabled for form in (name, _canonical(name))}
         self._lock = threading.RLock()
         self._offers: dict[tuple[str, str], Offer] = {}
         self._conflicts: dict[tuple[str, str], list[Offer]] = {}
+        self._rivals: dict[tuple[bool, str], list[Offer]] = {}
         self._status: dict[str, Status] = {}
         self._found: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
         self._loaded: dict[str, ModuleType] = {}
@@ -122,7 +124,7 @@ class Registry:
         offer = self._offer(COMMANDS, name, "command")
         status = self._load(offer)
         if status.status != "loaded":
-            raise PluginError(f"command {name!r}: {offer.label} is broken: {status.error}")
+            raise PluginError(f"command {name!r}: {offer.label} is broken: {status.error}") from status.cause
         with self._lock:
             before = set(cli.commands)
             self._call(offer.module, "suite_commands", status, cli=cli)
@@ -130,7 +132,7 @@ class Registry:
                 cli.commands.pop(extra)
         if status.status != "loaded" or name not in cli.commands:
             why = status.error or f"it added no command named {name!r}"
-            raise PluginError(f"command {name!r}: {offer.label}: {why}")
+            raise PluginError(f"command {name!r}: {offer.label}: {why}") from status.cause
         return cli.commands[name]
 
     def report(self, *, load: bool = False) -> list[Status]:
@@ -148,26 +150,28 @@ class Registry:
         if {offer.name, offer.module, offer.distribution} & self._disabled:
             status.status, status.error = "disabled", f"by {DISABLE}"
             return
-        key = (offer.group, offer.name)
-        rivals = self._conflicts.get(key) or ([self._offers[key]] if key in self._offers else [])
-        if not rivals:
-            self._offers[key] = offer
+        if offer.group != CELLS and offer.name in RESERVED:
+            status.status, status.error = "refused", f"{offer.name!r} is a command of the suite itself; rename it"
             return
+        # Tasks and commands are typed in the same place, so they share their names.
+        rivals = self._rivals.setdefault((offer.group == CELLS, offer.name), [])
+        rivals.append(offer)
         # A name the suite itself ships cannot be taken over; between two others neither is a safe guess.
-        own = [rival for rival in [*rivals, offer] if rival.distribution == OWN_DISTRIBUTION]
-        keep = own[0] if len(own) == 1 else None
-        self._offers.pop(key, None)
-        self._conflicts.pop(key, None)
-        if keep is not None:
-            self._offers[key] = keep
-        else:
-            self._conflicts[key] = [*rivals, offer]
-        for rival in [*rivals, offer]:
-            if rival is not keep:
-                others = ", ".join(sorted(o.label for o in [*rivals, offer] if o is not rival))
-                found = self._status[rival.module]
-                found.status = "refused"
-                found.error = f"{rival.name!r} is also offered by {others}; uninstall one or set {DISABLE}"
+        own = [rival for rival in rivals if rival.distribution == OWN_DISTRIBUTION]
+        keep = offer if len(rivals) == 1 else own[0] if len(own) == 1 else None
+        for rival in rivals:
+            self._offers.pop((rival.group, rival.name), None)
+            self._conflicts.pop((rival.group, rival.name), None)
+        for rival in rivals:
+            if rival is keep:
+                self._offers[rival.group, rival.name] = rival
+                continue
+            if keep is None:
+                self._conflicts[rival.group, rival.name] = rivals
+            others = ", ".join(sorted(o.label for o in rivals if o is not rival))
+            found = self._status[rival.module]
+            found.status = "refused"
+            found.error = f"{rival.name!r} is also offered by {others}; uninstall one or set {DISABLE}"
 
     def _offer(self, group: str, name: str, what: str) -> Offer:
         key = (group, name)
@@ -185,13 +189,15 @@ class Registry:
         status = self._load(offer)
         if name in self._found[group]:
             return self._found[group][name]
+        if status.status == "unavailable":
+            raise PluginError(f"{what} {name!r}: {status.error}")
         why = status.error or f"its hooks returned no {what} of that name"
-        raise PluginError(f"{what} {name!r}: {offer.label} is broken: {why}; see suite plugins")
+        raise PluginError(f"{what} {name!r}: {offer.label} is broken: {why}; see suite plugins") from status.cause
 
     def _load(self, offer: Offer) -> Status:
         with self._lock:
             status = self._status[offer.module]
-            if offer.module in self._loaded or status.status == "broken":
+            if offer.module in self._loaded or status.status in ("broken", "unavailable"):
                 return status
             refused = status.error if status.status == "refused" else ""
             started = time.perf_counter()
@@ -223,17 +229,26 @@ class Registry:
             return
         self._loaded[name] = module
         status.status = "loaded"
+        self._guard(status, lambda: self._collect(name, status))
+
+    def _collect(self, name: str, status: Status) -> None:
+        """What the module's hooks return, kept by name."""
+        from suite.task import Task
+
         for task in self._call(name, "suite_tasks", status) or ():
-            self._keep(TASKS, getattr(task, "name", repr(task)), task, status)
+            if not isinstance(task, Task):
+                raise PluginError(f"its suite_tasks gave {task!r:.60}, which is not a suite.Task")
+            self._keep(TASKS, task.name, task, status)
         if any(group == CELLS and o.module == name for (group, _), o in self._offers.items()):
-            for cell_name, cell in (self._call(name, "suite_cells", status) or {}).items():
+            for cell_name, cell in dict(self._call(name, "suite_cells", status) or {}).items():
                 self._keep(CELLS, cell_name, cell, status)
 
     def _keep(self, group: str, name: str, value: Any, status: Status) -> None:
         offer = self._offers.get((group, name))
         if offer is None or offer.module != status.module:
-            if (group, name) not in self._conflicts and status.status == "loaded" and offer is None:
-                status.error = f"brings {name!r} without an entry point of that name in {group}; add one"
+            if (group, name) not in self._conflicts and status.status == "loaded":
+                whose = f", which is that of {offer.label}" if offer else ""
+                status.error = f"brings {name!r} without an entry point of that name in {group}{whose}; add one"
             return
         self._found[group][name] = value
 
@@ -264,9 +279,9 @@ class Registry:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            status.status = "broken"
+            status.status = "unavailable" if _lacks_extra(error) else "broken"
             status.error = _explain(error)
-            status.trace = traceback.format_exc()
+            status.cause = error
             return None
         finally:
             status.output += held.getvalue()
@@ -281,7 +296,14 @@ def registry() -> Registry:
     return Registry()
 
 
+def _lacks_extra(error: BaseException) -> bool:
+    """Whether a module failed only because torch is not installed, which a plain install does without."""
+    return isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == "torch"
+
+
 def _explain(error: BaseException) -> str:
+    if _lacks_extra(error):
+        return "needs the [train] extra: pip install 'sequence-suite[train]'"
     if isinstance(error, SystemExit):
         return f"it called sys.exit({error.code!r}) while loading"
     if isinstance(error, SyntaxError):
@@ -290,23 +312,48 @@ def _explain(error: BaseException) -> str:
 
 
 def _entry_points() -> list[Offer]:
-    from importlib.metadata import distributions
+    """Every entry point of ours among the packages on the path.
 
-    offers: dict[tuple[str, str, str, str], Offer] = {}
-    for distribution in distributions():
-        # Reading the one small file is many times faster than building every entry point of every package.
-        text = distribution.read_text("entry_points.txt")
-        if not text or "suite." not in text:
+    This reads what ``importlib.metadata`` reads, from folders only: importing that module would cost more
+    than all else that ``suite --help`` does. As there, the first distribution of a name on the path counts.
+    """
+    offers: list[Offer] = []
+    seen: set[str] = set()
+    for folder in dict.fromkeys(sys.path):
+        try:
+            entries = sorted(entry.name for entry in os.scandir(folder or "."))
+        except OSError:
             continue
-        points = [p for p in distribution.entry_points if p.group in GROUPS]
-        if not points:
-            continue
-        name = _canonical(distribution.metadata["Name"] or "unknown")
-        for point in points:
-            offer = Offer(point.group, point.name, point.value.partition(":")[0], name, distribution.version)
-            # An editable install can leave the same distribution on the path twice.
-            offers.setdefault((offer.group, offer.name, offer.module, name), offer)
-    return list(offers.values())
+        for entry in entries:
+            stem, dot, kind = entry.rpartition(".")
+            if kind not in ("dist-info", "egg-info") or not dot:
+                continue
+            name, _, version = stem.partition("-")
+            name = _canonical(name)
+            if name in seen:
+                continue
+            seen.add(name)
+            try:
+                text = Path(folder, entry, "entry_points.txt").read_text(encoding="utf-8")
+            except (OSError, ValueError):
+                continue
+            version = version.partition("-py")[0]
+            offers += [Offer(group, point, module, name, version) for group, point, module in _points(text)]
+    return offers
+
+
+def _points(text: str) -> list[tuple[str, str, str]]:
+    """(group, name, module) of our groups in the text of an ``entry_points.txt``."""
+    found, group = [], ""
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("["):
+            group = line.strip("[] ")
+        elif group in GROUPS and "=" in line and not line.startswith(("#", ";")):
+            name, _, value = line.partition("=")
+            module = value.partition(":")[0].partition("[")[0].strip()
+            if name.strip() and module:
+                found.append((group, name.strip(), module))
+    return found
 
 
 def _quoted(message: str) -> str:
@@ -319,12 +366,12 @@ def _canonical(name: str) -> str:
 
 @functools.cache
 def _summary(module: str) -> str:
-    path = _source(module)
-    if path is None:
-        return ""
     try:
+        path = _source(module)
+        if path is None:
+            return ""
         doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError, ImportError, AttributeError):
         return "broken: its source cannot be read (see suite plugins)"
     return doc.partition("\n")[0].strip()
 

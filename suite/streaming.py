@@ -55,13 +55,16 @@ class Session:
         """Take the next piece; returns an update (``final=False``) for every step it completed."""
         return [self._update(raw, step) for raw, step in self._feeder.feed(piece)]
 
+    def flush(self) -> list[Result]:
+        """Take what was held back as finished; returns its updates. ``finish`` does this by itself."""
+        return [self._update(raw, step) for raw, step in self._feeder.flush()]
+
     def finish(self) -> Result:
         """End the input: what was held back is read, and the final result (``final=True``) is returned.
 
         Raises DataError if there was nothing to read.
         """
-        for raw, step in self._feeder.flush():
-            self._update(raw, step)
+        self.flush()
         if self._outputs is None:
             raise DataError("the stream ended before anything could be read; feed at least one step")
         result = self._task.decode(self._outputs, self._codecs, self._last)

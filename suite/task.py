@@ -119,6 +119,9 @@ class Task:
         result as it is, ``options`` are the task's own options of ``predict``.
     render
         A result as lines for people; ``render_update`` the same for one update of a stream.
+    check
+        ``check(example, codecs)`` raises DataError for an example whose target a model with these codecs never
+        gives, so that a label spelt otherwise is not counted as the model's mistake.
     metrics, best
         ``metrics(results, examples) -> {name: value}``, and the metrics, higher better, the first of which
         that is there picks the best epoch on dev.
@@ -155,6 +158,7 @@ class Task:
     chunks: Callable[[IO[bytes]], Iterator[Any]]
     unit: Literal["step", "segment"] = "step"
     options: Sequence[Option] = ()
+    check: Callable[[Example, Codecs], None] | None = None
     initialise: Callable[..., None] | None = None
     recipe: Callable[[], Recipe] | None = None
     assets: Path | None = None
@@ -165,9 +169,14 @@ class Task:
     about: str = ""
 
     @property
+    def ships(self) -> bool:
+        """Whether a checkpoint ships with the task."""
+        return self.assets is not None and (self.assets / "checkpoint" / "suite.json").exists()
+
+    @property
     def checkpoint(self) -> Path:
         """Where the shipped checkpoint is. Raises SuiteError if the task ships none."""
-        if self.assets is None or not (self.assets / "checkpoint" / "suite.json").exists():
+        if self.assets is None or not self.ships:
             raise SuiteError(
                 f"{self.name} ships no checkpoint: train one (suite {self.name} train) and pass --checkpoint DIR"
             )
@@ -189,10 +198,11 @@ class Task:
         """The options this task adds to a verb."""
         return [option for option in self.options if verb in option.verbs]
 
-    def check_columns(self, row: Row) -> None:
-        """Raise DataError if ``row`` lacks a column every file of this task must have."""
+    def check_columns(self, row: Row, names: Sequence[str] | None = None) -> None:
+        """Raise DataError if ``row`` lacks one of the columns ``names``, by default those that data must have."""
         for column in self.columns:
-            if column.required and column.name not in row.values:
+            wanted = column.required if names is None else column.name in names
+            if wanted and column.name not in row.values:
                 from suite.errors import nearest
 
                 raise DataError(

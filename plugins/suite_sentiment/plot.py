@@ -9,11 +9,12 @@ from typing import Any
 from suite.errors import UsageError
 from suite.metrics import confusion
 from suite.pipelines import Pipeline
-from suite.plot import confusion_matrix, figure, write
+from suite.plot import Chart, Panel, confusion_matrix, figure
 from suite.streaming import Session
 from suite.task import Example
 
 SHOWN, WORDS = 4, 24
+GOOD, BAD, NEITHER = "#2a7f62", "#b3443a", "#8a8a8a"
 
 
 def running(pipeline: Pipeline, results: Sequence[Any], path: Path) -> None:
@@ -21,19 +22,20 @@ def running(pipeline: Pipeline, results: Sequence[Any], path: Path) -> None:
     if any(result.polarity is None for result in results):
         raise UsageError("--plot: this model was trained on labels, so there is no polarity to draw")
     shown: list[Any] = list(results[:SHOWN])
-    made, axes = figure(11, 2.3 * len(shown), rows=len(shown))
-    for ax, result in zip(axes, shown, strict=True):
-        session = Session(pipeline)
-        updates: list[Any] = session.feed(f"{result.input} ")[:WORDS]
-        values = [update.polarity for update in updates]
-        colours = ["#2a7f62" if v > 0.05 else "#b3443a" if v < -0.05 else "#8a8a8a" for v in values]
-        ax.bar(range(len(values)), values, color=colours, width=0.7)
-        ax.axhline(0, color="0.3", linewidth=0.8)
-        ax.set_ylim(-1, 1)
-        ax.set_xticks(range(len(values)), [_short(u.input) for u in updates], rotation=35, ha="right", fontsize=8)
-        ax.set_ylabel("polarity")
-        ax.set_title(f"{result.label}  {result.polarity:+.2f}", loc="left", fontsize=10)
-    write(made, path)
+    updates: list[list[Any]] = [Session(pipeline).feed(f"{result.input} ") for result in shown]
+    # One scale for all rows: a word is as wide in each, and a short text does not become a few broad bars.
+    longest = max((len(words) for words in updates), default=0)
+    across = (-0.5, min(max(longest, 8), WORDS) - 0.5)
+    charts = []
+    for result, words in zip(shown, updates, strict=True):
+        title = f"{result.label} {result.polarity:+.2f}"
+        if len(words) > WORDS:
+            title += f" (after {len(words)} words, {WORDS} of them shown)"
+        values = [word.polarity for word in words[:WORDS]]
+        colours = [GOOD if value > 0.05 else BAD if value < -0.05 else NEITHER for value in values]
+        chart = Chart(title, y="polarity", x_range=across, y_range=(-1, 1))
+        charts.append(chart.bars(values, [_short(word.input) for word in words[:WORDS]], colours=colours))
+    figure(charts, path, height=150)
 
 
 def against_ratings(results: Sequence[Any], examples: Sequence[Example], path: Path) -> None:
@@ -42,19 +44,12 @@ def against_ratings(results: Sequence[Any], examples: Sequence[Example], path: P
 
     truth, found = [true_label(e) for e in examples], [r.label for r in results]
     names = sorted({*truth, *found})
-    rated = all(isinstance(e.target, float) for e in examples) and all(r.polarity is not None for r in results)
-    made, axes = figure(10 if rated else 5.5, 4.5, columns=2 if rated else 1)
-    confusion_matrix(axes[0], confusion(truth, found, names), names)
-    if rated:
-        ax = axes[1]
-        ax.scatter([e.target for e in examples], [r.polarity for r in results], s=8, alpha=0.5, color="#2f5d8a")
-        ax.plot([-1, 1], [-1, 1], color="0.5", linestyle=":")
-        ax.set_xlabel("people's rating")
-        ax.set_ylabel("model's polarity")
-    write(made, path)
+    panels: list[Panel] = [confusion_matrix(confusion(truth, found, names), names)]
+    if all(isinstance(e.target, float) for e in examples) and all(r.polarity is not None for r in results):
+        chart = Chart(x="people's rating", y="model's polarity", x_range=(-1, 1), y_range=(-1, 1)).diagonal()
+        panels.append(chart.points([e.target for e in examples], [r.polarity for r in results]))
+    figure(panels, path, columns=len(panels), width=600 * len(panels), height=430)
 
 
 def _short(word: str) -> str:
-    # A dollar sign would start a formula in matplotlib.
-    word = word.replace("$", r"\$")
     return word if len(word) <= 14 else f"{word[:13]}…"

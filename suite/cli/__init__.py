@@ -6,11 +6,14 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from suite.errors import SuiteError, UsageError, nearest, one_line
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 #: The core's own commands: name → (module, attribute, summary); each is imported when it is used.
 COMMANDS = {
@@ -47,6 +50,19 @@ class SuiteGroup(click.Group):
             return found.command(cmd_name, self)
         return None
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        # click's own would load every plugin for its summary, and fail with the first broken one.
+        from click.shell_completion import CompletionItem
+
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        return [*map(CompletionItem, names), *click.Command.shell_complete(self, ctx, incomplete)]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise _ReaderGone from None  # click would exit with 1
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -71,6 +87,10 @@ class SuiteGroup(click.Group):
                     formatter.write_dl(rows)
 
 
+class _ReaderGone(Exception):
+    """Whoever read our output has gone."""
+
+
 def _short(text: str, room: int) -> str:
     return text if len(text) <= room else text[: max(0, room - 1)] + "…"
 
@@ -89,12 +109,14 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Each task has the same verbs: predict, stream, evaluate, train, info, export, demo. "
-    'Try: suite sentiment predict "What a lovely day"',
+    "Try: suite demo, or suite TASK --help",
 )
-@click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")
+@click.option(
+    "--debug", is_flag=True, expose_value=False, help="Show the whole traceback of an error, wherever it stands."
+)
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 @click.pass_context
-def cli(ctx: click.Context, debug: bool) -> None:
+def cli(ctx: click.Context) -> None:
     """Sequence applications on one recurrent engine: use, stream, evaluate and train them."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
@@ -108,7 +130,10 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run the command line; every error becomes one line on standard error. Returns the exit code."""
-    debug = "--debug" in arguments
+    # Wherever it stands, since an error says to add it; what follows a -- is an input.
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    debug = "--debug" in arguments[:end]
+    arguments = [a for a in arguments[:end] if a != "--debug"] + arguments[end:]
     _utf8_output()
     try:
         result = cli.main(arguments, prog_name="suite", standalone_mode=False)
@@ -116,29 +141,30 @@ def run(arguments: list[str]) -> int:
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as done:
         return done.exit_code
-    except BrokenPipeError:
+    except (_ReaderGone, BrokenPipeError):
         # Whoever read our output has gone (`| head`): nothing is wrong. Python must not flush on exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted", 130)
     except click.ClickException as error:
-        if debug:
-            raise
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "suite"
         text = " ".join(error.format_message().split())
-        return _fail(f"{text.rstrip('.')}; see {where} --help", error.exit_code, where)
+        return _fail(f"{text.rstrip('.')}; see {where} --help", error.exit_code, where, debug=debug)
     except SuiteError as error:
-        if debug:
-            raise
-        return _fail(one_line(error), error.exit_code)
+        return _fail(one_line(error), error.exit_code, debug=debug)
+    except OSError as error:
+        return _fail(f"{one_line(error)}; is the disk full, or the output closed?", 1, debug=debug)
     except Exception as error:
-        if debug:
-            raise
-        return _fail(f"{one_line(error)}; this is a defect: run suite --debug … and report what it prints", 1)
+        text = f"{one_line(error)}; this is a defect: run suite --debug … and report what it prints"
+        return _fail(text, 1, debug=debug)
 
 
-def _fail(message: str, code: int, who: str = "suite") -> int:
+def _fail(message: str, code: int, who: str = "suite", *, debug: bool = False) -> int:
+    if debug:
+        import traceback
+
+        click.echo(traceback.format_exc(), err=True, nl=False)
     click.echo(f"{who}: {message}", err=True)
     return code
 

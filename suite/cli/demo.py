@@ -57,6 +57,6 @@ def show(task: Task, *, as_json: bool = False) -> None:
         return
     say(f"\n$ echo … | suite {task.name} stream")
     session = Session(pipeline)
-    for result in [*session.feed(first), session.finish()]:
+    for result in [*session.feed(first), *session.flush(), session.finish()]:
         click.echo(as_line(result.to_dict()) if as_json else task.render_update(result))
     say("")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,19 +41,44 @@ def figures(values: dict[str, Any], indent: str = "") -> str:
     width = max((len(name) for name, value in values.items() if not isinstance(value, dict)), default=0)
     lines = []
     for name, value in values.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and _alike(value):
+            keys = list(next(iter(value.values())))
+            rows = [(group, *(_shown(inner[key]) for key in keys)) for group, inner in value.items()]
+            lines += ["", *(indent + line for line in table(rows, (name, *keys)).splitlines())]
+        elif isinstance(value, dict):
             lines += [f"{indent}{name}", figures(value, indent + "  ")]
         else:
-            shown = f"{value:.4f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
-            lines.append(f"{indent}{name:<{width}}  {shown}")
+            lines.append(f"{indent}{name:<{width}}  {_shown(value)}")
     return "\n".join(lines)
 
 
-def progress(items: Iterable[T], total: int | None, what: str) -> Iterator[T]:
+def _alike(groups: dict[str, Any]) -> bool:
+    """Whether these are groups of the same plain figures, which read best as a table."""
+    inner = list(groups.values())
+    return (
+        len(inner) > 1
+        and all(isinstance(values, dict) and values.keys() == inner[0].keys() for values in inner)
+        and not any(isinstance(value, dict | list) for values in inner for value in values.values())
+    )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "-"}[value]
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_shown, value)) or "-"
+    if isinstance(value, float):
+        if value and abs(value) < 0.001:
+            return f"{value:.2e}"
+        return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def progress(items: Iterable[T], count: Callable[[], int | None], what: str) -> Iterator[T]:
     """Pass items on; show a bar with speed and time left where one helps.
 
     It is drawn on standard error, only on a terminal, and only while results go elsewhere: on a terminal
-    they are progress enough.
+    they are progress enough. ``count`` says how many items there will be; it is called only for a bar.
     """
     if not sys.stderr.isatty() or sys.stdout.isatty():
         yield from items
@@ -67,7 +92,7 @@ def progress(items: Iterable[T], total: int | None, what: str) -> Iterator[T]:
         TextColumn(what), BarColumn(), MofNCompleteColumn(), speed, TimeRemainingColumn(), console=console,
         transient=True,
     ) as bar:  # fmt: skip
-        task = bar.add_task(what, total=total, speed="")
+        task = bar.add_task(what, total=count(), speed="")
         for item in items:
             yield item
             rate = bar.tasks[0].speed
@@ -75,7 +100,9 @@ def progress(items: Iterable[T], total: int | None, what: str) -> Iterator[T]:
 
 
 def count_lines(path: Path) -> int | None:
-    """How many lines a file has; None if it cannot be read (its reader will say why)."""
+    """How many lines a file has; None for one that cannot be read (its reader says why), or not twice (a pipe)."""
+    if not path.is_file():
+        return None
     try:
         with path.open("rb") as file:
             return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))

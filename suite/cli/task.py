@@ -64,22 +64,24 @@ def _predict(task: Task) -> click.Command:
             skipped.append(error)
             click.echo(f"suite: {error} (skipped)", err=True)
 
-        places: list[str] = []
+        def count() -> int | None:
+            return len(inputs) or (None if input_file in (None, "-") else count_lines(Path(str(input_file))))
+
+        places: dict[int, str] = {}  # of the inputs that are being worked on
         if inputs:
             source: Iterator[Any] = iter(inputs)
-            total: int | None = len(inputs)
             # A single argument needs no number to be found by.
-            places.extend("" if len(inputs) == 1 else f"argument {i + 1}" for i in range(len(inputs)))
+            places = {n: "" if len(inputs) == 1 else f"argument {n}: " for n in range(1, len(inputs) + 1)}
         else:
-            source = _read(task, input_file or "-", file_format, columns, skip, places)
-            total = count_lines(Path(input_file)) if input_file not in (None, "-") else None
+            rows = _read(task, input_file or "-", file_format, columns, skip)
+            source = _placed(rows, places, batch_size)
 
         def fail(number: int, error: DataError) -> None:
-            skip(DataError(f"{places[number - 1]}: {error}" if places[number - 1] else str(error)))
+            skip(DataError(f"{places[number]}{error}"))
 
         kept: list[Result] = []
         results = pipeline(source, batch_size=batch_size, timing=timing, on_error=fail, **own)
-        for result in progress(results, total, "predict"):
+        for result in progress(results, count, "predict"):
             click.echo(as_line(result.to_dict()) if as_json else task.render(result))
             if plot is not None and len(kept) < 1000:
                 kept.append(result)
@@ -102,16 +104,23 @@ def _predict_help(task: Task) -> str:
     )
 
 
-def _read(task: Task, path: str, file_format: str | None, columns: Any, skip: Any, places: list[str]) -> Iterator[Any]:
+def _read(task: Task, path: str, file_format: str | None, columns: Any, skip: Any) -> Iterator[tuple[str, Any]]:
+    """Where each input is, and the input."""
     from suite.data.readers import read_rows
+    from suite.examples import checked
 
     column = task.columns[0].name
-    for row in read_rows(path, format=file_format, columns=columns, text_column=column, on_error=skip):
-        if column not in row.values:
-            # Every row has this fault: to skip them one by one would be to skip the file.
-            task.check_columns(row)
-        places.append(row.where)
-        yield row.values[column]
+    rows = read_rows(path, format=file_format, columns=columns, text_column=column, on_error=skip)
+    for row in checked(task, rows, skip, [column]):
+        yield row.where, row.values[column]
+
+
+def _placed(rows: Iterator[tuple[str, Any]], places: dict[int, str], kept: int) -> Iterator[Any]:
+    """The inputs, the places of the last ``kept`` of them noted by number."""
+    for number, (where, value) in enumerate(rows, 1):
+        places[number] = f"{where}: "
+        places.pop(number - kept, None)
+        yield value
 
 
 def _stream(task: Task) -> click.Command:
@@ -132,7 +141,9 @@ def _stream(task: Task) -> click.Command:
             click.echo(line)
 
         def finish(session: Session) -> None:
-            if session.steps or session.pending:
+            for update in session.flush():
+                show(update)
+            if session.steps:
                 show(session.finish())
 
         for piece in task.chunks(sys.stdin.buffer):
@@ -183,7 +194,7 @@ def _evaluate(task: Task) -> click.Command:
 
         examples = read_examples(task, paths, format=file_format, columns=columns, on_error=skip)
         values, results, kept = evaluation.evaluate(
-            pipeline, progress(examples, None, "read"), batch_size=batch_size, on_error=skip
+            pipeline, progress(examples, lambda: None, "read"), batch_size=batch_size, on_error=skip
         )
         if skipped:
             values["skipped"] = len(skipped)

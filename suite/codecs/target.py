@@ -6,7 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -29,7 +29,7 @@ class Labels:
         counts = Counter(targets)
         if len(counts) < 2:
             only = f"only {next(iter(counts))!r}" if counts else "none at all"
-            raise DataError(f"training needs at least two different labels; the data has {only}")
+            raise DataError(f"training needs at least two different labels, the data has {only}; add items of another")
         return cls(tuple(sorted(counts)))
 
     @property
@@ -62,54 +62,69 @@ class Labels:
 
 @dataclass(frozen=True)
 class Value:
-    """A number in ``[low, high]`` with its spread; the two outputs are its mean and the log of its spread.
+    """A number in ``[low, high]`` with its spread.
 
-    The spread makes probabilities possible: ``cuts`` divide the range into named classes, and a class has the
-    normal distribution's mass between its cuts. A value's label is the class that its mean falls in.
+    The model's two outputs are the mean, in units of ``scale`` (the targets' standard deviation in training),
+    and the log of the spread in the same units. The spread makes probabilities possible: ``cuts`` divide the
+    range into named classes, and a class has the normal distribution's mass between its cuts. A value's label
+    is the class that its mean falls in.
     """
 
     low: float
     high: float
     cuts: tuple[float, ...]
     classes: tuple[str, ...]
+    scale: float = 1.0
     loss = "normal"
+
+    def fit(self, targets: Iterable[float]) -> Value:
+        """The same range and classes, with the scale of ``targets``. Raises DataError if they do not vary."""
+        values = np.asarray(list(targets), dtype=np.float64)
+        scale = float(values.std()) if len(values) else 0.0
+        if not scale > 0:
+            raise DataError("training needs ratings that differ; all of them are the same")
+        return replace(self, scale=round(scale, 6))
 
     @property
     def size(self) -> int:
         return 2
 
     def encode(self, targets: Iterable[float]) -> np.ndarray:
-        """The values, float32 ``[N]``. Raises DataError for one that is not finite or out of range."""
+        """The values in units of ``scale``, float32 ``[N]``.
+
+        Raises DataError for one that is not finite or out of range.
+        """
         values = np.asarray(list(targets), dtype=np.float32)
         bad = ~np.isfinite(values) | (values < self.low - 1e-6) | (values > self.high + 1e-6)
         if bad.any():
             raise DataError(f"{values[bad][0]:g} is outside {self.low:g} … {self.high:g}; rescale the column")
-        return values
+        return values / np.float32(self.scale)
 
-    def value(self, outputs: np.ndarray) -> float:
-        """The mean, held inside the range."""
-        return min(max(float(outputs[0]), self.low), self.high)
+    def moments(self, outputs: np.ndarray) -> tuple[float, float]:
+        """Mean, held inside the range, and spread, of one row of outputs ``[2]``."""
+        mean, log_spread = outputs.tolist()
+        mean, spread = mean * self.scale, math.exp(min(max(log_spread, -7.0), 3.0)) * self.scale
+        return min(max(mean, self.low), self.high), spread
 
     def label(self, value: float) -> str:
-        """The class a value falls in; on a cut it is the class nearer the middle of the range."""
+        """The class a value falls in; a value on a cut belongs to the class nearer the middle of the range."""
         middle = (self.low + self.high) / 2
-        above = sum(value > cut if cut >= middle else value >= cut for cut in self.cuts)
-        return self.classes[above]
+        return self.classes[sum([value > cut if cut >= middle else value >= cut for cut in self.cuts])]
 
-    def probabilities(self, outputs: np.ndarray) -> dict[str, float]:
-        """The mass of each class under a normal distribution with the model's mean and spread."""
-        mean, scale = self.value(outputs), math.exp(min(max(float(outputs[1]), -7.0), 3.0))
-        edges = [0.0, *(0.5 * (1 + math.erf((cut - mean) / (scale * math.sqrt(2)))) for cut in self.cuts), 1.0]
+    def probabilities(self, mean: float, spread: float) -> dict[str, float]:
+        """The mass of each class under the normal distribution of that mean and spread."""
+        width = spread * math.sqrt(2)
+        edges = [0.0, *[0.5 + 0.5 * math.erf((cut - mean) / width) for cut in self.cuts], 1.0]
         return {name: edges[i + 1] - edges[i] for i, name in enumerate(self.classes)}
 
     def files(self) -> dict[str, bytes]:
-        values = {"kind": "value", "low": self.low, "high": self.high}
+        values = {"kind": "value", "low": self.low, "high": self.high, "scale": self.scale}
         return {FILE: _json({**values, "cuts": list(self.cuts), "classes": list(self.classes)})}
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        values = _read(files, "value", {"low", "high", "cuts", "classes"})
-        return cls(values["low"], values["high"], tuple(values["cuts"]), tuple(values["classes"]))
+        values = _read(files, "value", {"low", "high", "scale", "cuts", "classes"})
+        return cls(values["low"], values["high"], tuple(values["cuts"]), tuple(values["classes"]), values["scale"])
 
 
 class Target:

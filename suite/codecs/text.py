@@ -12,7 +12,8 @@ from suite.errors import DataError
 def paragraphs(stdin: IO[bytes]) -> Iterator[str | None]:
     """Pieces of text as they arrive; ``None`` where a blank line ends a text. Split characters are held.
 
-    Raises DataError, naming the line, for bytes that are not UTF-8.
+    A line ends with a line feed, a carriage return, or both. Raises DataError, naming the line, for bytes that
+    are not UTF-8, after what came before them.
     """
     decoder = codecs.getincrementaldecoder("utf-8-sig")("strict")
     # A pipe may give little and keep the rest for later: read what is there, never wait for a full block.
@@ -20,14 +21,17 @@ def paragraphs(stdin: IO[bytes]) -> Iterator[str | None]:
     line = 1
     fresh = True  # at the beginning of a line that has held nothing but spaces so far
     started = False
+    returned = False  # the last character was a carriage return: a line feed now belongs to it
     while True:
         block = read(65536)
+        failed = False
         try:
             text = decoder.decode(block, final=not block)
         except UnicodeDecodeError as error:
-            line += error.object[: error.start].count(b"\n")
-            raise DataError(f"standard input, line {line}: not UTF-8 text; convert it first") from None
-        for part in text.splitlines(keepends=True):
+            text, failed = error.object[: error.start].decode("utf-8"), True
+        rest = text.removeprefix("\n") if returned else text
+        returned = text.endswith("\r") if text else returned
+        for part in rest.splitlines(keepends=True):
             blank = not part.strip()
             ends = part.endswith(("\n", "\r"))
             if blank and ends and fresh:
@@ -39,5 +43,7 @@ def paragraphs(stdin: IO[bytes]) -> Iterator[str | None]:
                 started = started or not blank
             fresh = ends or (fresh and blank)
             line += ends
+        if failed:
+            raise DataError(f"standard input, line {line}: not UTF-8 text; convert it first")
         if not block:
             return

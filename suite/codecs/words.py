@@ -20,7 +20,7 @@ import numpy as np
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 
-from suite.config import from_dict, to_dict
+from suite.config import check_ranges, from_dict, to_dict
 from suite.errors import CheckpointError, DataError, one_line
 
 SETTINGS, PIECES = "words.json", "tokenizer.json"
@@ -40,7 +40,10 @@ _TOKEN = re.compile(
 )
 _CLITIC = re.compile(r"(.+?)(n't|'(?:s|re|ll|ve|m|d))$")
 _STRETCH = re.compile(r"(\w)\1{2,}")
-_QUOTES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "…": "..."})
+#: Kinds of quotation mark, and what only changes how an emoji is drawn (its presentation and skin).
+_SAME = str.maketrans(
+    {"’": "'", "‘": "'", "“": '"', "”": '"', "…": "...", "\ufe0f": None, **{chr(c): None for c in range(0x1F3FB, 0x1F400)}}
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,9 @@ class WordSpec:
     vocabulary: int = 20000
     pieces: int = 2000
     min_count: int = 2
+
+    def __post_init__(self) -> None:
+        check_ranges(self, least={"vocabulary": 1, "pieces": 0, "min_count": 1})
 
 
 class WordCodec:
@@ -121,9 +127,12 @@ class WordCodec:
         found = self._seen.get(word)
         if found is None:
             tokens = _tokens(word, self._known)
-            encoding = self.tokenizer.encode(tokens, is_pretokenized=True, add_special_tokens=False)
+            try:
+                encoding = self.tokenizer.encode(tokens, is_pretokenized=True, add_special_tokens=False)
+            except TypeError:  # tokenizers takes no half of a surrogate pair: what bytes that are no text become
+                raise DataError(f"{word!a} is not UTF-8 text; convert it first") from None
             found = tuple(encoding.ids)
-            if len(self._seen) < 50_000:  # bounded: a stream may never repeat a word
+            if len(self._seen) < 16_384 and len(word) <= 32:  # bounded: a stream may never repeat a word
                 self._seen[word] = found
         return found
 
@@ -138,20 +147,24 @@ class WordCodec:
 
     def incremental(self, pending: Any = None) -> TextFeeder:
         """A feeder that takes text or UTF-8 bytes in any pieces, and gives a step a word."""
-        return TextFeeder(self, pending or "")
+        return TextFeeder(self, pending)
 
 
 class TextFeeder:
     """Text in pieces to whole words; a word is finished by whitespace, or by the end."""
 
-    def __init__(self, codec: WordCodec, pending: str = "") -> None:
+    def __init__(self, codec: WordCodec, pending: Mapping[str, str] | None = None) -> None:
         self._codec = codec
         self._decoder = python_codecs.getincrementaldecoder("utf-8")("strict")
-        self._held = pending
+        self._held = ""
+        if pending:
+            self._held = pending["text"]
+            self._decoder.decode(bytes.fromhex(pending["bytes"]))
 
     @property
-    def pending(self) -> str:
-        return self._held
+    def pending(self) -> dict[str, str] | None:
+        split = self._decoder.getstate()[0]
+        return {"text": self._held, "bytes": split.hex()} if self._held or split else None
 
     def feed(self, piece: Any) -> list[tuple[Any, np.ndarray]]:
         if isinstance(piece, bytes):
@@ -196,7 +209,7 @@ def _words(text: str) -> Iterator[str]:
 
 def _tokens(word: str, known: frozenset[str]) -> list[str]:
     """One word as tokens. ``known`` words are kept whole; empty while a vocabulary is being counted."""
-    word = html.unescape(word).translate(_QUOTES)
+    word = html.unescape(word).translate(_SAME)
     if word in known:
         return [word]
     found: list[str] = []
@@ -217,8 +230,8 @@ def _tokens(word: str, known: frozenset[str]) -> list[str]:
             clitic = None if text in known else _CLITIC.match(text)
             found.extend(clitic.groups() if clitic else (text,))
         elif match.group("run"):
-            # "!!!!!!" is one token as far as four; more of the same says no more.
-            found.append(text[:4])
+            # "!!!!!!" is one token as far as four, an emoji as far as one; more of the same says no more.
+            found.append(text[:4] if text.isascii() else text[0])
         else:
             found.append(text)
     return found

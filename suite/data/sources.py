@@ -100,7 +100,7 @@ class Recipe:
     and whatever else the task needs. ``parts`` is what must come out: (rows, digest) a part, see `digest`.
     Without ``parts`` the counts are recorded, not compared. ``note`` says in a sentence what the data is.
 
-    The shipped model is trained on this data with the configuration's defaults, the ``settings``
+    The shipped model is trained on the files ``train`` with the configuration's defaults, the ``settings``
     (``"encoder.hidden=160"``) and the task's own training ``options`` (name → file that ``build`` wrote).
     """
 
@@ -108,6 +108,7 @@ class Recipe:
     build: Callable[[Mapping[str, Path], Path], None]
     note: str = ""
     parts: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    train: tuple[str, ...] = ("train.jsonl",)
     settings: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
 

@@ -57,7 +57,7 @@ def recurrence(cell: Cell, projected: Tensor, state: State, mask: Tensor | None)
     names = _names.get()
     if names is None or cell not in names:
         raise SuiteError("a cell can be exported only as part of a model: use suite.nn.export.export")
-    keys = list(state)
+    keys = list(cell.state_shapes())  # the order of the Scan's body, whatever the caller's
     arrays = [state[key] for key in keys] + [projected] + ([] if mask is None else [mask])
     results = _Recurrence.apply(names[cell], len(keys), cell.hidden, *arrays)  # type: ignore[no-untyped-call]
     return results[-1], dict(zip(keys, results[:-1], strict=True))
@@ -157,7 +157,8 @@ def _put_scan(proto: onnx.ModelProto, node: onnx.NodeProto, cell: Cell) -> None:
     name = _attribute(node, "name").decode()
     keys = list(cell.state_shapes())
     masked = len(node.input) > len(keys) + 1
-    state = list(cell.initial(2).values())
+    first = cell.initial(2)
+    state = [first[key] for key in keys]
     example = next(cell.parameters())
     x = example.new_zeros(2, cell.inputs)
     args = [*state, cell.project(x).detach(), *([torch.ones(2, dtype=torch.bool)] if masked else [])]

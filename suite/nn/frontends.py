@@ -9,23 +9,27 @@ from suite.nn.specs import EmbeddingSpec
 
 
 class Embedding(nn.Module):
-    """Token ids ``[B, T]`` to vectors ``[B, T, D]``."""
+    """Token ids ``[B, T]`` to vectors ``[B, T, D]``.
+
+    In training, whole words and whole features are dropped (Gal and Ghahramani, 2016, arXiv:1512.05287).
+    """
 
     def __init__(self, vocabulary: int, spec: EmbeddingSpec) -> None:
         super().__init__()
         self.features = spec.features
         self.table = nn.Embedding(vocabulary, spec.features)
         nn.init.normal_(self.table.weight, std=spec.features**-0.5)
-        self.drop_word = spec.drop_word
-        self.dropout = nn.Dropout(spec.dropout)
+        self.drop_word, self.dropout = spec.drop_word, spec.dropout
 
     def forward(self, inputs: Tensor) -> Tensor:
         x: Tensor = self.table(inputs)
         if self.training and self.drop_word:
-            kept = torch.rand(inputs.shape, device=x.device) >= self.drop_word
-            x = x * kept[:, :, None] / (1 - self.drop_word)
-        dropped: Tensor = self.dropout(x)
-        return dropped
+            x = x * (torch.rand(inputs.shape, device=x.device) >= self.drop_word)[:, :, None]
+        if self.training and self.dropout:
+            # One mask for all of a row's steps: the same features are missing throughout.
+            mask = x.new_empty(x.shape[0], 1, x.shape[2]).bernoulli_(1 - self.dropout)
+            x = x * mask / (1 - self.dropout)
+        return x
 
 
 class Features(nn.Module):

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from suite.errors import UsageError
+from suite.errors import DataError, UsageError
 from suite.nn.frontends import Embedding
 
 
@@ -16,16 +16,19 @@ def set_vectors(frontend: nn.Module, vocabulary: Sequence[str], vectors: Mapping
     """Start an embedding's rows from word vectors; returns how many of the words had one.
 
     ``vocabulary[i]`` is the word of row i. Words without a vector, and word pieces (``##…``), keep their
-    random start, scaled to the vectors' spread. Raises UsageError where the sizes differ.
+    random start, scaled to the vectors' spread. Raises UsageError where the sizes differ, and DataError where
+    no word has a vector.
     """
     assert isinstance(frontend, Embedding)
-    size = len(next(iter(vectors.values())))
+    known = [(i, vectors[word]) for i, word in enumerate(vocabulary) if word in vectors]
+    if not known:
+        raise DataError("none of the model's words is among the word vectors; check their file and its language")
+    size = len(known[0][1])
     if size != frontend.features:
         raise UsageError(f"the vectors have {size} numbers a word: add --set embedding.features={size}")
     table = frontend.table.weight
-    known = [(i, vectors[word]) for i, word in enumerate(vocabulary) if word in vectors]
     with torch.no_grad():
-        rows = torch.from_numpy(np.stack([vector for _, vector in known]))
-        table.normal_(std=float(rows.std()))
+        rows = torch.from_numpy(np.stack([vector for _, vector in known])).to(table.dtype)
+        table.normal_(std=float(rows.std(correction=0)) or size**-0.5)
         table[[i for i, _ in known]] = rows
     return len(known)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from suite.config import check_ranges
+
 
 @dataclass(frozen=True)
 class EncoderSpec:
@@ -25,14 +27,20 @@ class EncoderSpec:
     feedforward: float = 0.0
     bidirectional: bool = False
 
+    def __post_init__(self) -> None:
+        check_ranges(self, least={"hidden": 1, "layers": 1, "feedforward": 0}, shares=("dropout",))
+
 
 @dataclass(frozen=True)
 class EmbeddingSpec:
-    """A table of vectors for tokens. ``drop_word`` hides whole words in training, ``dropout`` features."""
+    """A table of vectors for tokens. In training ``drop_word`` hides words, ``dropout`` features of a whole row."""
 
     features: int = 100
     dropout: float = 0.2
     drop_word: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_ranges(self, least={"features": 1}, shares=("dropout", "drop_word"))
 
 
 @dataclass(frozen=True)
@@ -46,3 +54,8 @@ class HeadSpec:
     pooling: tuple[str, ...] = ("last", "mean", "max")
     hidden: int = 0
     dropout: float = 0.2
+
+    def __post_init__(self) -> None:
+        check_ranges(self, least={"hidden": 0}, shares=("dropout",))
+        if not self.pooling:
+            raise ValueError("pooling must name at least one of last, mean, max, attention")

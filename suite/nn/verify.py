@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from suite.checkpoint import Checkpoint
-from suite.errors import SuiteError
+from suite.errors import SuiteError, one_line
 from suite.nn.mappings import Model
 from suite.runtime.onnx import OnnxRuntime
 from suite.runtime.torch import TorchRuntime
@@ -44,7 +44,14 @@ def verify(model: Model, checkpoint: Checkpoint, inputs: Sequence[Any] = ()) -> 
                     arrays[label] = random.integers(0, 2, shape).astype(value.numpy().dtype)
             if batch == 1 and "lengths" in arrays:
                 arrays["lengths"][:] = steps
-            ours_found, theirs_found = ours.graph(name)(arrays), theirs.graph(name)(arrays)
+            ours_found = ours.graph(name)(arrays)
+            try:
+                theirs_found = theirs.graph(name)(arrays)
+            except SuiteError:
+                raise
+            except Exception as failure:  # onnxruntime's own classes share no public base
+                where = f"{checkpoint.path}/{name}.onnx: cannot be run at batch {batch}, {steps} steps"
+                raise SuiteError(f"{where}: {one_line(failure):.300}") from failure
             for label, right in ours_found.items():
                 error = float(np.max(np.abs(right - theirs_found[label]) / np.maximum(1, np.abs(right)), initial=0))
                 worst = max(worst, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,14 +29,18 @@ def round_to_half(model: nn.Module) -> None:
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
-    """Write the weights once, in half precision."""
-    save_file({name: v.detach().half().contiguous() for name, v in model.state_dict().items()}, path)
+    """Write the weights once, in half precision; whole numbers and flags stay what they are."""
+    weights = {name: v.detach() for name, v in model.state_dict().items()}
+    try:
+        save_file({n: (v.half() if v.is_floating_point() else v).contiguous() for n, v in weights.items()}, path)
+    except SafetensorError as error:
+        raise OSError(errno.EIO, str(error), path.name) from error  # a full disk, like any other
 
 
 def load_weights(path: Path) -> dict[str, torch.Tensor]:
     """The weights of a file, in single precision. Raises CheckpointError for a file that is none."""
     try:
-        return {name: value.float() for name, value in load_file(path).items()}
+        return {n: value.float() if value.is_floating_point() else value for n, value in load_file(path).items()}
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: {one_line(error)}; copy the checkpoint again") from error
 

@@ -25,7 +25,7 @@ class OnnxGraph:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads()
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # its errors are raised: they need no second voice
         # Threads that spin between calls would burn a processor for as long as a session is open.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         path = graph_path(checkpoint, name)

@@ -33,7 +33,7 @@ class TorchGraph:
 
     def initial(self, batch: int) -> Arrays:
         state = {name: value for name, value in self._graph.example.items() if name.startswith("state.")}
-        return {name: np.zeros((batch, *value.shape[1:]), np.float32) for name, value in state.items()}
+        return {name: np.zeros((batch, *value.shape[1:]), value.numpy().dtype) for name, value in state.items()}
 
 
 class TorchRuntime:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,23 +99,24 @@ def fit(
             batches = bucketed(objective.lengths, spec.batch_size, seed, progress.epoch)
             model.train()
             for indices in batches[progress.step - progress.epoch * per_epoch :]:
-                _set_lr(optimizer, spec, progress.step, progress.steps)
-                optimizer.zero_grad(set_to_none=True)
-                losses = objective.loss(model, objective.batch(indices))
-                losses.mean().backward()  # type: ignore[no-untyped-call]
-                norm = nn.utils.clip_grad_norm_(parameters, spec.clip or math.inf)
-                optimizer.step()
-                if spec.ema:
-                    # The average starts short and lengthens: early weights are not worth remembering.
-                    decay = min(spec.ema, (1 + progress.step) / (10 + progress.step))
-                    torch._foreach_lerp_(average, [p.detach() for p in model.parameters()], 1 - decay)
-                progress.step += 1
+                with whole():
+                    _set_lr(optimizer, spec, progress.step, progress.steps)
+                    optimizer.zero_grad(set_to_none=True)
+                    losses = objective.loss(model, objective.batch(indices))
+                    losses.mean().backward()  # type: ignore[no-untyped-call]
+                    norm = nn.utils.clip_grad_norm_(parameters, spec.clip or math.inf)
+                    optimizer.step()
+                    if spec.ema:
+                        # The average starts short and lengthens: early weights are not worth remembering.
+                        decay = min(spec.ema, (1 + progress.step) / (10 + progress.step))
+                        torch._foreach_lerp_(average, [p.detach() for p in model.parameters()], 1 - decay)
+                    progress.step += 1
+                    run.totals[0] += float(losses.detach().sum())
+                    run.totals[1] += len(indices)
+                    run.totals[2] += float(norm)
+                    progress.loss, progress.grad_norm = run.totals[0] / run.totals[1], float(norm)
 
-                run.totals[0] += float(losses.detach().sum())
-                run.totals[1] += len(indices)
-                run.totals[2] += float(norm)
                 since += len(indices)
-                progress.loss, progress.grad_norm = run.totals[0] / run.totals[1], float(norm)
                 now = time.monotonic()
                 if now - clock >= 0.5:
                     progress.items_per_second, clock, since = since / (now - clock), now, 0
@@ -121,21 +125,18 @@ def fit(
                     save(run)
                     saved = now
 
-            progress.epoch += 1
             with averaged(run, spec):
-                progress.dev = evaluate()
-                if progress.best is None or progress.dev > progress.best:
-                    progress.best, progress.best_epoch = progress.dev, progress.epoch
-                    run.best = {name: value.detach().clone() for name, value in model.named_parameters()}
-            progress.history.append(
-                {
-                    "epoch": progress.epoch,
-                    "loss": progress.loss,
-                    "dev": progress.dev,
-                    "grad_norm": run.totals[2] / per_epoch,
-                }
-            )
-            run.totals = [0.0, 0.0, 0.0]
+                dev = evaluate()
+                # The epoch counts from here: a run interrupted while it was evaluated evaluates it again.
+                with whole():
+                    progress.epoch, progress.dev = progress.epoch + 1, dev
+                    if progress.best is None or dev > progress.best:
+                        progress.best, progress.best_epoch = dev, progress.epoch
+                        run.best = {name: value.detach().clone() for name, value in model.named_parameters()}
+                    mean_norm = run.totals[2] / per_epoch
+                    entry = {"epoch": progress.epoch, "loss": progress.loss, "dev": dev, "grad_norm": mean_norm}
+                    progress.history.append(entry)
+                    run.totals = [0.0, 0.0, 0.0]
             report(progress)
     finally:
         # However it ends (done, an interrupt, a failure), the run can be resumed from its last whole step.
@@ -151,15 +152,40 @@ class averaged:  # noqa: N801 - used as a function
         self.run, self.spec = run, spec
 
     def __enter__(self) -> None:
-        if self.spec.ema:
-            self.own = {name: value.detach().clone() for name, value in self.run.model.named_parameters()}
-            _put(self.run.model, self.run.average)
-        self.run.model.eval()
+        with whole():
+            if self.spec.ema:
+                self.own = {name: value.detach().clone() for name, value in self.run.model.named_parameters()}
+                _put(self.run.model, self.run.average)
+            self.run.model.eval()
 
     def __exit__(self, *error: object) -> None:
-        if self.spec.ema:
-            _put(self.run.model, self.own)
-        self.run.model.train()
+        with whole():
+            if self.spec.ema:
+                _put(self.run.model, self.own)
+            self.run.model.train()
+
+
+@contextlib.contextmanager
+def whole() -> Iterator[None]:
+    """Ctrl-C waits for the end of the block: what changes together is saved together. A second one does not wait."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    held: list[int] = []
+
+    def hold(number: int, frame: Any) -> None:
+        if held:
+            raise KeyboardInterrupt
+        held.append(number)
+
+    signal.signal(signal.SIGINT, hold)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if held:
+        before(held[0], None)
 
 
 def learning_rate(spec: TrainingSpec, step: int, steps: int) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from suite.config import check_ranges
+
 
 @dataclass(frozen=True)
 class TrainingSpec:
@@ -15,7 +17,6 @@ class TrainingSpec:
     to the norm ``clip`` (0: not at all). ``ema`` > 0 keeps an average of the weights with that decay, and it
     is the average that is evaluated and kept. Training stops when ``patience`` epochs brought no better dev
     metric (0: never). ``weight_decay`` is decoupled (AdamW) and spares biases and norms.
-
     """
 
     epochs: int = 10
@@ -28,3 +29,7 @@ class TrainingSpec:
     clip: float = 1.0
     ema: float = 0.998
     patience: int = 3
+
+    def __post_init__(self) -> None:
+        least = {"epochs": 1, "batch_size": 1, "lr": 0, "frontend_lr": 0, "weight_decay": 0, "clip": 0, "patience": 0}
+        check_ranges(self, least=least, shares=("warmup", "ema"))

@@ -8,6 +8,7 @@ training is over.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,10 @@ def save_run(run: Run, folder: Path, identity: dict[str, Any], files: dict[str, 
     numbers = {"identity": identity, "progress": dataclasses.asdict(run.progress), "totals": run.totals}
     with staging(folder) as fresh:
         # Copies: safetensors refuses tensors that share memory, and best may alias the weights.
-        save_file({name: value.clone().contiguous() for name, value in tensors.items()}, fresh / TENSORS)
+        try:
+            save_file({name: value.clone().contiguous() for name, value in tensors.items()}, fresh / TENSORS)
+        except SafetensorError as error:
+            raise OSError(errno.EIO, str(error), TENSORS) from error  # a full disk, like any other
         (fresh / NUMBERS).write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
         for name, content in files.items():
             (fresh / name).write_bytes(content)
@@ -48,8 +52,8 @@ def read_identity(folder: Path) -> dict[str, Any]:
     if not (folder / NUMBERS).exists():
         raise CheckpointError(f"{folder}: no run to resume; start it without --resume")
     try:
-        identity: dict[str, Any] = json.loads((folder / NUMBERS).read_text(encoding="utf-8"))["identity"]
-    except (OSError, ValueError, KeyError) as error:
+        identity: dict[str, Any] = dict(json.loads((folder / NUMBERS).read_text(encoding="utf-8"))["identity"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{folder / NUMBERS}: cannot be read ({one_line(error)}); start again") from error
     return identity
 
@@ -60,20 +64,29 @@ def load_run(run: Run, folder: Path) -> None:
         tensors = load_file(folder / TENSORS)
         numbers = json.loads((folder / NUMBERS).read_text(encoding="utf-8"))
         run.model.load_state_dict(_under(tensors, "model"))
-        run.average.update(_under(tensors, "average"))
-        run.best = _under(tensors, "best")
+        run.average, run.best = (_weights(run, _under(tensors, prefix)) for prefix in ("average", "best"))
         own = run.optimizer.state_dict()
         moments: dict[int, dict[str, torch.Tensor]] = {}
         for name, value in _under(tensors, "optimizer").items():
             index, _, moment = name.partition(".")
             # The optimiser keeps the tensors it is given: each is its own copy.
             moments.setdefault(int(index), {})[moment] = value.clone()
+        if len({frozenset(kept) for kept in moments.values()}) > 1:
+            raise ValueError("some of the optimiser's moments are missing")
         run.optimizer.load_state_dict({**own, "state": moments})
         run.progress = Progress(**numbers["progress"])
         run.totals = numbers["totals"]
         torch.set_rng_state(tensors["generator"])
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{folder}: the saved run cannot be used ({one_line(error)}); start again") from error
+
+
+def _weights(run: Run, kept: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A copy of the model's weights that was kept beside it: every weight must be there."""
+    for name, own in run.model.named_parameters():
+        if kept[name].shape != own.shape:
+            raise ValueError(f"{name} has another shape")
+    return kept
 
 
 def _under(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

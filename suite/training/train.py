@@ -16,14 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from suite import config as configs
-from suite.checkpoint import Checkpoint, Manifest, save
-from suite.errors import DataError, MissingExtra, SuiteError, UsageError
+from suite.checkpoint import Checkpoint, Manifest, check_place, save
+from suite.errors import DataError, MissingExtra, SuiteError, UsageError, one_line
 from suite.examples import identity, read_examples, split_dev
 from suite.loading import open_checkpoint, open_config
 from suite.plugins import registry
 from suite.task import Codecs, Example, Task
 
 CURVES = "curves.png"
+#: Below this many items a model learns little from them alone.
+FEW = 2000
 
 
 def train(
@@ -59,12 +61,15 @@ def train(
     try:
         import torch
 
+        from suite.nn.weights import WEIGHTS, load_weights, round_to_half, transfer
         from suite.training.fit import fit, many_to_one, start
         from suite.training.losses import loss
         from suite.training.state import load_run, read_identity, save_run
     except ImportError as error:
         raise MissingExtra("training", "train", error) from error
 
+    out = Path(out) if Path(out).name else Path(out).absolute()
+    check_place(out)  # an hour of training must not end there
     found = registry().task(task)
     if found.mapping != "many-to-one":
         raise UsageError(f"{task}: training of {found.mapping} models is not part of this version")
@@ -80,7 +85,8 @@ def train(
     if not examples:
         raise DataError(f"{', '.join(map(str, train_files))}: no items to train on")
     if dev_files:
-        train_part, dev_part = examples, list(read_examples(found, dev_files, columns=columns, on_error=on_error))
+        dev_read = read_examples(found, dev_files, columns=columns, format=format, on_error=on_error)
+        train_part, dev_part = examples, list(dev_read)
         if not dev_part:
             raise DataError(f"{', '.join(map(str, dev_files))}: no items to evaluate on")
     else:
@@ -91,17 +97,20 @@ def train(
         # The pieces the weights know stay; what is learnt may be new.
         fitted["input"] = codecs["input"]
     codecs = fitted
+    train_part, inputs = _encoded(train_part, codecs, on_error)
+    dev_part, _ = _encoded(dev_part, codecs, on_error)
+    if not train_part or not dev_part:
+        raise DataError(f"{', '.join(map(str, train_files))}: too few items that can be used; add data")
     say(f"{len(train_part):,} items to train on, {len(dev_part):,} for dev")
-    inputs, targets = _encoded(found, train_part, codecs)
-    _encoded(found, dev_part, codecs)
+    if len(train_part) < FEW and init is None and data is not None and found.ships:
+        say(f"few items: --init-from shipped starts from what the shipped {task} model knows")
+    targets = codecs["target"].encode([e.target for e in train_part])  # type: ignore[attr-defined]
 
     torch.manual_seed(seed)
     model = found.build(config, codecs)
     if found.initialise is not None:
         found.initialise(model, codecs, **options)
     if init is not None:
-        from suite.nn.weights import WEIGHTS, load_weights, transfer
-
         fresh = transfer(model, load_weights(init.path / WEIGHTS))
         say(f"weights from {init.path}" + (f"; new: {', '.join(fresh)}" if fresh else ""))
     parameters = sum(p.numel() for p in model.parameters())
@@ -110,8 +119,10 @@ def train(
     whose = {
         "task": task, "config": configs.to_dict(config), "seed": seed,
         "train": identity(train_files), "dev": identity(dev_files), "items": [len(train_part), len(dev_part)],
+        "options": {k: identity([v]) if isinstance(v, Path) else v for k, v in options.items()},
+        "init_from": init.manifest.files[WEIGHTS] if init is not None else None,
     }  # fmt: skip
-    folder = run_folder(Path(out))
+    folder = run_folder(out)
     run = start(model, config.training, seed)
     if resume:
         _check_same(read_identity(folder), whose, folder)
@@ -123,6 +134,8 @@ def train(
         seed=seed, report=report or (lambda progress: None),
         save=lambda run: save_run(run, folder, whose, {}),
     )  # fmt: skip
+    # What is measured is what is shipped.
+    round_to_half(model.eval())
     figures = _dev_metrics(found, codecs, model, dev_part)
     metric, value = found.score(figures)
     say(f"best epoch {progress.best_epoch} of {progress.epoch}: dev {metric} {value:.4f}")
@@ -132,34 +145,45 @@ def train(
         data={key: whose[key] for key in ("train", "dev", "items")},
         metrics={"dev": figures},
     )  # fmt: skip
-    return finish(found, model, codecs, manifest, Path(out), inputs, history=progress.history, metric=metric, say=say)
+    return finish(found, model, codecs, manifest, out, inputs, history=progress.history, metric=metric, say=say)
 
 
 def finish(
     task: Task, model: Any, codecs: Codecs, manifest: Manifest, out: Path, inputs: Sequence[Any],
     *, history: Sequence[Mapping[str, Any]] = (), metric: str = "", say: Callable[[str], None] = lambda line: None,
+    more: Mapping[str, bytes] | None = None,
 ) -> Checkpoint:  # fmt: skip
-    """Write a trained model as a checkpoint: weights, graphs (verified on ``inputs``), codecs, card."""
+    """Write a trained model as a checkpoint: weights, graphs (verified on ``inputs``), codecs, card, ``more`` files.
+
+    Raises SuiteError, and leaves what is at ``out`` as it is, if the graphs do not say what torch says or
+    something cannot be written.
+    """
     from suite.nn.export import export
     from suite.nn.verify import verify
-    from suite.nn.weights import WEIGHTS, round_to_half, save_weights
+    from suite.nn.weights import WEIGHTS, save_weights
     from suite.training.card import card
 
-    round_to_half(model.eval())
     files = {name: content for codec in codecs.values() for name, content in codec.files().items()}
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        save_weights(model, folder / WEIGHTS)
-        graphs = export(model, folder, WEIGHTS)
-        if history:
-            from suite.plot import curves
+    try:
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place)
+            save_weights(model, folder / WEIGHTS)
+            graphs = export(model, folder, WEIGHTS)
+            unsaved = Checkpoint(folder, dataclasses.replace(manifest, files=dict.fromkeys(graphs, "")))
+            try:
+                worst = verify(model, unsaved, inputs)
+            except SuiteError as error:
+                text = str(error).replace(f"{folder}/", "")
+                raise SuiteError(f"{text}; {out} was not written") from error
+            say(f"ONNX graphs agree with torch to {worst:.1e} at batch sizes and lengths that were not traced")
+            if history:
+                from suite.plot import curves
 
-            curves(history, metric, folder / CURVES)
-        files["README.md"] = card(task, manifest, graphs).encode()
-        checkpoint = save(out, manifest, files, folder)
-    worst = verify(model, checkpoint, inputs)
-    say(f"ONNX graphs agree with torch to {worst:.1e} at batch sizes and lengths that were not traced")
-    return checkpoint
+                curves(history, metric, folder / CURVES)
+            files["README.md"] = card(task, manifest, graphs).encode()
+            return save(out, manifest, {**(more or {}), **files}, folder)
+    except OSError as error:
+        raise SuiteError(f"cannot write a checkpoint for {out}: {one_line(error)}; make room and try again") from error
 
 
 def run_folder(out: Path) -> Path:
@@ -172,7 +196,10 @@ def _files(
 ) -> tuple[list[str | Path], list[str | Path], tuple[str, ...]]:
     """The files to train on and the recipe's settings: the user's, or the shipped recipe's."""
     if data is not None:
-        return _list(data), _list(dev), ()
+        files, held = _list(data), _list(dev)
+        if "-" in map(str, [*files, *held]):
+            raise UsageError("training reads its files twice, so not from standard input: save it to a file first")
+        return files, held, ()
     if task.recipe is None:
         raise UsageError(f"{task.name} has no recipe of its own: give --data FILE")
     from suite.data.sources import located
@@ -184,7 +211,7 @@ def _files(
     for name, file in recipe.options.items():
         if options.get(name) is None:
             options[name] = folder / file
-    return [folder / "train.jsonl"], _list(dev) or [folder / "dev.jsonl"], recipe.settings
+    return [folder / name for name in recipe.train], _list(dev) or [folder / "dev.jsonl"], recipe.settings
 
 
 def _list(value: Any) -> list[str | Path]:
@@ -213,16 +240,22 @@ def _changed(config: Any, cell: str | None, settings: Iterable[str], epochs: int
     return config
 
 
-def _encoded(task: Task, examples: Sequence[Example], codecs: Codecs) -> tuple[list[Any], Any]:
-    """Inputs and targets as arrays; what cannot be encoded is named by where it stands."""
-    inputs = []
+def _encoded(
+    examples: Sequence[Example], codecs: Codecs, on_error: Callable[[DataError], None] | None
+) -> tuple[list[Example], list[Any]]:
+    """The examples that can be used, and their inputs as arrays; others are named by where they stand."""
+    kept, inputs = [], []
     for example in examples:
         try:
-            inputs.append(codecs["input"].encode(example.input))  # type: ignore[attr-defined]
             codecs["target"].encode([example.target])  # type: ignore[attr-defined]
+            inputs.append(codecs["input"].encode(example.input))  # type: ignore[attr-defined]
+            kept.append(example)
         except DataError as error:
-            raise DataError(f"{example.where}: {error}") from None
-    return inputs, codecs["target"].encode([e.target for e in examples])  # type: ignore[attr-defined]
+            named = DataError(f"{example.where}: {error}")
+            if on_error is None:
+                raise named from None
+            on_error(named)
+    return kept, inputs
 
 
 def _dev_metrics(task: Task, codecs: Codecs, model: Any, dev: Sequence[Example]) -> dict[str, Any]:
@@ -262,4 +295,4 @@ def export_checkpoint(checkpoint: Checkpoint, out: Path, say: Callable[[str], No
     _, codecs = open_config(task, checkpoint)
     model = load_model(checkpoint)
     manifest = dataclasses.replace(checkpoint.manifest, versions={**checkpoint.manifest.versions, **_versions()})
-    return finish(task, model, codecs, manifest, out, (), say=say)
+    return finish(task, model, codecs, manifest, out, (), say=say, more=checkpoint.read(CURVES))

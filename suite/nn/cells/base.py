@@ -24,8 +24,8 @@ class Cell(nn.Module):
     """One recurrence from ``inputs`` (D) to ``hidden`` (H) features.
 
     A subclass sets ``equation`` and ``source`` and defines ``recur`` (and ``project``, where part of a step
-    does not depend on the state: it then runs once over all time). State that is more than one vector
-    ``h [B, H]`` is declared by ``state_shapes``.
+    does not depend on the state: it then runs once over all time), or ``step`` alone. State that is more than
+    one vector ``h [B, H]`` is declared by ``state_shapes``; it starts at zero.
     """
 
     equation: ClassVar[str] = ""
@@ -53,6 +53,9 @@ class Cell(nn.Module):
 
     def recur(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
         """The rest of a step: ``[B, P]`` and a state → output ``[B, H]`` and the next state. Pure."""
+        if type(self).step is not Cell.step:
+            # A cell may define its step alone; nothing of it is then projected ahead.
+            return self.step(projected, state)
         raise RuntimeError(f"{type(self).__name__} defines neither recur nor step")
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from suite.nn.cells.base import Cell, State, within
 
@@ -61,6 +62,7 @@ class _LinearScan(torch.autograd.Function):
         return h.transpose(0, 1)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         steps, h, start = ctx.saved_tensors
         grad_b = grads[0].transpose(0, 1).clone(memory_format=torch.contiguous_format)

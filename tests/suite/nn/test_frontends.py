@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import torch
+
+from suite.nn.frontends import Embedding, Features
+from suite.nn.specs import EmbeddingSpec
+
+
+def test_embedding_is_a_table() -> None:
+    torch.manual_seed(0)
+    module = Embedding(1000, EmbeddingSpec(features=25, dropout=0.5, drop_word=0.5)).eval()
+    ids = torch.tensor([[3, 3, 0]])
+    x = module(ids)
+    assert x.shape == (1, 3, module.features)
+    assert torch.equal(x[0, 0], module.table.weight[3])
+    assert torch.equal(module(ids), x)
+    assert abs(float(module.table.weight.detach().std()) - 0.2) < 0.01
+
+
+def test_whole_words_are_dropped_in_training_only() -> None:
+    torch.manual_seed(0)
+    module = Embedding(10, EmbeddingSpec(features=4, dropout=0.0, drop_word=0.25)).train()
+    x = module(torch.ones(100, 100, dtype=torch.int64))
+    dropped = (x == 0).all(dim=-1)
+    assert torch.equal(dropped, (x == 0).any(dim=-1))
+    assert abs(float(dropped.float().mean()) - 0.25) < 0.02
+    assert module.eval()(torch.ones(9, 9, dtype=torch.int64)).all()
+
+
+def test_features_are_dropped_in_training_without_changing_the_mean() -> None:
+    torch.manual_seed(0)
+    module = Embedding(10, EmbeddingSpec(features=50, dropout=0.25)).train()
+    torch.nn.init.ones_(module.table.weight)
+    x = module(torch.ones(400, 3, dtype=torch.int64)).detach()
+    assert abs(float((x == 0).float().mean()) - 0.25) < 0.02
+    assert abs(float(x.mean()) - 1) < 0.03
+
+
+def test_features_pass() -> None:
+    x = torch.randn(2, 3, 4)
+    assert torch.equal(Features(4)(x), x)

@@ -1,0 +1,520 @@
+"""The laws hold for everything registered, and each law catches what breaks it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import suite.training.state
+from suite import testing
+from suite.checkpoint import Checkpoint, save
+from suite.codecs.target import Labels, Value
+from suite.codecs.words import TextFeeder, WordCodec, WordSpec
+from suite.errors import CheckpointError, UsageError
+from suite.loading import open_config
+from suite.nn.cells.base import Cell, State, within
+from suite.pipelines import Pipeline
+from suite.plugins import registry
+from suite.runtime import open_runtime
+from suite.task import Task
+from suite.testing import LawBroken
+
+TEXTS = ["What a lovely café, I adore it!", "awful", "The soup is on the table.  I like it 😀 very much :)"]
+
+CELL_LAWS = (
+    testing.state_is_declared, testing.steps_equal_scan, testing.chunks_equal_whole, testing.padding_is_invisible,
+    testing.rows_are_independent, testing.gradients_are_right,
+)  # fmt: skip
+
+
+# -- cells -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", registry().cell_names())
+@pytest.mark.parametrize("law", [*CELL_LAWS, testing.exports_to_onnx], ids=lambda law: law.__name__)
+def test_registered_cell(name: str, law: Callable[..., None]) -> None:
+    law(registry().cell(name))
+
+
+class Plain(Cell):
+    """What the broken cells below break: ``h' = tanh(W x + U h)``."""
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__(inputs, hidden)
+        self.input, self.memory = nn.Linear(inputs, hidden), nn.Linear(hidden, hidden)
+
+    def project(self, x: Tensor) -> Tensor:
+        return self.input(x)
+
+    def recur(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
+        h = torch.tanh(projected + self.memory(state["h"]))
+        return h, {"h": h}
+
+
+class Memory(Cell):
+    """A third party's cell: arrays of several shapes and types, in an order of its own, and only a step."""
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__(inputs, hidden)
+        self.write, self.read = nn.Linear(inputs + hidden, hidden), nn.Linear(3, 1)
+        self.register_buffer("order", torch.arange(hidden - 1, -1, -1))
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"h": (self.hidden,), "tape": (self.hidden, 3), "count": (1,)}
+
+    def initial(self, batch: int) -> State:
+        first = super().initial(batch)
+        return {"count": first["count"].long(), "tape": first["tape"], "h": first["h"]}
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        new = torch.tanh(self.write(torch.cat([x, state["h"]], dim=1)))[:, self.order]
+        tape = torch.cat([state["tape"][:, :, 1:], new[:, :, None]], dim=2)
+        h = self.read(tape)[:, :, 0] + 0.01 * state["count"].to(x.dtype)
+        return h, {"tape": tape, "h": h, "count": state["count"] + 1}
+
+
+@pytest.mark.parametrize("cell", [Plain, Memory])
+def test_third_party_cell(cell: type[Cell]) -> None:
+    testing.check_cell(cell, inputs=2, hidden=3)
+
+
+def test_start_state_may_be_given() -> None:
+    class Root(Plain):
+        def recur(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
+            h = torch.sqrt(state["h"]) + projected**2
+            return h, {"h": h}
+
+    with pytest.raises(LawBroken, match="nan"):
+        testing.steps_equal_scan(Root)
+    testing.check_cell(Root, start=lambda cell, rows: {"h": torch.rand(rows, 7, dtype=cell.input.weight.dtype) + 1})
+
+
+class LeaksBetweenRows(Plain):
+    def recur(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
+        return super().recur(projected, {"h": state["h"] + 1e-6 * state["h"].mean(0)})
+
+
+class PaddingMovesState(Plain):
+    def scan(self, x: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
+        y, state = super().scan(x, state)
+        return (y if lengths is None else y * within(lengths, x.shape[1])[:, :, None]), state
+
+
+class PaddingShows(Plain):
+    def scan(self, x: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
+        _, following = super().scan(x, state, lengths)
+        return super().scan(x, state)[0], following
+
+
+class EmptyRowIsReset(Plain):
+    def scan(self, x: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
+        y, state = super().scan(x, state, lengths)
+        return y, state if lengths is None else {"h": state["h"] * (lengths > 0)[:, None]}
+
+
+class ForgetsCarriedState(Plain):
+    def scan(self, x: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
+        return super().scan(x, self.initial(x.shape[0]), lengths)
+
+
+class GivesOldState(Plain):
+    def scan(self, x: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
+        return super().scan(x, state, lengths)[0], state
+
+
+class LooksAhead(Plain):
+    def scan(self, x: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
+        return super().scan(x + 1e-3 * x.mean(1, keepdim=True), state, lengths)
+
+
+class WrongGradient(Plain):
+    def recur(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
+        return super().recur(projected, {"h": 0.99 * state["h"] + 0.01 * state["h"].detach()})
+
+
+class WrongWeightGradient(Plain):
+    def project(self, x: Tensor) -> Tensor:
+        return nn.functional.linear(x, self.input.weight, self.input.bias.detach())
+
+
+class WritesIntoState(Plain):
+    def recur(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
+        return super().recur(projected, {"h": state["h"].mul_(0.5)})
+
+
+class StartsElsewhere(Plain):
+    def initial(self, batch: int) -> State:
+        return {"h": super().initial(batch)["h"] + 1}
+
+
+class DeclaresLess(Plain):
+    def recur(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
+        h, _ = super().recur(projected, state)
+        return h, {"h": h, "c": h}
+
+
+class GoesSingle(Plain):
+    def initial(self, batch: int) -> State:
+        return {"h": torch.zeros(batch, self.hidden)}
+
+
+class Blows(Plain):
+    def recur(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
+        return super().recur(projected * torch.inf * 0, state)
+
+
+class FreezesTime(Plain):
+    """Its loop is unrolled while it is traced, and so exports for one length only."""
+
+    def scan(self, x: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
+        outputs = []
+        for t in range(x.shape[1]):
+            y, after = self.step(x[:, t], state)
+            if lengths is not None:
+                inside = (t < lengths)[:, None]
+                y, after = y * inside, {"h": torch.where(inside, after["h"], state["h"])}
+            state = after
+            outputs.append(y)
+        return torch.stack(outputs, dim=1) if outputs else x.new_zeros(x.shape[0], 0, self.hidden), state
+
+
+@pytest.mark.parametrize(
+    ("law", "cell", "says"),
+    [
+        (testing.state_is_declared, StartsElsewhere, "starts? .*zero"),
+        (testing.state_is_declared, DeclaresLess, "state_shapes"),
+        (testing.state_is_declared, GoesSingle, "torch.float32 in a float64 cell"),
+        (testing.state_is_declared, WritesIntoState, "pure"),
+        (testing.steps_equal_scan, ForgetsCarriedState, "the output of step 0 .* differs by"),
+        (testing.steps_equal_scan, GivesOldState, "the state 'h' after the last step .* differs by"),
+        (testing.steps_equal_scan, LooksAhead, "stepping equals scanning"),
+        (testing.steps_equal_scan, Blows, "nan|inf"),
+        (testing.chunks_equal_whole, ForgetsCarriedState, r"chunks of 1 \+ 6 steps"),
+        (testing.chunks_equal_whole, GivesOldState, "differs by"),
+        (testing.chunks_equal_whole, LooksAhead, "differs by"),
+        (testing.padding_is_invisible, PaddingMovesState, "the state 'h' after a row of length 0"),
+        (testing.padding_is_invisible, PaddingShows, "not zero"),
+        (testing.padding_is_invisible, EmptyRowIsReset, "length 0"),
+        (testing.padding_is_invisible, ForgetsCarriedState, "differs by"),
+        (testing.rows_are_independent, LeaksBetweenRows, "for rows"),
+        (testing.gradients_are_right, WrongGradient, "finite differences"),
+        (testing.gradients_are_right, WrongWeightGradient, "finite differences"),
+        (testing.exports_to_onnx, FreezesTime, "torch"),
+    ],
+)
+def test_broken_cell_is_caught(law: Callable[..., None], cell: type[Cell], says: str) -> None:
+    with pytest.raises(LawBroken, match=says):
+        law(cell)
+    if law is not testing.exports_to_onnx:
+        with pytest.raises(LawBroken):
+            testing.check_cell(cell)
+
+
+def test_laws_leave_the_random_numbers_and_gradients_alone() -> None:
+    torch.manual_seed(1)
+    wanted = torch.rand(1)
+    torch.manual_seed(1)
+    with pytest.raises(LawBroken):
+        testing.steps_equal_scan(ForgetsCarriedState)
+    testing.steps_equal_scan(Plain)
+    assert torch.is_grad_enabled()
+    assert torch.rand(1) == wanted
+
+
+# -- tasks -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sentiment() -> Task:
+    return registry().task("sentiment")
+
+
+def test_tiny_checkpoints(sentiment: Task, tiny_checkpoint: Path, tiny_labels_checkpoint: Path) -> None:
+    for path in (tiny_checkpoint, tiny_labels_checkpoint):
+        assert testing.check_task(sentiment, checkpoint=path, inputs=TEXTS) == []
+
+
+@pytest.mark.parametrize("name", registry().task_names())
+def test_shipped_checkpoint(name: str) -> None:
+    task = registry().task(name)
+    if task.assets is None or not (task.assets / "checkpoint" / "suite.json").exists():
+        pytest.skip(f"{name} ships no checkpoint")
+    testing.check_task(task)
+
+
+def test_needs_something_to_check(sentiment: Task, tiny_checkpoint: Path) -> None:
+    with pytest.raises(UsageError, match="inputs="):
+        testing.check_task(dataclasses.replace(sentiment, assets=None), checkpoint=tiny_checkpoint)
+    with pytest.raises(CheckpointError):
+        testing.check_task(sentiment, checkpoint=tiny_checkpoint / "nowhere")
+
+
+def test_pieces_may_be_given(sentiment: Task, tiny_checkpoint: Path) -> None:
+    tried: list[str] = []
+
+    def halves(raw: str) -> list[list[str]]:
+        tried.append(raw)
+        return [[raw[:3], raw[3:]]]
+
+    testing.check_task(sentiment, checkpoint=tiny_checkpoint, inputs=TEXTS[:1], stream_pieces=halves)
+    assert tried == TEXTS[:1]
+
+
+class LosesLastWord(TextFeeder):
+    def flush(self) -> list[tuple[Any, np.ndarray]]:
+        return []
+
+
+class CutsWords(TextFeeder):
+    def feed(self, piece: Any) -> list[tuple[Any, np.ndarray]]:
+        return super().feed(piece) + super().flush()
+
+
+class ForgetsPending(TextFeeder):
+    @property
+    def pending(self) -> str:
+        return ""
+
+
+@pytest.mark.parametrize("feeder", [LosesLastWord, CutsWords, ForgetsPending])
+def test_broken_feeder_is_caught(sentiment: Task, tiny_checkpoint: Path, feeder: type[TextFeeder]) -> None:
+    class Broken(WordCodec):
+        def incremental(self, pending: Any = None) -> TextFeeder:
+            return feeder(self, pending or "")
+
+    broken = dataclasses.replace(sentiment, codecs={**sentiment.codecs, "input": Broken.from_files})
+    with pytest.raises(LawBroken, match="a stream equals the offline answer"):
+        testing.check_task(broken, checkpoint=tiny_checkpoint, inputs=TEXTS)
+    codec = WordCodec.fit(TEXTS, WordSpec(200, 60, 1))
+    with pytest.raises(LawBroken, match="feeding pieces equals encoding the whole"):
+        testing.check_codec(Broken(codec.tokenizer, codec.spec), TEXTS)
+
+
+def test_stream_that_decodes_something_else_is_caught(sentiment: Task, tiny_checkpoint: Path) -> None:
+    def decode(outputs: Any, codecs: Any, text: Any, **options: Any) -> Any:
+        result = sentiment.decode(outputs, codecs, text, **options)
+        return result if text in TEXTS else dataclasses.replace(result, label="neutral?")
+
+    broken = dataclasses.replace(sentiment, decode=decode)
+    with pytest.raises(LawBroken, match="label"):
+        testing.check_task(broken, checkpoint=tiny_checkpoint, inputs=TEXTS)
+
+
+def test_bidirectional_model_is_noted(
+    sentiment: Task, ratings_file: Path, tiny_settings: list[str], tmp_path: Path
+) -> None:
+    from suite.training.train import train
+
+    settings = [*tiny_settings, "encoder.bidirectional=true", "training.epochs=1"]
+    checkpoint = train("sentiment", data=ratings_file, out=tmp_path / "both", settings=settings)
+    notes = testing.check_task(sentiment, checkpoint=checkpoint.path, inputs=TEXTS)
+    assert len(notes) == 1
+    assert "bidirectional" in notes[0]
+
+
+class _Depends:
+    """A runtime whose answers depend on the company a row is in, or on the padding after it."""
+
+    kind = "onnx"
+
+    def __init__(self, graph: Any, change: Callable[[Mapping[str, np.ndarray]], float]) -> None:
+        self.inner, self.change, self.inputs = graph, change, graph.inputs
+
+    def graph(self, name: str) -> Any:
+        return self
+
+    def initial(self, batch: int) -> Any:
+        return self.inner.initial(batch)
+
+    def __call__(self, arrays: Mapping[str, np.ndarray]) -> Any:
+        results = self.inner(arrays)
+        return {**results, "outputs": results["outputs"] + self.change(arrays)}
+
+
+@pytest.mark.parametrize(
+    "change", [lambda arrays: 0.01 * (len(arrays["lengths"]) > 2), lambda arrays: 0.001 * arrays["inputs"].shape[1]]
+)
+def test_company_that_matters_is_caught(sentiment: Task, tiny_checkpoint: Path, change: Any) -> None:
+    opened = Checkpoint.open(tiny_checkpoint)
+    _, codecs = open_config(sentiment, opened)
+    runtime = open_runtime(opened)
+    testing.batch_equals_singles(Pipeline(sentiment, codecs, runtime), TEXTS)
+    broken = Pipeline(sentiment, codecs, _Depends(runtime.graph("encoder"), change))  # type: ignore[arg-type]
+    with pytest.raises(LawBroken, match="a batch equals its members"):
+        testing.batch_equals_singles(broken, TEXTS)
+
+
+def test_wrong_graph_is_caught(sentiment: Task, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    import onnx
+
+    opened = Checkpoint.open(tiny_checkpoint)
+    files = {name: (tiny_checkpoint / name).read_bytes() for name in opened.manifest.files}
+    proto = onnx.load_from_string(files["encoder.onnx"])
+    node = next(node for node in proto.graph.node if node.op_type == "Max")
+    node.op_type = "Min"
+    save(tmp_path / "wrong", opened.manifest, {**files, "encoder.onnx": proto.SerializeToString()})
+    with pytest.raises(LawBroken):
+        testing.check_task(sentiment, checkpoint=tmp_path / "wrong", inputs=TEXTS)
+    config, codecs = open_config(sentiment, opened)
+    with pytest.raises(LawBroken, match=r"ONNX Runtime says what torch says: .* differs from torch by"):
+        testing.runtimes_agree(sentiment, Checkpoint.open(tmp_path / "wrong"), config, codecs, TEXTS)
+    without = {name: content for name, content in files.items() if name != "encoder.onnx"}
+    save(tmp_path / "without", opened.manifest, without)
+    (note,) = testing.check_task(sentiment, checkpoint=tmp_path / "without", inputs=TEXTS)
+    assert "no graphs" in note
+
+
+def test_without_torch_there_are_notes(sentiment: Task, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    notes = testing.check_task(sentiment, checkpoint=tiny_checkpoint, inputs=TEXTS)
+    assert [note.partition(" was")[0] for note in notes] == ["law 8", "law 9"]
+
+
+def test_codec_that_is_not_saved_whole_is_caught(sentiment: Task, tiny_checkpoint: Path) -> None:
+    class Loses(WordCodec):
+        def files(self) -> dict[str, bytes]:
+            return WordCodec.fit(["other words"], WordSpec(20, 5, 1)).files()
+
+    broken = dataclasses.replace(sentiment, codecs={**sentiment.codecs, "input": Loses.from_files})
+    with pytest.raises(LawBroken, match="saving and loading changes nothing"):
+        testing.check_task(broken, checkpoint=tiny_checkpoint, inputs=TEXTS)
+
+
+def test_testing_itself_loads_no_torch() -> None:
+    code = "import sys, suite.testing; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_plugin_is_light() -> None:
+    testing.check_light("suite_sentiment", "sentiment")
+
+
+@pytest.mark.parametrize(
+    ("text", "task", "says"),
+    [
+        ("import torch", "sentiment", "import heavy_plugin loads .*torch"),
+        ("import no_such_module_at_all", "sentiment", "import heavy_plugin fails: ModuleNotFoundError"),
+        ("", "no-such-task", "--help fails"),
+    ],
+)
+def test_heavy_plugin_is_caught(
+    text: str, task: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "heavy_plugin.py").write_text(text, encoding="utf-8")
+    (tmp_path / "torch.py").write_text("", encoding="utf-8")  # the name is what counts, and the real one takes seconds
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    with pytest.raises(LawBroken, match=says):
+        testing.check_light("heavy_plugin", task)
+
+
+#: Everything random is on, so that a generator that is not restored shows.
+RESUME = (
+    "training.epochs=2", "training.batch_size=16", "training.ema=0.9", "encoder.dropout=0.3", "embedding.drop_word=0.1",
+)  # fmt: skip
+
+
+def test_resume(sentiment: Task, labels_file: Path, tiny_settings: list[str], tmp_path: Path) -> None:
+    settings = [*tiny_settings, *RESUME]
+    testing.check_resume(sentiment, labels_file, tmp_path, settings=settings, cell="gru")
+    with pytest.raises(UsageError, match="cannot stop after step 99"):
+        testing.check_resume("sentiment", labels_file, tmp_path / "late", settings=settings, stops=[99])
+
+
+@pytest.mark.parametrize("lost", ["generator", "optimizer", "average"])
+def test_resume_that_forgets_is_caught(
+    lost: str, ratings_file: Path, tiny_settings: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = suite.training.state.load_run
+
+    def forgetful(run: Any, folder: Path) -> None:
+        average = {name: value.clone() for name, value in run.average.items()}
+        optimizer = run.optimizer.state_dict()
+        generator = torch.get_rng_state()
+        whole(run, folder)
+        if lost == "generator":
+            torch.set_rng_state(generator)
+        elif lost == "optimizer":
+            run.optimizer.load_state_dict(optimizer)
+        else:
+            run.average.update(average)
+
+    monkeypatch.setattr(suite.training.state, "load_run", forgetful)
+    with pytest.raises(LawBroken, match="training resumed is training never stopped: stopped after step 3"):
+        testing.check_resume("sentiment", ratings_file, tmp_path, settings=[*tiny_settings, *RESUME], stops=[3])
+
+
+# -- codecs ------------------------------------------------------------------------------------------------
+
+
+def test_word_codec() -> None:
+    long = "no" * 150 + " naïve 😀😀 x" + "y" * 600
+    testing.check_codec(WordCodec.fit(TEXTS, WordSpec(200, 60, 1)), [*TEXTS, " \n lead and trail \t", long])
+
+
+def test_target_codecs() -> None:
+    testing.check_codec(Labels(("no", "yes")), ["no", "yes"])
+    testing.check_codec(Value(-1.0, 1.0, (0.0,), ("low", "high")), [-1.0, 0.25])
+
+
+def test_target_codec_that_is_not_saved_whole_is_caught() -> None:
+    class Shuffled(Labels):
+        @classmethod
+        def from_files(cls, files: Mapping[str, bytes]) -> Shuffled:
+            return cls(Labels.from_files(files).names[::-1])
+
+    with pytest.raises(LawBroken, match="a codec survives its files"):
+        testing.check_codec(Shuffled(("no", "yes")), ["no", "yes"])
+
+
+class Doubles:
+    """A codec of series: every sample twice, as soon as the next one is there."""
+
+    def files(self) -> dict[str, bytes]:
+        return {}
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> Doubles:
+        return cls()
+
+    def encode(self, raw: Any) -> np.ndarray:
+        return np.repeat(np.asarray(raw, np.float32), 2, axis=0)
+
+    def incremental(self, pending: Any = None) -> DoublesFeeder:
+        return DoublesFeeder(pending)
+
+
+class DoublesFeeder:
+    def __init__(self, pending: Any) -> None:
+        self.pending = pending
+
+    def feed(self, piece: Any) -> list[tuple[Any, np.ndarray]]:
+        rows = [*([self.pending] if self.pending else []), *np.asarray(piece).tolist()]
+        self.pending = rows.pop() if rows else None
+        return [(row, np.asarray([row, row], np.float32)) for row in rows]
+
+    def flush(self) -> list[tuple[Any, np.ndarray]]:
+        rows, self.pending = ([self.pending] if self.pending else []), None
+        return [(row, np.asarray([row, row], np.float32)) for row in rows]
+
+
+def test_codec_of_series() -> None:
+    series = np.arange(20, dtype=np.float64).reshape(10, 2)
+    testing.check_codec(Doubles(), [series, series[:1].tolist()])
+    testing.check_codec(Doubles(), [series], pieces=lambda raw: [[raw[:4], raw[4:4], raw[4:]]])
+
+    class Single(Doubles):
+        def encode(self, raw: Any) -> np.ndarray:
+            return super().encode(raw).astype(np.float64)
+
+    with pytest.raises(LawBroken, match=r"float32 .* expected float64"):
+        testing.check_codec(Single(), [series])

@@ -1,0 +1,64 @@
+"""What the documentation shows is run: every ``>>>`` example, and every command in the README."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SHIPPED = ROOT / "assets" / "sentiment" / "checkpoint" / "suite.json"
+MODULES = ("suite", "suite.pipelines", "suite.streaming")
+
+pytestmark = pytest.mark.skipif(not SHIPPED.exists(), reason="the shipped checkpoint is not in this checkout")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder with the checkout's assets in it, as the README's commands expect."""
+    (tmp_path / "assets").symlink_to(ROOT / "assets")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def examples(text: str, name: str) -> doctest.DocTest:
+    return doctest.DocTestParser().get_doctest(text, {}, name, name, 0)
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/contract.md", "docs/plugins.md"])
+def test_examples_in_pages_run(name: str, place: Path) -> None:
+    test = examples((ROOT / name).read_text(encoding="utf-8"), name)
+    assert test.examples
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert runner.run(test).failed == 0
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings_run(name: str) -> None:
+    found = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert found.attempted > 0
+    assert found.failed == 0
+
+
+def commands() -> list[str]:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```console\n(.*?)```", text, flags=re.DOTALL)
+    return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+
+
+def test_the_readmes_commands_run(place: Path) -> None:
+    """In the order they stand, since later ones use what earlier ones made."""
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    assert len(commands()) > 10
+    for command in commands():
+        done = subprocess.run(["bash", "-ec", command], env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+        assert done.stdout.strip(), command
+    for picture in ("words.png", "evaluation.png", "my-model/curves.png"):
+        assert (place / picture).read_bytes().startswith(b"\x89PNG"), picture

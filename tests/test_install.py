@@ -1,0 +1,94 @@
+"""A plain install: from a copy of the sources into an environment of its own, without torch."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SAMPLES = ROOT / "assets" / "sentiment" / "samples"
+UV = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
+
+pytestmark = [
+    pytest.mark.skipif(UV is None, reason="uv is not installed"),
+    pytest.mark.skipif(
+        not (ROOT / "assets" / "sentiment" / "checkpoint" / "suite.json").exists(), reason="no shipped checkpoint"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh environment with ``pip install .`` in it; the folder of its programs."""
+    place = tmp_path_factory.mktemp("install")
+    source = place / "source"
+    # A copy, since building leaves folders behind.
+    for name in ("suite", "plugins", "assets"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source / name)
+    assert UV is not None
+    python = place / "env" / "bin" / "python"
+    run([UV, "venv", "--quiet", "--python", sys.executable, str(place / "env")])
+    run([UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), str(source)])
+    return python.parent
+
+
+def run(command: list[str], **more: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **more)  # type: ignore[call-overload]
+    assert done.returncode == 0, f"{command}\n{done.stderr}"
+    return str(done.stdout)
+
+
+@pytest.fixture
+def suite(environment: Path, tmp_path: Path) -> Callable[..., str]:
+    """The installed ``suite`` command, run far from the checkout."""
+
+    def call(*arguments: str, stdin: str = "") -> str:
+        return run([str(environment / "suite"), *arguments], input=stdin, cwd=str(tmp_path))
+
+    return call
+
+
+def test_it_is_small_and_has_no_torch(environment: Path) -> None:
+    site = next((environment.parent / "lib").glob("python*")) / "site-packages"
+    assert not (site / "torch").exists()
+    size = sum(file.stat().st_size for file in site.rglob("*") if file.is_file()) / 1e6
+    assert size < 250, f"{size:.0f} MB"
+
+
+def test_every_verb_of_use_works(suite: Callable[..., str], tmp_path: Path) -> None:
+    assert "positive" in suite("sentiment", "predict", "What a lovely day", "--plot", "words.png")
+    assert suite("sentiment", "stream", stdin="What a lovely\nday\n").count("\n") >= 5
+    assert "pearson_r" in suite(
+        "sentiment", "evaluate", "--data", str(SAMPLES / "labelled.csv"), "--plot", "evaluation.png"
+    )
+    assert (tmp_path / "words.png").stat().st_size > 1000
+    assert (tmp_path / "evaluation.png").stat().st_size > 1000
+    assert "parameters" in suite("sentiment", "info")
+    assert "predict --input" in suite("demo")
+    assert "sentiment" in suite("tasks")
+    assert "lstm" in suite("cells")
+    assert "unavailable" in suite("plugins")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("sentiment", "train", "--data", str(SAMPLES / "labelled.csv")),
+        ("sentiment", "export"),
+        ("sentiment", "predict", "x", "--runtime", "torch"),
+    ],
+)
+def test_what_needs_torch_says_so_in_one_line(environment: Path, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [str(environment / "suite"), *arguments], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "pip install 'sequence-suite[train]'" in done.stderr
