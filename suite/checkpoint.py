@@ -110,10 +110,10 @@ def save(path: str | Path, manifest: Manifest, write: Mapping[str, bytes], folde
         for file in sorted(folder.iterdir()) if folder else ():
             shutil.copyfile(file, fresh / file.name)
         files = {file.name: sha256(file) for file in sorted(fresh.iterdir())}
-        manifest = dataclasses.replace(manifest, files=files)
-        text = json.dumps(to_dict(manifest), ensure_ascii=False, indent=1) + "\n"
+        values = to_dict(dataclasses.replace(manifest, files=files))
+        text = json.dumps(values, ensure_ascii=False, indent=1) + "\n"
         (fresh / MANIFEST).write_text(text, encoding="utf-8")
-    return Checkpoint(path, manifest)
+    return Checkpoint(path, from_dict(Manifest, values))
 
 
 def check_place(path: Path) -> None:

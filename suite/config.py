@@ -22,7 +22,7 @@ C = TypeVar("C")
 
 
 def to_dict(config: Any) -> dict[str, Any]:
-    """A configuration as plain JSON values (tuples become lists)."""
+    """A configuration as plain JSON values: tuples become lists, and numbers that JSON lacks (NaN, ∞) None."""
     return {f.name: _plain(getattr(config, f.name)) for f in dataclasses.fields(config)}
 
 
@@ -104,7 +104,7 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
-    return value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _replace(config: Any, keys: list[str], text: str, path: str) -> Any:

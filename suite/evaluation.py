@@ -46,14 +46,17 @@ def evaluate(
     if not kept:
         raise DataError("nothing to evaluate: no item could be read")
     seconds = time.perf_counter() - started
-    figures = {
+    figures: dict[str, Any] = {
         "task": pipeline.task.name,
         "checkpoint": pipeline.name,
         "items": len(kept),
         "seconds": round(seconds, 3),
         "items_per_second": round(len(kept) / seconds, 1),
     }
-    return {**figures, **pipeline.task.metrics(results, kept)}, results, kept
+    figures |= pipeline.task.metrics(results, kept)
+    if pipeline.task.measure is not None:
+        figures |= pipeline.task.measure(pipeline, kept)
+    return figures, results, kept
 
 
 def answers(

@@ -28,6 +28,9 @@ def read_examples(
     out.
     """
     for path in paths:
+        if task.read is not None:
+            yield from task.read(path, format=format, columns=columns, on_error=on_error)
+            continue
         rows = read_rows(path, format=format, columns=columns, on_error=on_error, stdin=stdin)
         for row in checked(task, rows, on_error):
             try:

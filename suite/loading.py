@@ -13,8 +13,12 @@ from suite.task import Codecs, Task
 
 
 def open_checkpoint(task: Task, path: str | Path | None = None) -> Checkpoint:
-    """The checkpoint at ``path``, or the one that ships with the task, verified."""
-    return Checkpoint.open(task.checkpoint if path is None else path, task=task.name)
+    """The checkpoint at ``path``, or one that ships with the task (the default one, or by name), verified."""
+    if path is None:
+        path = task.checkpoint
+    elif str(path) in task.shipped and not Path(path).is_dir():
+        path = task.shipped[str(path)]
+    return Checkpoint.open(path, task=task.name)
 
 
 def open_config(task: Task, checkpoint: Checkpoint) -> tuple[Any, Codecs]:

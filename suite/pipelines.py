@@ -9,14 +9,14 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from suite.data.batching import pad
-from suite.errors import DataError, UsageError, nearest
+from suite.errors import DataError, UsageError
 from suite.loading import open_config, task_and_checkpoint
 from suite.runtime import Kind, Runtime, open_runtime
 from suite.task import Codecs, Result, Task
@@ -64,7 +64,7 @@ class Pipeline:
         """
         if batch_size < 1:
             raise UsageError(f"batch_size={batch_size}: expected a whole number from 1")
-        chosen = self._options(options)
+        chosen = self.task.checked("predict", options)
         if isinstance(inputs, list | tuple):
             return list(self._answers(inputs, batch_size, timing, on_error, chosen))
         if isinstance(inputs, Iterable) and not isinstance(inputs, str | bytes | Path | np.ndarray | Mapping):
@@ -73,33 +73,26 @@ class Pipeline:
             return result
         raise DataError("no result")  # pragma: no cover - _answers gives one or raises
 
-    def _options(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        known = {option.name: option for option in self.task.option("predict")}
-        for name in given:
-            if name not in known:
-                hint = nearest(name, [*known, "batch_size", "timing", "on_error"])
-                raise UsageError(f"{self.task.name}: no option {name!r}; {hint}")
-        return {name: option.checked(given.get(name, option.default)) for name, option in known.items()}
-
     def _answers(
         self, inputs: Iterable[Any], batch_size: int, timing: bool,
         on_error: Callable[[int, DataError], None] | None, options: Mapping[str, Any], *, numbered: bool = True,
     ) -> Iterator[Result]:  # fmt: skip
-        encode = self.codecs["input"].encode  # type: ignore[attr-defined]
         source = enumerate(inputs, 1)
         failure: Exception | None = None
         more = True
         while more and failure is None:
             started = time.perf_counter()
-            kept, arrays = [], []
+            kept: list[tuple[Any, list[Any]]] = []
+            arrays: list[np.ndarray] = []
             more = False
             # What comes before an input that fails, or a source that does, is answered first.
             try:
                 for number, item in itertools.islice(source, batch_size):
                     more = True
                     try:
-                        arrays.append(encode(item))
-                        kept.append(item)
+                        pieces, encoded = self._pieces(item, options)
+                        arrays += encoded
+                        kept.append((item, pieces))
                     except DataError as error:
                         if on_error is None:
                             raise (DataError(f"input {number}: {error}") if numbered else error) from None
@@ -107,16 +100,31 @@ class Pipeline:
             except Exception as error:
                 failure = error
             if arrays:
-                outputs = self.outputs(arrays)
-                results = [
-                    self.task.decode(row, self.codecs, item, **options) for row, item in zip(outputs, kept, strict=True)
-                ]
+                rows = self._rows(arrays, batch_size)
+                results = [self._result(item, pieces, rows, options) for item, pieces in kept]
                 if timing:
                     share = (time.perf_counter() - started) / len(results)
                     results = [dataclasses.replace(result, seconds=share) for result in results]
                 yield from results
         if failure is not None:
             raise failure
+
+    def _pieces(self, item: Any, options: Mapping[str, Any]) -> tuple[list[Any], list[np.ndarray]]:
+        """An input's pieces, raw and encoded; one piece unless the task says otherwise."""
+        pieces = [item] if self.task.pieces is None else list(self.task.pieces(item, self.codecs, **options))
+        return pieces, [self.codecs["input"].encode(piece) for piece in pieces]  # type: ignore[attr-defined]
+
+    def _rows(self, arrays: list[np.ndarray], batch_size: int) -> Iterator[np.ndarray]:
+        """One row of outputs ``[K]`` for each array, computed ``batch_size`` at a time."""
+        for start in range(0, len(arrays), batch_size):
+            yield from self.outputs(arrays[start : start + batch_size])
+
+    def _result(
+        self, item: Any, pieces: Sequence[Any], rows: Iterator[np.ndarray], options: Mapping[str, Any]
+    ) -> Result:
+        """The result of an input from the next rows of outputs, one for each of its pieces."""
+        results = [self.task.decode(next(rows), self.codecs, piece, **options) for piece in pieces]
+        return results[0] if self.task.join is None else self.task.join(results, item, self.codecs, **options)
 
     def outputs(self, arrays: list[np.ndarray]) -> np.ndarray:
         """The model's raw outputs ``[N, K]`` for encoded inputs ``[T, …]`` each."""

@@ -80,6 +80,7 @@ class Registry:
         self._offers: dict[tuple[str, str], Offer] = {}
         self._conflicts: dict[tuple[str, str], list[Offer]] = {}
         self._rivals: dict[tuple[bool, str], list[Offer]] = {}
+        self._off: dict[tuple[str, str], Offer] = {}
         self._status: dict[str, Status] = {}
         self._found: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
         self._loaded: dict[str, ModuleType] = {}
@@ -149,6 +150,7 @@ class Registry:
         status.names.setdefault(offer.group.partition(".")[2], []).append(offer.name)
         if {offer.name, offer.module, offer.distribution} & self._disabled:
             status.status, status.error = "disabled", f"by {DISABLE}"
+            self._off[offer.group, offer.name] = offer
             return
         if offer.group != CELLS and offer.name in RESERVED:
             status.status, status.error = "refused", f"{offer.name!r} is a command of the suite itself; rename it"
@@ -180,6 +182,8 @@ class Registry:
             raise PluginError(
                 f"{what} {name!r} is offered by {both}; uninstall one or set {DISABLE}={self._conflicts[key][0].module}"
             )
+        if key in self._off and key not in self._offers:
+            raise UsageError(f"{what} {name!r} of {self._off[key].label} is disabled by {DISABLE}")
         if key not in self._offers:
             raise UsageError(f"no {what} named {name!r}; {nearest(name, self.names(group))}")
         return self._offers[key]

@@ -7,7 +7,6 @@ kept, so a session costs the same after a million steps as after one, and any ch
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -31,13 +30,14 @@ class Session:
     (['What', 'a', 'lovely'], True)
     """
 
-    def __init__(self, pipeline: Pipeline, state: dict[str, Any] | None = None) -> None:
+    def __init__(self, pipeline: Pipeline, state: dict[str, Any] | None = None, **options: Any) -> None:
         if not pipeline.causal:
             raise UsageError(
                 f"{pipeline.name or pipeline.task.name}: a bidirectional model needs the whole input and cannot "
                 "stream; train one with encoder.bidirectional=false"
             )
         self._task, self._codecs = pipeline.task, pipeline.codecs
+        self._options = pipeline.task.checked("stream", options)
         graph = pipeline.runtime.graph("encoder")
         self._graph = graph
         self._carried = tuple((f"next.{n[6:]}", n) for n in graph.inputs if n.startswith("state."))
@@ -67,8 +67,7 @@ class Session:
         self.flush()
         if self._outputs is None:
             raise DataError("the stream ended before anything could be read; feed at least one step")
-        result = self._task.decode(self._outputs, self._codecs, self._last)
-        return dataclasses.replace(result, final=True)
+        return self._task.decode(self._outputs, self._codecs, self._last, final=True, **self._options)
 
     @property
     def pending(self) -> bool:
@@ -106,7 +105,7 @@ class Session:
             arrays[before] = results[after]
         self._outputs, self._last = results["outputs"][0], raw
         self.steps += 1
-        return self._task.decode(self._outputs, self._codecs, raw, final=False)
+        return self._task.decode(self._outputs, self._codecs, raw, final=False, **self._options)
 
     def _length(self, steps: int) -> np.ndarray:
         found = self._lengths.get(steps)
@@ -131,10 +130,11 @@ def stream(
     *,
     runtime: Kind | None = None,
     state: dict[str, Any] | None = None,
+    **options: Any,
 ) -> Session:
-    """A new session of a task (by name, or of an open pipeline). See ``Session``.
+    """A new session of a task (by name, or of an open pipeline). See ``Session``; ``options`` are the task's own.
 
     Raises UsageError for a model that cannot stream.
     """
     opened = task if isinstance(task, Pipeline) else Pipeline.open(task, checkpoint, runtime=runtime)
-    return Session(opened, state)
+    return Session(opened, state, **options)

@@ -21,6 +21,8 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 from suite.errors import DataError, SuiteError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from suite.codecs import Codec
     from suite.data.readers import Row
     from suite.data.sources import Recipe
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 #: A checkpoint's codecs: ``"input"`` turns what a user gives into arrays, ``"target"`` what a model learns.
 Codecs = Mapping[str, "Codec"]
+#: The keywords every task's verbs have in Python, for hints.
+COMMON = {"predict": ("batch_size", "timing", "on_error"), "stream": ("checkpoint", "runtime", "state")}
 Mappings = Literal["many-to-one", "one-to-many", "aligned", "unaligned"]
 
 
@@ -114,6 +118,14 @@ class Task:
         which fits them on training examples only. ``options`` are the task's own options of ``train``.
     build
         ``build(config, codecs) -> Model``; imports torch inside.
+    read
+        ``read(path, format=, columns=, on_error=) -> examples`` for data files that are not tables of ``columns``.
+    pieces, join
+        For inputs of any length that a model reads piece by piece: ``pieces(input, codecs, **options) -> [piece]``
+        gives what the input codec encodes, ``join(results, input, codecs, **options) -> Result`` makes one of the
+        pieces' results. By default an input is one piece.
+    augment
+        ``augment(array, config, random) -> array``: a training input, changed a little; ``random`` is numpy's.
     decode
         ``decode(outputs [K], codecs, input, *, final=None, **options) -> Result``; ``final`` goes into the
         result as it is, ``options`` are the task's own options of ``predict``.
@@ -125,14 +137,17 @@ class Task:
     metrics, best
         ``metrics(results, examples) -> {name: value}``, and the metrics, higher better, the first of which
         that is there picks the best epoch on dev.
+    measure
+        ``measure(pipeline, examples)``: further figures for ``evaluate``, for which results alone do not do.
     chunks
         Standard input as pieces for ``session.feed``; ``None`` ends an item.
     initialise
         ``initialise(model, codecs, **options)``: sets priors on a fresh model before training.
     plot, plot_evaluation
         Draw results (``plot(pipeline, results, file)``) and an evaluation (``(results, examples, file)``).
-    assets
-        A folder with ``checkpoint/`` and ``samples/``; samples called ``labelled…`` are for ``evaluate``, the
+    assets, default
+        A folder with ``checkpoint/`` (or several by name, ``checkpoint/NAME/``, of which ``default`` is used)
+        and ``samples/``; samples called ``labelled…`` are for ``evaluate``, the
         others for the demo.
     about, stream_help
         A paragraph for ``suite TASK --help`` and the model card, and one for ``suite TASK stream --help``.
@@ -160,8 +175,14 @@ class Task:
     options: Sequence[Option] = ()
     check: Callable[[Example, Codecs], None] | None = None
     initialise: Callable[..., None] | None = None
+    read: Callable[..., Iterator[Example]] | None = None
+    pieces: Callable[..., Sequence[Any]] | None = None
+    join: Callable[..., Result] | None = None
+    augment: Callable[[np.ndarray, Any, np.random.Generator], np.ndarray] | None = None
+    measure: Callable[[Pipeline, Sequence[Example]], dict[str, Any]] | None = None
     recipe: Callable[[], Recipe] | None = None
     assets: Path | None = None
+    default: str = ""
     plot: Callable[[Pipeline, Sequence[Result], Path], None] | None = None
     plot_help: str = "draw the results to this PNG file"
     plot_evaluation: Callable[[Sequence[Result], Sequence[Example], Path], None] | None = None
@@ -171,16 +192,22 @@ class Task:
     @property
     def ships(self) -> bool:
         """Whether a checkpoint ships with the task."""
-        return self.assets is not None and (self.assets / "checkpoint" / "suite.json").exists()
+        return self.assets is not None and (self.assets / "checkpoint" / self.default / "suite.json").exists()
+
+    @property
+    def shipped(self) -> dict[str, Path]:
+        """The checkpoints that ship with the task by name; empty where there is one without a name, or none."""
+        folder = self.assets / "checkpoint" if self.assets and self.default else None
+        return {path.parent.name: path.parent for path in sorted(folder.glob("*/suite.json"))} if folder else {}
 
     @property
     def checkpoint(self) -> Path:
-        """Where the shipped checkpoint is. Raises SuiteError if the task ships none."""
+        """Where the shipped checkpoint is, the default one of several. Raises SuiteError if the task ships none."""
         if self.assets is None or not self.ships:
             raise SuiteError(
                 f"{self.name} ships no checkpoint: train one (suite {self.name} train) and pass --checkpoint DIR"
             )
-        return self.assets / "checkpoint"
+        return self.assets / "checkpoint" / self.default
 
     @property
     def samples(self) -> list[Path]:
@@ -189,14 +216,23 @@ class Task:
         return sorted(p for p in folder.iterdir() if p.is_file()) if folder and folder.is_dir() else []
 
     def score(self, figures: Mapping[str, Any]) -> tuple[str, float]:
-        """Name and value of the metric that picks the best epoch; −∞ for one that is not a number."""
-        name = next(name for name in self.best if name in figures)
-        value = float(figures[name])
-        return name, value if value == value else float("-inf")
+        """Name and value of the metric that picks the best epoch: the first that is a number, or else −∞."""
+        there = [(name, float(figures[name])) for name in self.best if name in figures]
+        return next((pair for pair in there if pair[1] == pair[1]), (there[0][0], float("-inf")))
 
     def option(self, verb: str) -> list[Option]:
         """The options this task adds to a verb."""
         return [option for option in self.options if verb in option.verbs]
+
+    def checked(self, verb: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """This task's options of a verb with ``given`` values or defaults. Raises UsageError for an unknown one."""
+        known = {option.name: option for option in self.option(verb)}
+        for name in given:
+            if name not in known:
+                from suite.errors import UsageError, nearest
+
+                raise UsageError(f"{self.name}: no option {name!r}; {nearest(name, [*known, *COMMON.get(verb, ())])}")
+        return {name: option.checked(given.get(name, option.default)) for name, option in known.items()}
 
     def check_columns(self, row: Row, names: Sequence[str] | None = None) -> None:
         """Raise DataError if ``row`` lacks one of the columns ``names``, by default those that data must have."""

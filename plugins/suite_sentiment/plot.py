@@ -22,15 +22,17 @@ def running(pipeline: Pipeline, results: Sequence[Any], path: Path) -> None:
     if any(result.polarity is None for result in results):
         raise UsageError("--plot: this model was trained on labels, so there is no polarity to draw")
     shown: list[Any] = list(results[:SHOWN])
-    updates: list[list[Any]] = [Session(pipeline).feed(f"{result.input} ") for result in shown]
+    # No more is streamed than is drawn: a text may be a book.
+    texts = [result.input.split() for result in shown]
+    updates: list[list[Any]] = [Session(pipeline).feed(" ".join([*text[:WORDS], ""])) for text in texts]
     # One scale for all rows: a word is as wide in each, and a short text does not become a few broad bars.
     longest = max((len(words) for words in updates), default=0)
     across = (-0.5, min(max(longest, 8), WORDS) - 0.5)
     charts = []
-    for result, words in zip(shown, updates, strict=True):
+    for result, text, words in zip(shown, texts, updates, strict=True):
         title = f"{result.label} {result.polarity:+.2f}"
-        if len(words) > WORDS:
-            title += f" (after {len(words)} words, {WORDS} of them shown)"
+        if len(text) > WORDS:
+            title += f" (after {len(text)} words, {WORDS} of them shown)"
         values = [word.polarity for word in words[:WORDS]]
         colours = [GOOD if value > 0.05 else BAD if value < -0.05 else NEITHER for value in values]
         chart = Chart(title, y="polarity", x_range=across, y_range=(-1, 1))

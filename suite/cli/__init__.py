@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: The core's own commands: name → (module, attribute, summary); each is imported when it is used.
 COMMANDS = {
     "tasks": ("suite.cli.lists", "tasks", "List the tasks."),
-    "cells": ("suite.cli.lists", "cells", "List the recurrent cells."),
+    "cells": ("suite.cli.cells", "cells", "List the recurrent cells, and show what each can do."),
     "plugins": ("suite.cli.lists", "plugins", "List the plugins, and what is wrong with a broken one."),
     "data": ("suite.cli.data", "data", "Fetch the data of the shipped recipes."),
     "demo": ("suite.cli.demo", "demo", "Show a task, or all of them, on sample inputs."),
@@ -147,6 +147,9 @@ def run(arguments: list[str]) -> int:
         return 0
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted", 130)
+    except getattr(click.exceptions, "NoArgsIsHelpError", ()) as error:  # since click 8.2
+        click.echo(error.ctx.get_help())
+        return 0
     except click.ClickException as error:
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "suite"
         text = " ".join(error.format_message().split())

@@ -33,6 +33,7 @@ def data() -> None:
 def list_data(as_json: bool) -> None:
     """List the tasks whose data can be fetched."""
     from suite.data import sources
+    from suite.data.fetch import readable
 
     found = [sources.status(name, recipe) for name, recipe in _recipes()]
     if as_json:
@@ -47,7 +48,7 @@ def list_data(as_json: bool) -> None:
         (
             status.task,
             " / ".join(f"{status.rows[part]:,}" if part in status.rows else "?" for part in sources.PARTS),
-            sources.readable(status.to_fetch) if status.to_fetch else "-",
+            readable(status.to_fetch) if status.to_fetch else "-",
             ", ".join(status.licences) or "-",
             "yes" if status.path else "no",
         )
@@ -63,6 +64,7 @@ def list_data(as_json: bool) -> None:
 def show_data(task: str, as_json: bool) -> None:
     """Show where a task's data comes from: files, sizes, SHA-256, licences, and the split."""
     from suite.data import sources
+    from suite.data.fetch import archive_path, by_hand, readable
 
     recipe = _recipe(task)
     status = sources.status(task, recipe)
@@ -79,15 +81,15 @@ def show_data(task: str, as_json: bool) -> None:
     if recipe.parts:
         click.echo("\n".join(_table(parts)))
     for source in recipe.sources:
-        kept = sources.archive_path(source)
+        kept = archive_path(source)
         click.echo(f"\n{source.purl}")
         for label, value in (
             ("file", source.filename),
-            ("size", f"{source.size:,} bytes ({sources.readable(source.size)})"),
+            ("size", f"{source.size:,} bytes ({readable(source.size)})"),
             ("sha256", source.sha256),
             ("licence", source.licence),
             ("origin", source.origin),
-            ("by hand", sources.by_hand(source)),
+            ("by hand", by_hand(source)),
             ("cached", str(kept) if kept.is_file() else "no"),
         ):
             click.echo(_labelled(label, value))
@@ -173,7 +175,7 @@ def _recipe(task: str) -> Recipe:
 def _described(recipe: Recipe, status: Status) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from suite.data.sources import by_hand
+    from suite.data.fetch import by_hand
 
     return status.to_dict() | {
         "note": recipe.note,

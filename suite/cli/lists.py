@@ -1,4 +1,4 @@
-"""``suite tasks | cells | plugins``."""
+"""``suite tasks | plugins``, and the list that ``suite cells`` prints too."""
 
 from __future__ import annotations
 
@@ -6,22 +6,17 @@ import click
 
 from suite.cli.options import as_json as json_option
 from suite.cli.output import as_line, table
-from suite.plugins import CELLS, TASKS, registry
+from suite.plugins import TASKS, registry
 
 
 @click.command("tasks", help="List the tasks. Nothing is loaded.")
 @json_option
 def tasks(as_json: bool) -> None:
-    _names(TASKS, registry().task_names(), as_json, ("task", "what it does"))
+    list_names(TASKS, registry().task_names(), as_json, ("task", "what it does"))
 
 
-@click.command("cells", help="List the recurrent cells, for --cell. Nothing is loaded.")
-@json_option
-def cells(as_json: bool) -> None:
-    _names(CELLS, registry().cell_names(), as_json, ("cell", "what it is"))
-
-
-def _names(group: str, names: list[str], as_json: bool, header: tuple[str, str]) -> None:
+def list_names(group: str, names: list[str], as_json: bool, header: tuple[str, str]) -> None:
+    """Print names and their summaries; nothing is loaded."""
     rows = [(name, registry().summary(group, name)) for name in names]
     if as_json:
         for name, summary in rows:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from suite.errors import UsageError
 from suite.task import Option
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -42,8 +43,18 @@ skip_errors = click.option("--skip-errors", is_flag=True, help="Name and count b
 
 
 def plot(text: str) -> Callable[[F], F]:
-    """``--plot FILE`` with the task's own help."""
-    return click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help=_sentence(text))
+    """``--plot FILE`` with its own help; the file is checked before any work is done for it."""
+    return click.option(
+        "--plot", type=click.Path(path_type=Path), metavar="FILE", callback=_picture, help=_sentence(text)
+    )
+
+
+def _picture(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
+    if value is not None and not value.absolute().parent.is_dir():
+        raise UsageError(f"--plot {value}: no such directory; make it first")
+    if value is not None and value.suffix.lower() != ".png":
+        raise UsageError(f"--plot {value}: pictures are PNG; give a name that ends in .png")
+    return value
 
 
 def _sentence(text: str) -> str:

@@ -52,7 +52,8 @@ def _predict(task: Task) -> click.Command:
             raise UsageError(
                 f"give inputs as arguments, --input FILE, or on standard input; see suite {task.name} predict --help"
             )
-        _check_plot(task.plot, plot)
+        if plot is not None and task.plot is None:
+            raise UsageError(f"--plot: {task.name} draws nothing here")
         from suite.pipelines import Pipeline
 
         pipeline = Pipeline.open(task.name, checkpoint, runtime=runtime)
@@ -134,7 +135,7 @@ def _stream(task: Task) -> click.Command:
         from suite.streaming import Session
 
         pipeline = Pipeline.open(task.name, checkpoint, runtime=runtime)
-        session = Session(pipeline)
+        session = Session(pipeline, **own)
 
         def show(result: Any) -> None:
             line = as_line(result.to_dict()) if as_json else task.render_update(result)
@@ -149,7 +150,7 @@ def _stream(task: Task) -> click.Command:
         for piece in task.chunks(sys.stdin.buffer):
             if piece is None:
                 finish(session)
-                session = Session(pipeline)
+                session = Session(pipeline, **own)
                 continue
             for update in session.feed(piece):
                 show(update)
@@ -177,7 +178,8 @@ def _evaluate(task: Task) -> click.Command:
     ) -> None:  # fmt: skip
         if data and part:
             raise UsageError("give --data or --part, not both")
-        _check_plot(task.plot_evaluation, plot)
+        if plot is not None and task.plot_evaluation is None:
+            raise UsageError(f"--plot: {task.name} draws nothing here")
         from suite import evaluation
         from suite.examples import read_examples
         from suite.pipelines import Pipeline
@@ -277,15 +279,3 @@ def _demo(task: Task) -> click.Command:
         show(task)
 
     return demo
-
-
-def _check_plot(drawer: Any, plot: Path | None) -> None:
-    """Fail before the work, not after it, where nothing could be drawn."""
-    if plot is None:
-        return
-    if drawer is None:
-        raise UsageError("--plot: this task draws nothing here")
-    if not plot.absolute().parent.is_dir():
-        raise UsageError(f"--plot {plot}: no such directory; make it first")
-    if plot.suffix.lower() != ".png":
-        raise UsageError(f"--plot {plot}: pictures are PNG; give a name that ends in .png")

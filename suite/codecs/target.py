@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from suite.config import from_dict
 from suite.errors import CheckpointError, DataError, nearest
 
 FILE = "target.json"
@@ -56,8 +57,7 @@ class Labels:
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        values = _read(files, "labels", {"names"})
-        return cls(tuple(values["names"]))
+        return from_dict(cls, _read(files, "labels"), where=FILE, error=CheckpointError)
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,10 @@ class Value:
     classes: tuple[str, ...]
     scale: float = 1.0
     loss = "normal"
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high or not self.scale > 0 or len(self.classes) != len(self.cuts) + 1:
+            raise ValueError("low must be below high, scale above 0, and classes one more than cuts")
 
     def fit(self, targets: Iterable[float]) -> Value:
         """The same range and classes, with the scale of ``targets``. Raises DataError if they do not vary."""
@@ -123,8 +127,7 @@ class Value:
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        values = _read(files, "value", {"low", "high", "scale", "cuts", "classes"})
-        return cls(values["low"], values["high"], tuple(values["cuts"]), tuple(values["classes"]), values["scale"])
+        return from_dict(cls, _read(files, "value"), where=FILE, error=CheckpointError)
 
 
 class Target:
@@ -154,8 +157,8 @@ def _object(files: Mapping[str, bytes]) -> dict[str, Any]:
     return values
 
 
-def _read(files: Mapping[str, bytes], kind: str, keys: set[str]) -> dict[str, Any]:
+def _read(files: Mapping[str, bytes], kind: str) -> dict[str, Any]:
     values = _object(files)
-    if values.get("kind") != kind or values.keys() - {"kind"} != keys:
-        raise CheckpointError(f"{FILE}: expected a {kind} target with {sorted(keys)}, got {sorted(values)}")
+    if values.pop("kind", None) != kind:
+        raise CheckpointError(f"{FILE}: expected a {kind} target; this checkpoint is from another version or altered")
     return values

@@ -42,7 +42,15 @@ _CLITIC = re.compile(r"(.+?)(n't|'(?:s|re|ll|ve|m|d))$")
 _STRETCH = re.compile(r"(\w)\1{2,}")
 #: Kinds of quotation mark, and what only changes how an emoji is drawn (its presentation and skin).
 _SAME = str.maketrans(
-    {"’": "'", "‘": "'", "“": '"', "”": '"', "…": "...", "\ufe0f": None, **{chr(c): None for c in range(0x1F3FB, 0x1F400)}}
+    {
+        "’": "'",
+        "‘": "'",
+        "“": '"',
+        "”": '"',
+        "…": "...",
+        "\ufe0f": None,
+        **{chr(c): None for c in range(0x1F3FB, 0x1F400)},
+    }
 )
 
 
@@ -249,10 +257,12 @@ def _pieces(counts: Counter[str], size: int) -> list[str]:
     # Words of usual letters only: the learner would break ties among rare letters differently from run to run.
     words = [word for word in sorted(counts) if len(word) <= 30 and usual.issuperset(word)]
     learner = Tokenizer(WordPiece(unk_token=UNKNOWN))
-    trainer = WordPieceTrainer(vocab_size=size + 2 * len(alphabet), show_progress=False)
+    # Given beforehand, the letters have the same numbers in every run, and by those the learner breaks ties.
+    letters_first = [*alphabet, *(f"##{letter}" for letter in alphabet)]
+    trainer = WordPieceTrainer(vocab_size=size + len(letters_first), special_tokens=letters_first, show_progress=False)
     learner.train_from_iterator((word for word in words for _ in range(min(counts[word], 20))), trainer)
     # The learner numbers its pieces in no fixed order; their set is the same every time.
-    return [*alphabet, *(f"##{letter}" for letter in alphabet), *sorted(learner.get_vocab())]
+    return [*letters_first, *sorted(learner.get_vocab())]
 
 
 def _at_last_space(text: str) -> tuple[str, str]:

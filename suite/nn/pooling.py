@@ -52,15 +52,18 @@ class Mean(Pooling):
 
 
 class Max(Pooling):
-    """The running maximum of each feature, floored at zero (the value before any step)."""
+    """The running maximum of each feature; zero before any step."""
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
-        return {"max": (self.hidden,)}
+        return {"max": (self.hidden,), "begun": (1,)}
 
     def forward(self, y: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
         inside = within(lengths, y.shape[1])[:, :, None]
-        pooled = torch.maximum(state["max"], torch.where(inside, y, 0.0).amax(dim=1))
-        return pooled, {"max": pooled}
+        begun = torch.maximum(state["begun"], (lengths > 0)[:, None].to(y.dtype))
+        before = torch.where(state["begun"] > 0, state["max"], -1e30)
+        top = torch.maximum(before, torch.where(inside, y, -1e30).amax(dim=1))
+        pooled = torch.where(begun > 0, top, 0.0)
+        return pooled, {"max": pooled, "begun": begun}
 
 
 class Attention(Pooling):

@@ -16,8 +16,8 @@ def set_vectors(frontend: nn.Module, vocabulary: Sequence[str], vectors: Mapping
     """Start an embedding's rows from word vectors; returns how many of the words had one.
 
     ``vocabulary[i]`` is the word of row i. Words without a vector, and word pieces (``##…``), keep their
-    random start, scaled to the vectors' spread. Raises UsageError where the sizes differ, and DataError where
-    no word has a vector.
+    random start, at a fraction of the vectors' spread: what is not known should not speak loudly. Raises
+    UsageError where the sizes differ, and DataError where no word has a vector.
     """
     assert isinstance(frontend, Embedding)
     known = [(i, vectors[word]) for i, word in enumerate(vocabulary) if word in vectors]
@@ -29,6 +29,6 @@ def set_vectors(frontend: nn.Module, vocabulary: Sequence[str], vectors: Mapping
     table = frontend.table.weight
     with torch.no_grad():
         rows = torch.from_numpy(np.stack([vector for _, vector in known])).to(table.dtype)
-        table.normal_(std=float(rows.std(correction=0)) or size**-0.5)
+        table.normal_(std=0.15 * float(rows.std(correction=0)) or size**-0.5)
         table[[i for i, _ in known]] = rows
     return len(known)

@@ -63,9 +63,9 @@ def _figures(metrics: Mapping[str, Any]) -> list[str]:
     lines = ["| part | metric | value |", "|---|---|---|"]
     for part, values in metrics.items():
         for name, value in _flat(values):
-            lines.append(
-                f"| {part} | {name} | {value:.4f} |" if isinstance(value, float) else f"| {part} | {name} | {value} |"
-            )
+            missing = value is None or value != value
+            shown = "-" if missing else f"{value:.4f}" if isinstance(value, float) else str(value)
+            lines.append(f"| {part} | {name} | {shown} |")
     return lines
 
 

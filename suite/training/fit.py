@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from suite.data.batching import bucketed
+from suite.data.batching import bucketed, pad
 from suite.training.specs import TrainingSpec
 
 Batch = dict[str, Tensor]
@@ -25,12 +25,12 @@ Batch = dict[str, Tensor]
 class Objective:
     """What is minimised, over which items.
 
-    ``lengths`` of the N items decide which go together; ``batch(indices)`` collates some of them; ``loss`` is
-    the model's loss of each row of a batch, ``[B]``.
+    ``lengths`` of the N items decide which go together; ``batch(indices, random)`` collates some of them, its
+    chance taken from ``random`` alone; ``loss`` is the model's loss of each row of a batch, ``[B]``.
     """
 
     lengths: Sequence[int]
-    batch: Callable[[Sequence[int]], Batch]
+    batch: Callable[[Sequence[int], np.random.Generator], Batch]
     loss: Callable[[nn.Module, Batch], Tensor]
 
 
@@ -102,7 +102,8 @@ def fit(
                 with whole():
                     _set_lr(optimizer, spec, progress.step, progress.steps)
                     optimizer.zero_grad(set_to_none=True)
-                    losses = objective.loss(model, objective.batch(indices))
+                    random = np.random.default_rng([seed, progress.step])
+                    losses = objective.loss(model, objective.batch(indices, random))
                     losses.mean().backward()  # type: ignore[no-untyped-call]
                     norm = nn.utils.clip_grad_norm_(parameters, spec.clip or math.inf)
                     optimizer.step()
@@ -130,7 +131,7 @@ def fit(
                 # The epoch counts from here: a run interrupted while it was evaluated evaluates it again.
                 with whole():
                     progress.epoch, progress.dev = progress.epoch + 1, dev
-                    if progress.best is None or dev > progress.best:
+                    if progress.best is None or dev > progress.best or spec.keep == "last":
                         progress.best, progress.best_epoch = dev, progress.epoch
                         run.best = {name: value.detach().clone() for name, value in model.named_parameters()}
                     mean_norm = run.totals[2] / per_epoch
@@ -237,22 +238,27 @@ def many_to_one(
     inputs: Sequence[np.ndarray],
     targets: np.ndarray,
     loss: Callable[[Tensor, Tensor], Tensor],
+    *,
+    weights: np.ndarray | None = None,
+    augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
 ) -> Objective:
-    """The objective of a many-to-one model: ``inputs`` are arrays ``[T, …]``, ``targets`` ``[N, …]``."""
-    from suite.data.batching import pad
+    """The objective of a many-to-one model.
 
+    ``inputs`` are arrays ``[T, …]``, ``targets`` ``[N, …]``; ``weights [N]`` says what each item counts, and
+    ``augment(array, random)`` changes an input each time it is used.
+    """
     wanted = torch.from_numpy(targets)
+    shares = None if weights is None else torch.from_numpy(np.asarray(weights, np.float32))
 
-    def batch(indices: Sequence[int]) -> Batch:
-        padded, lengths = pad([inputs[i] for i in indices])
-        return {
-            "inputs": torch.from_numpy(padded),
-            "lengths": torch.from_numpy(lengths),
-            "targets": wanted[list(indices)],
-        }
+    def batch(indices: Sequence[int], random: np.random.Generator) -> Batch:
+        rows = [inputs[i] if augment is None else augment(inputs[i], random) for i in indices]
+        padded, lengths = pad(rows)
+        made = {"inputs": torch.from_numpy(padded), "lengths": torch.from_numpy(lengths), "targets": wanted[indices]}
+        return made if shares is None else {**made, "weights": shares[indices]}
 
     def row_losses(model: Any, batch: Batch) -> Tensor:
         outputs, _ = model(batch["inputs"], batch["lengths"], model.initial(len(batch["lengths"])))
-        return loss(outputs, batch["targets"])
+        losses = loss(outputs, batch["targets"])
+        return losses * batch["weights"] if "weights" in batch else losses
 
     return Objective([len(array) for array in inputs], batch, row_losses)

@@ -16,7 +16,10 @@ class TrainingSpec:
     parameters whose name starts with ``frontend.`` learn at ``frontend_lr`` times that. Gradients are clipped
     to the norm ``clip`` (0: not at all). ``ema`` > 0 keeps an average of the weights with that decay, and it
     is the average that is evaluated and kept. Training stops when ``patience`` epochs brought no better dev
-    metric (0: never). ``weight_decay`` is decoupled (AdamW) and spares biases and norms.
+    metric (0: never); the weights of the best epoch are kept, or with ``keep`` those of the last. ``hold_out`` is
+    the share held out for dev where no dev data is given; 0 trains on everything and measures on the same.
+    ``balance`` weights labels by their frequency to the minus ``balance`` (0: all items count the same).
+    ``weight_decay`` is decoupled (AdamW) and spares biases and norms.
     """
 
     epochs: int = 10
@@ -29,7 +32,10 @@ class TrainingSpec:
     clip: float = 1.0
     ema: float = 0.998
     patience: int = 3
+    balance: float = 0.0
+    hold_out: float = 0.1
+    keep: Literal["best", "last"] = "best"
 
     def __post_init__(self) -> None:
         least = {"epochs": 1, "batch_size": 1, "lr": 0, "frontend_lr": 0, "weight_decay": 0, "clip": 0, "patience": 0}
-        check_ranges(self, least=least, shares=("warmup", "ema"))
+        check_ranges(self, least={**least, "balance": 0}, shares=("warmup", "ema", "hold_out"))

@@ -10,10 +10,14 @@ from __future__ import annotations
 import dataclasses
 import platform
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from suite import config as configs
 from suite.checkpoint import Checkpoint, Manifest, check_place, save
@@ -73,7 +77,7 @@ def train(
     found = registry().task(task)
     if found.mapping != "many-to-one":
         raise UsageError(f"{task}: training of {found.mapping} models is not part of this version")
-    options = _options(found, options)
+    options = found.checked("train", options)
     train_files, dev_files, recipe_settings = _files(found, data, dev, options)
     config = configs.override(found.config(), recipe_settings if init_from is None else ())
     init = open_checkpoint(found, init_from) if init_from is not None else None
@@ -89,8 +93,10 @@ def train(
         train_part, dev_part = examples, list(dev_read)
         if not dev_part:
             raise DataError(f"{', '.join(map(str, dev_files))}: no items to evaluate on")
+    elif config.training.hold_out:
+        train_part, dev_part = split_dev(examples, config.training.hold_out)
     else:
-        train_part, dev_part = split_dev(examples)
+        train_part, dev_part = examples, examples
 
     fitted = found.fit(train_part, config, **options)
     if init is not None:
@@ -128,7 +134,11 @@ def train(
         _check_same(read_identity(folder), whose, folder)
         load_run(run, folder)
         say(f"resumed at step {run.progress.step:,}")
-    objective = many_to_one(inputs, targets, loss(codecs["target"].loss))  # type: ignore[attr-defined]
+    objective = many_to_one(
+        inputs, targets, loss(codecs["target"].loss),  # type: ignore[attr-defined]
+        weights=balanced([e.target for e in train_part], config.training.balance),
+        augment=partial(_augmented, found.augment, config) if found.augment is not None else None,
+    )  # fmt: skip
     progress = fit(
         run, objective, lambda: found.score(_dev_metrics(found, codecs, model, dev_part))[1], config.training,
         seed=seed, report=report or (lambda progress: None),
@@ -220,14 +230,6 @@ def _list(value: Any) -> list[str | Path]:
     return [value] if isinstance(value, str | Path) else list(value)
 
 
-def _options(task: Task, given: Mapping[str, Any]) -> dict[str, Any]:
-    known = {option.name: option for option in task.option("train")}
-    for name in given:
-        if name not in known:
-            raise UsageError(f"{task.name}: no training option {name!r}; known: {', '.join(known) or 'none'}")
-    return {name: option.checked(given.get(name, option.default)) for name, option in known.items()}
-
-
 def _changed(config: Any, cell: str | None, settings: Iterable[str], epochs: int | None) -> Any:
     config = configs.override(config, settings)
     if cell is not None:
@@ -256,6 +258,20 @@ def _encoded(
                 raise named from None
             on_error(named)
     return kept, inputs
+
+
+def balanced(targets: Sequence[Any], power: float) -> np.ndarray | None:
+    """Weights ``[N]`` with mean 1 that count a label by its frequency to the minus ``power``; None for 0."""
+    if not power or not all(isinstance(target, str) for target in targets):
+        return None
+    counts = Counter(targets)
+    weights = np.asarray([counts[target] ** -power for target in targets], np.float32)
+    weights /= weights.mean()
+    return weights
+
+
+def _augmented(augment: Callable[..., Any], config: Any, array: Any, random: Any) -> Any:
+    return augment(array, config, random)
 
 
 def _dev_metrics(task: Task, codecs: Codecs, model: Any, dev: Sequence[Example]) -> dict[str, Any]:

@@ -188,5 +188,3 @@ def in_process(function: str, *arguments: Any) -> dict[str, Any]:
 
 def directory_mb(folder: Path) -> float:
     return sum(file.stat().st_size for file in folder.iterdir() if file.is_file()) / 1e6
-
-

@@ -49,9 +49,7 @@ class _Pieces(io.RawIOBase):
 
 
 @pytest.fixture
-def cli(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Callable[..., Ran]:
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Ran]:
     """``cli("sentiment", "predict", …, stdin=b"…")``, run in an empty folder."""
     from suite.cli import run
 
@@ -82,7 +80,7 @@ def shipped(
         shutil.copytree(task.assets / "samples", assets / "samples")
     found = {**registry()._found[TASKS], "sentiment": dataclasses.replace(task, assets=assets)}
     monkeypatch.setitem(registry()._found, TASKS, found)
-    yield assets
+    return assets
 
 
 @pytest.fixture

@@ -108,9 +108,7 @@ def test_binary(stream: Cli) -> None:
     assert ran.error.startswith("suite: standard input, line 1: not UTF-8")
 
 
-def test_a_model_that_reads_both_ways(
-    cli: Cli, tmp_path: Path, labels_file: Path, tiny_settings: list[str]
-) -> None:
+def test_a_model_that_reads_both_ways(cli: Cli, tmp_path: Path, labels_file: Path, tiny_settings: list[str]) -> None:
     from suite.training.train import train
 
     made = train(
@@ -131,8 +129,6 @@ def test_options(stream: Cli) -> None:
 
 def test_megabytes_without_a_space(cli: Cli, tiny_checkpoint: Path) -> None:
     """A stream cuts what no word is, as a whole text does: 256 letters at a time."""
-    ran = cli(
-        "sentiment", "stream", "--json", "--checkpoint", tiny_checkpoint, stdin=[b"good" * 16_384] * 32
-    )
+    ran = cli("sentiment", "stream", "--json", "--checkpoint", tiny_checkpoint, stdin=[b"good" * 16_384] * 32)
     words = updates(ran)
     assert (ran.code, len(words)) == (0, 2_097_152 // 256 + 1)

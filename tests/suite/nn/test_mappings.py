@@ -56,7 +56,7 @@ def test_rows_equal_themselves_alone(both: bool) -> None:
 def test_state_names() -> None:
     state = model().initial(2)
     assert list(state) == [
-        "0.h", "0.c", "1.h", "1.c", "pool.last", "pool.mean", "pool.count", "pool.max",
+        "0.h", "0.c", "1.h", "1.c", "pool.last", "pool.mean", "pool.count", "pool.max", "pool.begun",
         "pool.attended", "pool.top", "pool.weight",
     ]  # fmt: skip
     assert all(value.shape[0] == 2 and value.dtype == torch.float64 and not value.any() for value in state.values())

@@ -39,7 +39,7 @@ def by_hand(module: Pooling, y: np.ndarray, length: int) -> np.ndarray:
         case _ if type(module) is POOLINGS["mean"]:
             return rows.mean(0)
         case _ if type(module) is POOLINGS["max"]:
-            return np.maximum(rows.max(0), 0)
+            return rows.max(0)
         case _:
             return rows[-1]
 

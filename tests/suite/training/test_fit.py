@@ -45,7 +45,7 @@ class Pull:
     def objective(self) -> Objective:
         return Objective([1] * 10, self.batch, self.loss)
 
-    def batch(self, indices: Sequence[int]) -> Batch:
+    def batch(self, indices: Sequence[int], random: np.random.Generator) -> Batch:
         self.seen.append(list(indices))
         return {"n": torch.tensor(len(indices))}
 
@@ -180,7 +180,7 @@ def test_loss_is_the_mean_over_items_not_batches() -> None:
         return batch["values"] + 0 * model.matrix.sum()
 
     values = torch.arange(10.0)
-    objective = Objective([1] * 10, lambda indices: {"values": values[list(indices)]}, objective_loss)
+    objective = Objective([1] * 10, lambda indices, random: {"values": values[list(indices)]}, objective_loss)
     training = spec(epochs=1)
     progress = fit(start(Point(), training, seed=0), objective, lambda: 0.0, training, seed=0)
     assert sorted(losses) == values.tolist()
@@ -345,7 +345,7 @@ def test_a_small_problem_is_learnt(cell: str) -> None:
     objective = many_to_one(inputs, targets, cross_entropy)
 
     def accuracy() -> float:
-        batch = objective.batch(range(200))
+        batch = objective.batch(range(200), np.random.default_rng(0))
         with torch.no_grad():
             outputs, _ = model(batch["inputs"], batch["lengths"], model.initial(200))
         return float((outputs.argmax(1) == batch["targets"]).float().mean())
@@ -361,7 +361,7 @@ def test_batch_of_a_many_to_one_objective() -> None:
     inputs = [np.ones((3, 2), np.float32), np.ones((1, 2), np.float32)]
     objective = many_to_one(inputs, np.array([5, 7]), cross_entropy)
     assert list(objective.lengths) == [3, 1]
-    batch = objective.batch([1, 0])
+    batch = objective.batch([1, 0], np.random.default_rng(0))
     assert batch["lengths"].tolist() == [1, 3]
     assert batch["targets"].tolist() == [7, 5]
     assert batch["inputs"][0].tolist() == [[1, 1], [0, 0], [0, 0]]

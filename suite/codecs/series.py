@@ -1,0 +1,414 @@
+"""Recordings as feature vectors, one sample at a time.
+
+Data flow: samples ``[T, C]`` → the model's sample rate → missing values carried forward → each channel less its
+mean, over its spread, both of the training data → causal differences → a mark where a value was missing. No
+step looks ahead, and nothing is taken over a whole recording, so a stream in any pieces gives the same arrays.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from suite.config import check_ranges, from_dict, to_dict
+from suite.data.series import (
+    Array,
+    Recording,
+    Resampler,
+    as_array,
+    is_header,
+    open_recording,
+    parse_number,
+    resample,
+    split_fields,
+)
+from suite.errors import CheckpointError, DataError, UsageError
+
+FILE = "series.json"
+
+
+@dataclass(frozen=True)
+class SeriesSpec:
+    """How a recording becomes features.
+
+    ``normalise``: ``standard`` takes each channel less its mean over its spread, ``none`` leaves it as it is.
+    ``derivatives`` adds as many orders of differences between neighbouring samples. ``clip`` bounds every
+    feature, in spreads. ``max_rate`` (Hz) > 0 resamples recordings of a higher known rate down to it.
+    """
+
+    normalise: Literal["standard", "none"] = "standard"
+    derivatives: int = 1
+    clip: float = 10.0
+    max_rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_ranges(self, least={"derivatives": 0, "clip": 1e-3, "max_rate": 0})
+
+
+@dataclass(frozen=True)
+class SeriesCodec:
+    """Recordings → ``[T, D]`` float32. Fit it on training recordings.
+
+    D is C values, C differences an order of ``spec.derivatives``, and one mark (1: missing) for each channel in
+    which training data had missing values. ``rate`` (Hz) is that of the training data, None where unknown.
+    ``scales [1 + derivatives, C]`` are the spreads of the values and of their differences; ``given`` is the
+    rate of what comes in, where it differs (see ``at``).
+    """
+
+    spec: SeriesSpec
+    channels: tuple[str, ...]
+    rate: float | None
+    mean: tuple[float, ...]
+    scales: tuple[tuple[float, ...], ...]
+    masked: tuple[bool, ...]
+    given: float | None = None
+
+    @classmethod
+    def fit(cls, recordings: Iterable[Any], spec: SeriesSpec | None = None) -> Self:
+        """Fit on what ``encode`` takes. Raises DataError if there is none, or if they do not go together.
+
+        Recordings of different known rates are brought to the median one; a recording that does not say its
+        rate is taken to have that.
+        """
+        spec = spec or SeriesSpec()
+        given = [_recording(raw) for raw in recordings]
+        if not given:
+            raise DataError("no recordings to fit on; give at least one")
+        names = next((r.channels for r in given if r.channels), ())
+        width = given[0].array.shape[1]
+        channels = names if len(names) == width else tuple(str(i + 1) for i in range(width))
+        rates = [r.rate for r in given if r.rate is not None]
+        rate = float(np.median(rates)) if rates else None
+        if rate is not None and spec.max_rate:
+            rate = min(rate, spec.max_rate)
+        ones = (1.0,) * width
+        scales = tuple(ones for _ in range(spec.derivatives + 1))
+        bare = cls(spec, channels, rate, (0.0,) * width, scales, (False,) * width)
+        values, missing = _Moments(width), np.zeros(width, dtype=bool)
+        differences = [_Moments(width) for _ in range(spec.derivatives)]
+        for recording in given:
+            array = bare._checked(recording)
+            missing |= np.isnan(array).any(axis=0)
+            values.add(array)
+            filled = array
+            for moments in differences:
+                # Only between neighbours that are both there; what is carried forward does not move.
+                filled = np.diff(filled, axis=0)
+                moments.add(filled)
+        standard = spec.normalise == "standard"
+        return cls(
+            spec, channels, rate,
+            mean=tuple(values.mean.tolist()) if standard else bare.mean,
+            scales=tuple(m.spread() for m in (values, *differences)) if standard else scales,
+            masked=tuple(missing.tolist()),
+        )  # fmt: skip
+
+    @property
+    def size(self) -> int:
+        """How many features a step has (D)."""
+        return len(self.channels) * (1 + self.spec.derivatives) + sum(self.masked)
+
+    def at(self, rate: float) -> SeriesCodec:
+        """This codec for recordings that come at another rate (Hz) and do not say so.
+
+        Raises UsageError if the rate of the training data is not known.
+        """
+        if not 0 < rate < math.inf:
+            raise UsageError(f"rate {rate:g}: give samples a second, above 0")
+        if self.rate is None:
+            raise UsageError("the model does not know the rate it was trained at, so that it cannot resample")
+        return SeriesCodec(self.spec, self.channels, self.rate, self.mean, self.scales, self.masked, given=rate)
+
+    # -- whole recordings --------------------------------------------------------------------------------
+
+    def encode(self, raw: Any) -> np.ndarray:
+        """One recording as features ``[T, D]``: an array ``[T, C]`` or ``[T]``, a path, or a ``Recording``.
+
+        Raises DataError for one that is empty, has no value at all, other channels, infinite values or text.
+        """
+        array = self._checked(_recording(raw))
+        if np.isnan(array).all():
+            raise DataError("every value of the recording is missing; give one with values")
+        return self._features(array, _Carried())
+
+    def incremental(self, pending: Any = None) -> SeriesFeeder:
+        """A feeder that takes samples in any pieces and gives a step a sample (of the model's rate)."""
+        return SeriesFeeder(self, pending)
+
+    def _checked(self, recording: Recording) -> Array:
+        """The samples with their channels in this codec's order, at its rate."""
+        array = recording.array
+        if not array.size:
+            raise DataError("the recording is empty; give at least one sample")
+        array = self._ordered(array, recording.channels)
+        rate = recording.rate or self.given
+        if rate is not None and self.rate is not None and rate != self.rate:
+            array = resample(array, rate, self.rate)
+        return array
+
+    def _ordered(self, array: Array, names: Sequence[str] = ()) -> Array:
+        """Check the number of channels, and follow their names where those are the same in another order."""
+        steps, width = array.shape
+        if width != len(self.channels):
+            shown = ", ".join(self.channels[:8]) + (", …" if len(self.channels) > 8 else "")
+            advice = "give samples as rows, [T, C]" if steps == len(self.channels) else "give those alone"
+            raise DataError(
+                f"{width} channel{'s' * (width != 1)} where {len(self.channels)} are expected ({shown}); {advice}"
+            )
+        if names and tuple(names) != self.channels and sorted(names) == sorted(self.channels):
+            return array[:, [list(names).index(name) for name in self.channels]]
+        return array
+
+    def _features(self, array: Array, carried: _Carried) -> Array:
+        """Samples to features ``[T, D]``; ``carried`` is what the samples before left, and is brought up to date."""
+        if carried.last is None:
+            carried.last = np.asarray(self.mean, dtype=np.float32)
+        missing = np.isnan(array)
+        filled = _forward(array, missing, carried.last)
+        parts = [(filled - np.asarray(self.mean, np.float32)) / np.asarray(self.scales[0], np.float32)]
+        # Before the second sample nothing has moved, and before the third nothing has gathered speed.
+        orders = carried.orders
+        current = filled
+        for order in range(self.spec.derivatives):
+            before = orders[order] if order < len(orders) else None
+            if before is None:
+                before = current[:1] if order == 0 else np.zeros_like(current[:1])
+            moved = np.diff(current, axis=0, prepend=before.reshape(1, -1))
+            if order < len(orders):
+                orders[order] = current[-1].copy()
+            else:
+                orders.append(current[-1].copy())
+            parts.append(moved / np.asarray(self.scales[order + 1], np.float32))
+            current = moved
+        carried.last = filled[-1].copy()
+        carried.count += len(array)
+        features = np.clip(np.concatenate(parts, axis=1), -self.spec.clip, self.spec.clip)
+        marks = missing[:, list(self.masked)].astype(np.float32)
+        found: Array = np.concatenate([features, marks], axis=1).astype(np.float32, copy=False)
+        return found
+
+    # -- files -------------------------------------------------------------------------------------------
+
+    def files(self) -> dict[str, bytes]:
+        values = {
+            "series": to_dict(self.spec), "channels": list(self.channels), "rate": self.rate,
+            "mean": list(self.mean), "scales": [list(row) for row in self.scales], "masked": list(self.masked),
+        }  # fmt: skip
+        return {FILE: (json.dumps(values, ensure_ascii=False, indent=1) + "\n").encode()}
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> Self:
+        try:
+            values = json.loads(files[FILE])
+        except (KeyError, ValueError) as error:
+            raise CheckpointError(f"{FILE}: missing or not JSON; copy the checkpoint again") from error
+        keys = {"series", "channels", "rate", "mean", "scales", "masked"}
+        if not isinstance(values, dict) or values.keys() != keys:
+            raise CheckpointError(f"{FILE}: expected {', '.join(sorted(keys))}; copy the checkpoint again")
+        spec = from_dict(SeriesSpec, values["series"], where=FILE, error=CheckpointError)
+        try:
+            codec = cls(
+                spec,
+                tuple(map(str, values["channels"])),
+                None if values["rate"] is None else float(values["rate"]),
+                tuple(map(float, values["mean"])),
+                tuple(tuple(map(float, row)) for row in values["scales"]),
+                tuple(map(bool, values["masked"])),
+            )
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(f"{FILE}: not numbers where numbers belong; copy the checkpoint again") from error
+        width = len(codec.channels)
+        shapes = {len(codec.mean), len(codec.masked), *map(len, codec.scales)}
+        if not width or shapes != {width} or len(codec.scales) != 1 + spec.derivatives:
+            raise CheckpointError(f"{FILE}: not figures for {width} channels; copy the checkpoint again")
+        if not all(scale > 0 and math.isfinite(scale) for row in codec.scales for scale in row):
+            raise CheckpointError(f"{FILE}: a spread that is not above 0; copy the checkpoint again")
+        return codec
+
+
+@dataclass
+class _Carried:
+    """What the next sample's features need of those before: the last value known, and of each order of differences."""
+
+    last: Array | None = None
+    orders: list[Array] = None  # type: ignore[assignment]
+    count: int = 0
+
+    def __post_init__(self) -> None:
+        self.orders = self.orders if self.orders is not None else []
+
+
+class SeriesFeeder:
+    """Samples in pieces to steps. A step's raw value is its number, from 0, at the model's rate.
+
+    A piece is ``[n, C]``, one sample ``[C]``, or ``[n]`` of a single channel; None or NaN is a missing value.
+    """
+
+    def __init__(self, codec: SeriesCodec, pending: Mapping[str, Any] | None = None) -> None:
+        self._codec = codec
+        self._carried = _Carried()
+        self._resampler: Resampler | None = None
+        held = None
+        if pending:
+            rows = [np.asarray(row, dtype=np.float32) for row in (pending["last"], *pending["orders"])]
+            self._carried = _Carried(rows[0], rows[1:], pending["count"])
+            if pending.get("held") is not None:
+                held = np.asarray(pending["held"], dtype=np.float32).reshape(-1, len(codec.channels))
+        if codec.given is not None and codec.rate is not None and codec.given != codec.rate:
+            start, done = (pending["start"], pending["done"]) if pending else (0, 0)
+            self._resampler = Resampler(codec.given, codec.rate, held, start, done)
+
+    @property
+    def pending(self) -> dict[str, Any] | None:
+        """What goes on from here, as JSON; None before the first sample."""
+        carried, resampler = self._carried, self._resampler
+        if carried.last is None and (resampler is None or resampler.held is None):
+            return None
+        last = carried.last if carried.last is not None else np.asarray(self._codec.mean, np.float32)
+        state: dict[str, Any] = {
+            "last": last.tolist(), "orders": [row.tolist() for row in carried.orders], "count": carried.count,
+        }  # fmt: skip
+        if resampler is not None and resampler.held is not None:
+            held = [[None if math.isnan(v) else v for v in row] for row in resampler.held.tolist()]
+            state |= {"held": held, "start": resampler.start, "done": resampler.done}
+        return state
+
+    def feed(self, piece: Any) -> list[tuple[Any, np.ndarray]]:
+        width = len(self._codec.channels)
+        if isinstance(piece, str | bytes | Path):
+            raise DataError(f"expected samples, got {type(piece).__name__}; feed numbers [n, {width}]")
+        if isinstance(piece, np.ndarray | list | tuple) and width > 1 and len(piece) and _is_flat(piece):
+            piece = piece[None] if isinstance(piece, np.ndarray) else [piece]
+        rows = as_array(piece, "the samples")
+        if not rows.size:
+            return []
+        rows = self._codec._ordered(rows)
+        return self._steps(rows if self._resampler is None else self._resampler.feed(rows))
+
+    def flush(self) -> list[tuple[Any, np.ndarray]]:
+        return [] if self._resampler is None else self._steps(self._resampler.flush())
+
+    def _steps(self, rows: Array) -> list[tuple[Any, np.ndarray]]:
+        if not len(rows):
+            return []
+        first = self._carried.count
+        features = self._codec._features(rows, self._carried)
+        return [(first + i, features[i : i + 1]) for i in range(len(features))]
+
+
+def samples(stdin: IO[bytes]) -> Iterator[Array | None]:
+    """Samples of standard input as they arrive, ``[n, C]``; ``None`` where a blank line ends a recording.
+
+    A line is a sample, its values separated by commas, tabs or spaces; a first line of names is passed over,
+    and so is a column called ``time``. Raises DataError, naming the line, for what is not numbers, after what
+    came before it.
+    """
+    # A pipe may give little and keep the rest for later: read what is there, never wait for a full block.
+    read = getattr(stdin, "read1", stdin.read)
+    rest, number, time = b"", 0, None
+    fresh, width = True, 0
+    while True:
+        block = read(65536)
+        *lines, rest = (rest + block).split(b"\n") if block else ([rest, b""] if rest else [b""])
+        rows: list[list[float]] = []
+        failure: DataError | None = None
+        ended: list[Array | None] = []
+        for line in lines:
+            number += 1
+            where = f"standard input, line {number}"
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip("\r")
+                if not text.strip():
+                    if rows:
+                        ended.append(np.asarray(rows, dtype=np.float32))
+                        rows = []
+                    if not fresh:
+                        ended.append(None)
+                    fresh, width = True, 0
+                    continue
+                fields = _split(text, where)
+                if fresh and is_header(fields):
+                    time = next((i for i, name in enumerate(fields) if name.lower() == "time"), None)
+                    continue
+                if time is not None:
+                    fields = fields[:time] + fields[time + 1 :]
+                if width and len(fields) != width:
+                    raise DataError(f"{where}: {len(fields)} values where the line before has {width}; fix the line")
+                rows.append([parse_number(field, where, str(i + 1)) for i, field in enumerate(fields)])
+                fresh, width = False, len(fields)
+            except UnicodeDecodeError:
+                failure = DataError(f"{where}: not UTF-8 text; convert it first")
+                break
+            except DataError as error:
+                failure = error
+                break
+        yield from ended
+        if rows:
+            with np.errstate(over="ignore"):
+                yield np.asarray(rows, dtype=np.float32)
+        if failure is not None:
+            raise failure
+        if not block:
+            return
+
+
+def _split(text: str, where: str) -> list[str]:
+    if "\t" in text:
+        return split_fields(text, "\t", where)
+    return split_fields(text, ",", where) if "," in text else text.split()
+
+
+class _Moments:
+    """Mean and spread of each channel, over any number of arrays, missing values left out (Chan et al., 1979)."""
+
+    def __init__(self, width: int) -> None:
+        self.count, self.mean, self.squares = (np.zeros(width) for _ in range(3))
+
+    def add(self, array: npt.NDArray[Any]) -> None:
+        there = ~np.isnan(array)
+        count = there.sum(axis=0)
+        values = np.where(there, array, 0).astype(np.float64)
+        mean = values.sum(axis=0) / np.maximum(count, 1)
+        squares = (np.where(there, values - mean, 0) ** 2).sum(axis=0)
+        total = np.maximum(self.count + count, 1)
+        apart = mean - self.mean
+        self.squares += squares + apart**2 * self.count * count / total
+        self.mean += apart * count / total
+        self.count += count
+
+    def spread(self) -> tuple[float, ...]:
+        """The standard deviation, or 1 for a channel that stands still."""
+        spread = np.sqrt(self.squares / np.maximum(self.count, 1))
+        # What is left of a constant after rounding is no spread.
+        still = spread <= 1e-6 * np.maximum(np.abs(self.mean), 1e-6)
+        return tuple(np.where(still, 1.0, spread).tolist())
+
+
+def _forward(array: Array, missing: npt.NDArray[np.bool_], last: Array) -> Array:
+    """Missing values replaced by the last one known of their channel."""
+    if not missing.any():
+        return array
+    steps = np.where(missing, -1, np.arange(len(array))[:, None])
+    known = np.maximum.accumulate(steps, axis=0)
+    return np.where(known >= 0, np.take_along_axis(array, np.maximum(known, 0), axis=0), last)
+
+
+def _is_flat(piece: Any) -> bool:
+    return piece.ndim == 1 if isinstance(piece, np.ndarray) else not any(np.ndim(row) for row in piece)
+
+
+def _recording(raw: Any) -> Recording:
+    if isinstance(raw, Recording):
+        return raw
+    if isinstance(raw, str | Path):
+        return open_recording(raw)
+    if isinstance(raw, bytes | Mapping) or raw is None:
+        raise DataError(f"expected a recording, got {type(raw).__name__}; pass numbers [T, C] or a path")
+    return Recording(array=as_array(raw))
