@@ -112,10 +112,13 @@ class Display:
         if self._bar is not None:
             if self._task is None:
                 self._task = self._bar.add_task("", total=progress.steps, epoch="1", figures="")
-            shown = f"loss {progress.loss:.4f} · grad {progress.grad_norm:.2f} · {progress.items_per_second:,.0f}/s"
+            shown = f"loss {progress.loss:.4f} · grad {progress.grad_norm:.2f}"
+            if progress.items_per_second:
+                shown += f" · {progress.items_per_second:,.0f}/s"
             if progress.dev is not None:
                 shown = f"dev {progress.dev:.4f} (best {progress.best:.4f}) · {shown}"
-            self._bar.update(self._task, completed=progress.step, epoch=str(progress.epoch + 1), figures=shown)
+            epoch = progress.epoch + (progress.step < progress.steps)  # the one under way
+            self._bar.update(self._task, completed=progress.step, epoch=str(epoch), figures=shown)
         if len(progress.history) > self._epochs:
             self._epochs = len(progress.history)
             last = progress.history[-1]
