@@ -126,6 +126,13 @@ class Pipeline:
         results = [self.task.decode(next(rows), self.codecs, piece, **options) for piece in pieces]
         return results[0] if self.task.join is None else self.task.join(results, item, self.codecs, **options)
 
+    def outputs_of(self, inputs: Sequence[Any], batch_size: int = 64) -> np.ndarray:
+        """Raw outputs ``[N, K]`` of inputs, one row a piece; for what looks behind results, like calibration."""
+        arrays = [array for item in inputs for array in self._pieces(item, {})[1]]
+        order = sorted(range(len(arrays)), key=lambda i: len(arrays[i]))
+        rows = dict(zip(order, self._rows([arrays[i] for i in order], batch_size), strict=True))
+        return np.stack([rows[i] for i in range(len(arrays))])
+
     def outputs(self, arrays: list[np.ndarray]) -> np.ndarray:
         """The model's raw outputs ``[N, K]`` for encoded inputs ``[T, …]`` each."""
         graph = self.runtime.graph("encoder")

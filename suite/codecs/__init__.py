@@ -68,6 +68,10 @@ class TargetCodec(Codec, Protocol):
         """The name of the loss, one of ``suite.training.losses``."""
         ...
 
+    def calibrated(self, outputs: np.ndarray, targets: np.ndarray) -> Self:
+        """The codec with its probabilities made honest on held-out outputs ``[N, K]`` and encoded targets."""
+        ...
+
     def encode(self, targets: Iterable[Any]) -> np.ndarray:
         """Targets as one array ``[N, …]``. Raises DataError for one that was never in training."""
         ...

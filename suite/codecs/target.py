@@ -19,9 +19,10 @@ FILE = "target.json"
 
 @dataclass(frozen=True)
 class Labels:
-    """A fixed set of labels; K outputs are their logits."""
+    """A fixed set of labels; K outputs are their logits, divided by ``temperature`` for probabilities."""
 
     names: tuple[str, ...]
+    temperature: float = 1.0
     loss = "cross_entropy"
 
     @classmethod
@@ -47,13 +48,29 @@ class Labels:
             found.append(index[target])
         return np.asarray(found, dtype=np.int64)
 
+    def calibrated(self, outputs: np.ndarray, targets: np.ndarray) -> Self:
+        """The same labels with the temperature that makes held-out ``targets [N]`` likeliest (Guo et al., 2017).
+
+        ``outputs`` are logits ``[N, K]``; arXiv:1706.04599.
+        """
+        logits = outputs.astype(np.float64)
+        rows = np.arange(len(targets))
+
+        def loss(temperature: float) -> float:
+            scaled = logits / temperature
+            top = scaled.max(axis=1)
+            return float((np.log(np.exp(scaled - top[:, None]).sum(axis=1)) + top - scaled[rows, targets]).mean())
+
+        return replace(self, temperature=round(float(min(np.geomspace(0.25, 8, 101), key=loss)), 4))
+
     def probabilities(self, outputs: np.ndarray) -> dict[str, float]:
         """Softmax of the logits ``[K]`` by label."""
-        shifted = np.exp(outputs.astype(np.float64) - float(outputs.max()))
+        logits = outputs.astype(np.float64) / self.temperature
+        shifted = np.exp(logits - logits.max())
         return dict(zip(self.names, (shifted / shifted.sum()).tolist(), strict=True))
 
     def files(self) -> dict[str, bytes]:
-        return {FILE: _json({"kind": "labels", "names": list(self.names)})}
+        return {FILE: _json({"kind": "labels", "names": list(self.names), "temperature": self.temperature})}
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
@@ -67,7 +84,8 @@ class Value:
     The model's two outputs are the mean, in units of ``scale`` (the targets' standard deviation in training),
     and the log of the spread in the same units. The spread makes probabilities possible: ``cuts`` divide the
     range into named classes, and a class has the normal distribution's mass between its cuts. A value's label
-    is the class that its mean falls in.
+    is the class that its mean falls in. ``widening`` multiplies every spread: a model is surer of itself than
+    it should be, and held-out data says by how much.
     """
 
     low: float
@@ -75,6 +93,7 @@ class Value:
     cuts: tuple[float, ...]
     classes: tuple[str, ...]
     scale: float = 1.0
+    widening: float = 1.0
     loss = "normal"
 
     def __post_init__(self) -> None:
@@ -104,10 +123,16 @@ class Value:
             raise DataError(f"{values[bad][0]:g} is outside {self.low:g} … {self.high:g}; rescale the column")
         return values / np.float32(self.scale)
 
+    def calibrated(self, outputs: np.ndarray, targets: np.ndarray) -> Value:
+        """The same with the ``widening`` that makes held-out ``targets [N]`` likeliest, given ``outputs [N, 2]``."""
+        spread = np.exp(np.clip(outputs[:, 1].astype(np.float64), -7.0, 3.0))
+        widening = float(np.sqrt(np.mean(((targets - outputs[:, 0]) / spread) ** 2)))
+        return replace(self, widening=round(min(max(widening, 0.1), 100.0), 4))
+
     def moments(self, outputs: np.ndarray) -> tuple[float, float]:
         """Mean, held inside the range, and spread, of one row of outputs ``[2]``."""
         mean, log_spread = outputs.tolist()
-        mean, spread = mean * self.scale, math.exp(min(max(log_spread, -7.0), 3.0)) * self.scale
+        mean, spread = mean * self.scale, math.exp(min(max(log_spread, -7.0), 3.0)) * self.scale * self.widening
         return min(max(mean, self.low), self.high), spread
 
     def label(self, value: float) -> str:
@@ -122,7 +147,7 @@ class Value:
         return {name: edges[i + 1] - edges[i] for i, name in enumerate(self.classes)}
 
     def files(self) -> dict[str, bytes]:
-        values = {"kind": "value", "low": self.low, "high": self.high, "scale": self.scale}
+        values = {"kind": "value", "low": self.low, "high": self.high, "scale": self.scale, "widening": self.widening}
         return {FILE: _json({**values, "cuts": list(self.cuts), "classes": list(self.classes)})}
 
     @classmethod

@@ -30,6 +30,8 @@ from suite.task import Codecs, Example, Task
 CURVES = "curves.png"
 #: Below this many items a model learns little from them alone.
 FEW = 2000
+#: As many held-out items it takes to say how sure a model should be.
+ENOUGH = 50
 
 
 def train(
@@ -146,6 +148,7 @@ def train(
     )  # fmt: skip
     # What is measured is what is shipped.
     round_to_half(model.eval())
+    codecs = calibrated(found, codecs, model, dev_part)
     figures = _dev_metrics(found, codecs, model, dev_part)
     metric, value = found.score(figures)
     say(f"best epoch {progress.best_epoch} of {progress.epoch}: dev {metric} {value:.4f}")
@@ -258,6 +261,19 @@ def _encoded(
                 raise named from None
             on_error(named)
     return kept, inputs
+
+
+def calibrated(task: Task, codecs: Codecs, model: Any, dev: Sequence[Example]) -> Codecs:
+    """The codecs with probabilities made honest on dev, where there is enough of it to say how honest they are."""
+    from suite.pipelines import Pipeline
+    from suite.runtime.torch import TorchRuntime
+
+    if len(dev) < ENOUGH:
+        return codecs
+    target: Any = codecs["target"]
+    pipeline = Pipeline(task, codecs, TorchRuntime.of(model), causal=model.causal)
+    outputs = pipeline.outputs_of([example.input for example in dev])
+    return {**codecs, "target": target.calibrated(outputs, target.encode([example.target for example in dev]))}
 
 
 def balanced(targets: Sequence[Any], power: float) -> np.ndarray | None:

@@ -41,7 +41,7 @@ def test_its_figures_on_the_samples() -> None:
     labelled = next(path for path in TASK.samples if path.name.startswith("labelled"))
     figures = suite.evaluate("sentiment", labelled)
     assert figures["items"] == 60
-    assert figures["pearson_r"] > 0.5
+    assert figures["pearson_r"] > 0.65
 
 
 def test_it_streams(classify: Pipeline) -> None:

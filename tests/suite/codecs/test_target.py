@@ -140,5 +140,31 @@ def test_the_other_kind() -> None:
 
 def test_files_are_readable() -> None:
     values: dict[str, Any] = json.loads(Labels(("schön", "b")).files()[FILE])
-    assert values == {"kind": "labels", "names": ["schön", "b"]}
+    assert values == {"kind": "labels", "names": ["schön", "b"], "temperature": 1.0}
     assert "schön" in Labels(("schön", "b")).files()[FILE].decode()
+
+
+# --- honest probabilities -----------------------------------------------------------------------------------
+
+
+def test_spread_is_widened_to_what_held_out_data_shows() -> None:
+    random = np.random.default_rng(0)
+    outputs = np.stack([random.normal(size=4000), np.full(4000, np.log(0.1))], axis=1)
+    targets = outputs[:, 0] + random.normal(0, 0.3, 4000)
+    found = Value(-5, 5, (0.0,), ("below", "above")).calibrated(outputs, targets)
+    assert found.widening == pytest.approx(3, rel=0.05)
+    assert found.moments(outputs[0])[1] == pytest.approx(0.3, rel=0.05)
+    assert found.moments(outputs[0])[0] == pytest.approx(outputs[0, 0])
+    assert Value.from_files(found.files()) == found
+
+
+def test_temperature_is_that_of_held_out_data() -> None:
+    random = np.random.default_rng(0)
+    logits = random.normal(0, 1, (6000, 3))
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    truth = np.array([random.choice(3, p=row) for row in shares])
+    names = Labels(("a", "b", "c"))
+    found = names.calibrated(logits * 2.5, truth)
+    assert found.temperature == pytest.approx(2.5, rel=0.1)
+    assert found.probabilities(logits[0] * 2.5)["a"] == pytest.approx(shares[0, 0], abs=0.03)
+    assert Labels.from_files(found.files()) == found
