@@ -101,7 +101,7 @@ def build(config: SentimentConfig, codecs: Codecs) -> ManyToOne:
     words, target = codecs["input"], codecs["target"]
     assert isinstance(words, WordCodec)
     assert isinstance(target, Labels | Value)
-    return tokens_to_one(words.size, config.embedding, config.encoder, config.head, target.size)
+    return tokens_to_one(words.size, config.embedding, config.encoder, config.head, target.size, silent=words.unknown)
 
 
 def initialise(model: ManyToOne, codecs: Codecs, *, vectors: Path | None = None) -> None:

@@ -1,8 +1,9 @@
 """Recordings as feature vectors, one sample at a time.
 
 Data flow: samples ``[T, C]`` → the model's sample rate → missing values carried forward → each channel less its
-mean, over its spread, both of the training data → causal differences → a mark where a value was missing. No
-step looks ahead, and nothing is taken over a whole recording, so a stream in any pieces gives the same arrays.
+mean, over its spread, both of the training data → causal differences → marks where a value was missing → how
+long it has been. No step looks ahead, and nothing is taken over a whole recording, so a stream in any pieces
+gives the same arrays.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Literal, Self
 
@@ -40,12 +41,15 @@ class SeriesSpec:
 
     ``normalise``: ``standard`` takes each channel less its mean over its spread, ``none`` leaves it as it is.
     ``derivatives`` adds as many orders of differences between neighbouring samples. ``clip`` bounds every
-    feature, in spreads. ``max_rate`` (Hz) > 0 resamples recordings of a higher known rate down to it.
+    feature, in spreads. ``clock`` adds how long the recording has lasted, against the training data's median:
+    −2 … 2, 0 at the median, which a recurrence would have to count. ``max_rate`` (Hz) > 0 resamples recordings
+    of a higher known rate down to it.
     """
 
     normalise: Literal["standard", "none"] = "standard"
     derivatives: int = 1
     clip: float = 10.0
+    clock: bool = True
     max_rate: float = 0.0
 
     def __post_init__(self) -> None:
@@ -56,10 +60,10 @@ class SeriesSpec:
 class SeriesCodec:
     """Recordings → ``[T, D]`` float32. Fit it on training recordings.
 
-    D is C values, C differences an order of ``spec.derivatives``, and one mark (1: missing) for each channel in
-    which training data had missing values. ``rate`` (Hz) is that of the training data, None where unknown.
-    ``scales [1 + derivatives, C]`` are the spreads of the values and of their differences; ``given`` is the
-    rate of what comes in, where it differs (see ``at``).
+    D is C values, C differences an order of ``spec.derivatives``, one mark (1: missing) for each channel in
+    which training data had missing values, and the clock. ``rate`` (Hz) is that of the training data, None where
+    unknown; ``length`` its median number of samples. ``scales [1 + derivatives, C]`` are the spreads of the values
+    and of their differences; ``given`` is the rate of what comes in, where it differs (see ``at``).
     """
 
     spec: SeriesSpec
@@ -68,6 +72,7 @@ class SeriesCodec:
     mean: tuple[float, ...]
     scales: tuple[tuple[float, ...], ...]
     masked: tuple[bool, ...]
+    length: float
     given: float | None = None
 
     @classmethod
@@ -90,13 +95,15 @@ class SeriesCodec:
             rate = min(rate, spec.max_rate)
         ones = (1.0,) * width
         scales = tuple(ones for _ in range(spec.derivatives + 1))
-        bare = cls(spec, channels, rate, (0.0,) * width, scales, (False,) * width)
+        bare = cls(spec, channels, rate, (0.0,) * width, scales, (False,) * width, 1.0)
         values, missing = _Moments(width), np.zeros(width, dtype=bool)
         differences = [_Moments(width) for _ in range(spec.derivatives)]
+        lengths = []
         for recording in given:
             array = bare._checked(recording)
             missing |= np.isnan(array).any(axis=0)
             values.add(array)
+            lengths.append(len(array))
             filled = array
             for moments in differences:
                 # Only between neighbours that are both there; what is carried forward does not move.
@@ -108,12 +115,13 @@ class SeriesCodec:
             mean=tuple(values.mean.tolist()) if standard else bare.mean,
             scales=tuple(m.spread() for m in (values, *differences)) if standard else scales,
             masked=tuple(missing.tolist()),
+            length=float(np.median(lengths)),
         )  # fmt: skip
 
     @property
     def size(self) -> int:
         """How many features a step has (D)."""
-        return len(self.channels) * (1 + self.spec.derivatives) + sum(self.masked)
+        return len(self.channels) * (1 + self.spec.derivatives) + sum(self.masked) + self.spec.clock
 
     def at(self, rate: float) -> SeriesCodec:
         """This codec for recordings that come at another rate (Hz) and do not say so.
@@ -124,7 +132,7 @@ class SeriesCodec:
             raise UsageError(f"rate {rate:g}: give samples a second, above 0")
         if self.rate is None:
             raise UsageError("the model does not know the rate it was trained at, so that it cannot resample")
-        return SeriesCodec(self.spec, self.channels, self.rate, self.mean, self.scales, self.masked, given=rate)
+        return replace(self, given=rate)
 
     # -- whole recordings --------------------------------------------------------------------------------
 
@@ -187,11 +195,15 @@ class SeriesCodec:
                 orders.append(current[-1].copy())
             parts.append(moved / np.asarray(self.scales[order + 1], np.float32))
             current = moved
-        carried.last = filled[-1].copy()
-        carried.count += len(array)
         features = np.clip(np.concatenate(parts, axis=1), -self.spec.clip, self.spec.clip)
         marks = missing[:, list(self.masked)].astype(np.float32)
-        found: Array = np.concatenate([features, marks], axis=1).astype(np.float32, copy=False)
+        clock = []
+        if self.spec.clock:
+            steps = np.arange(carried.count + 1, carried.count + len(array) + 1, dtype=np.float64)[:, None]
+            clock = [(4 * steps / (steps + self.length) - 2).astype(np.float32)]
+        carried.last = filled[-1].copy()
+        carried.count += len(array)
+        found: Array = np.concatenate([features, marks, *clock], axis=1).astype(np.float32, copy=False)
         return found
 
     # -- files -------------------------------------------------------------------------------------------
@@ -200,6 +212,7 @@ class SeriesCodec:
         values = {
             "series": to_dict(self.spec), "channels": list(self.channels), "rate": self.rate,
             "mean": list(self.mean), "scales": [list(row) for row in self.scales], "masked": list(self.masked),
+            "length": self.length,
         }  # fmt: skip
         return {FILE: (json.dumps(values, ensure_ascii=False, indent=1) + "\n").encode()}
 
@@ -209,7 +222,7 @@ class SeriesCodec:
             values = json.loads(files[FILE])
         except (KeyError, ValueError) as error:
             raise CheckpointError(f"{FILE}: missing or not JSON; copy the checkpoint again") from error
-        keys = {"series", "channels", "rate", "mean", "scales", "masked"}
+        keys = {"series", "channels", "rate", "mean", "scales", "masked", "length"}
         if not isinstance(values, dict) or values.keys() != keys:
             raise CheckpointError(f"{FILE}: expected {', '.join(sorted(keys))}; copy the checkpoint again")
         spec = from_dict(SeriesSpec, values["series"], where=FILE, error=CheckpointError)
@@ -221,6 +234,7 @@ class SeriesCodec:
                 tuple(map(float, values["mean"])),
                 tuple(tuple(map(float, row)) for row in values["scales"]),
                 tuple(map(bool, values["masked"])),
+                float(values["length"]),
             )
         except (TypeError, ValueError) as error:
             raise CheckpointError(f"{FILE}: not numbers where numbers belong; copy the checkpoint again") from error
@@ -228,8 +242,9 @@ class SeriesCodec:
         shapes = {len(codec.mean), len(codec.masked), *map(len, codec.scales)}
         if not width or shapes != {width} or len(codec.scales) != 1 + spec.derivatives:
             raise CheckpointError(f"{FILE}: not figures for {width} channels; copy the checkpoint again")
-        if not all(scale > 0 and math.isfinite(scale) for row in codec.scales for scale in row):
-            raise CheckpointError(f"{FILE}: a spread that is not above 0; copy the checkpoint again")
+        above = (codec.length, *(scale for row in codec.scales for scale in row))
+        if not all(0 < value < math.inf for value in above):
+            raise CheckpointError(f"{FILE}: a spread or a length that is not above 0; copy the checkpoint again")
         return codec
 
 

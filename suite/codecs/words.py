@@ -125,6 +125,11 @@ class WordCodec:
         return int(self.tokenizer.get_vocab_size())
 
     @property
+    def unknown(self) -> int:
+        """The id of what no piece fits."""
+        return self.tokenizer.get_vocab()[UNKNOWN]
+
+    @property
     def vocabulary(self) -> list[str]:
         """Every token, by id."""
         table = self.tokenizer.get_vocab()

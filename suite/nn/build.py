@@ -11,12 +11,13 @@ from suite.plugins import registry
 
 
 def tokens_to_one(
-    vocabulary: int, embedding: EmbeddingSpec, encoder: EncoderSpec, head: HeadSpec, outputs: int
-) -> ManyToOne:
-    """A many-to-one model over token ids ``[B, T]``."""
+    vocabulary: int, embedding: EmbeddingSpec, encoder: EncoderSpec, head: HeadSpec, outputs: int,
+    silent: int | None = None,
+) -> ManyToOne:  # fmt: skip
+    """A many-to-one model over token ids ``[B, T]``; the token ``silent`` says nothing (see ``Embedding``)."""
     cell = registry().cell(encoder.cell)
     example = torch.zeros(2, 2, dtype=torch.int64)
-    return ManyToOne(Embedding(vocabulary, embedding), cell, encoder, head, outputs, example)
+    return ManyToOne(Embedding(vocabulary, embedding, silent), cell, encoder, head, outputs, example)
 
 
 def series_to_one(features: int, encoder: EncoderSpec, head: HeadSpec, outputs: int) -> ManyToOne:

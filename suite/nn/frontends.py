@@ -11,15 +11,23 @@ from suite.nn.specs import EmbeddingSpec
 class Embedding(nn.Module):
     """Token ids ``[B, T]`` to vectors ``[B, T, D]``.
 
-    In training, whole words and whole features are dropped (Gal and Ghahramani, 2016, arXiv:1512.05287).
+    The token ``silent`` is the zero vector for good: an unknown word is then what a dropped word is, and says
+    nothing. In training, whole words and whole features are dropped (Gal and Ghahramani, 2016, arXiv:1512.05287).
     """
 
-    def __init__(self, vocabulary: int, spec: EmbeddingSpec) -> None:
+    def __init__(self, vocabulary: int, spec: EmbeddingSpec, silent: int | None = None) -> None:
         super().__init__()
         self.features = spec.features
-        self.table = nn.Embedding(vocabulary, spec.features)
-        nn.init.normal_(self.table.weight, std=spec.features**-0.5)
+        self.table = nn.Embedding(vocabulary, spec.features, padding_idx=silent)
+        self.fill(spec.features**-0.5)
         self.drop_word, self.dropout = spec.drop_word, spec.dropout
+
+    def fill(self, std: float) -> None:
+        """Start every row anew from a normal distribution; the silent one stays zero."""
+        with torch.no_grad():
+            self.table.weight.normal_(std=std)
+            if self.table.padding_idx is not None:
+                self.table.weight[self.table.padding_idx] = 0
 
     def forward(self, inputs: Tensor) -> Tensor:
         x: Tensor = self.table(inputs)

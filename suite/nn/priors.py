@@ -29,6 +29,6 @@ def set_vectors(frontend: nn.Module, vocabulary: Sequence[str], vectors: Mapping
     table = frontend.table.weight
     with torch.no_grad():
         rows = torch.from_numpy(np.stack([vector for _, vector in known])).to(table.dtype)
-        table.normal_(std=0.15 * float(rows.std(correction=0)) or size**-0.5)
+        frontend.fill(0.15 * float(rows.std(correction=0)) or size**-0.5)
         table[[i for i, _ in known]] = rows
     return len(known)

@@ -60,3 +60,7 @@ def test_the_sources_are_named() -> None:
         assert f"samples/{path.name}" in text
     assert "checkpoint/" in text
     assert isinstance(TASK.checkpoint, Path)
+
+
+def test_what_no_piece_fits_says_little() -> None:
+    assert abs(suite.pipeline("sentiment")("שלום").polarity) < 0.1

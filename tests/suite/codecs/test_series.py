@@ -47,17 +47,17 @@ def test_features_are_standardised() -> None:
     encoded = [codec.encode(r) for r in given_]
     together = np.concatenate(encoded)
     assert together.dtype == np.float32
-    assert together.shape[1] == codec.size == 6
+    assert together.shape[1] == codec.size == 7
     np.testing.assert_allclose(together[:, :3].mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(together[:, :3].std(axis=0), 1, atol=1e-5)
-    moved = np.concatenate([e[1:, 3:] for e in encoded])
+    moved = np.concatenate([e[1:, 3:6] for e in encoded])
     np.testing.assert_allclose((moved - moved.mean(axis=0)).std(axis=0), 1, atol=1e-4)
-    assert all((e[0, 3:] == 0).all() for e in encoded)
+    assert all((e[0, 3:6] == 0).all() for e in encoded)
 
 
 def test_without_normalisation_a_recording_is_itself() -> None:
     x = recordings()[0].array
-    codec = SeriesCodec.fit([x], SeriesSpec(normalise="none", derivatives=2, clip=1000))
+    codec = SeriesCodec.fit([x], SeriesSpec(normalise="none", derivatives=2, clip=1000, clock=False))
     found = codec.encode(x)
     np.testing.assert_array_equal(found[:, :3], x)
     np.testing.assert_allclose(found[1:, 3:6], np.diff(x, axis=0))
@@ -66,7 +66,7 @@ def test_without_normalisation_a_recording_is_itself() -> None:
 
 def test_missing_values_are_carried_forward_and_marked() -> None:
     x = np.array([[np.nan, 1], [2, 1], [np.nan, 1], [np.nan, 1], [5, 1]], dtype=np.float32)
-    codec = SeriesCodec.fit([x], SeriesSpec(derivatives=0))
+    codec = SeriesCodec.fit([x], SeriesSpec(derivatives=0, clock=False))
     found = codec.encode(x)
     assert found.shape == (5, 3)  # the second channel never lacks a value, and has no mark
     assert found[:, 2].tolist() == [1, 0, 1, 1, 0]
@@ -78,7 +78,7 @@ def test_a_channel_that_stands_still_divides_by_nothing() -> None:
     x = np.array([[9.81], [9.81], [9.81]], dtype=np.float32)
     codec = SeriesCodec.fit([x])
     assert codec.scales == ((1,), (1,))
-    np.testing.assert_allclose(codec.encode(x), 0, atol=1e-6)
+    np.testing.assert_allclose(codec.encode(x)[:, :2], 0, atol=1e-6)
     assert np.isfinite(codec.encode(np.array([1e30, -1e30]))).all()
 
 
@@ -121,6 +121,14 @@ def test_nothing_is_pending_before_the_first_sample() -> None:
     assert feeder.pending is None
 
 
+def test_the_clock_stays_in_bounds() -> None:
+    codec = SeriesCodec.fit([np.zeros((9, 1)), np.zeros((10, 1)), np.zeros((99, 1))])
+    clock = codec.encode(np.zeros((100_000, 1)))[:, -1]
+    assert clock[9] == 0  # as long as the median of the training data
+    assert (np.diff(clock[:1000]) > 0).all()
+    assert -2 < clock[0] < clock[-1] <= 2
+
+
 def test_no_step_looks_ahead() -> None:
     codec = SeriesCodec.fit(recordings(missing=True))
     x = recordings(missing=True)[2].array
@@ -142,8 +150,9 @@ def test_files() -> None:
         ({"mean": ["a", "b", "c"]}, "not numbers"),
         ({"mean": [1.0]}, "not figures for 3 channels"),
         ({"scales": [[1, 1, 1]]}, "not figures for 3 channels"),
-        ({"scales": [[1, 1, 0], [1, 1, 1]]}, "a spread that is not above 0"),
+        ({"scales": [[1, 1, 0], [1, 1, 1]]}, "a spread or a length that is not above 0"),
         ({"rate": [1]}, "not numbers"),
+        ({"length": 0}, "a spread or a length that is not above 0"),
     ],
 )
 def test_damaged_files(change: dict[str, object], said: str) -> None:
@@ -193,8 +202,8 @@ def test_what_cannot_be_fed(piece: object) -> None:
 
 def test_one_sample_and_a_million() -> None:
     codec = SeriesCodec.fit(recordings())
-    assert codec.encode(np.zeros((1, 3))).shape == (1, 6)
-    assert codec.encode(np.zeros((1_000_000, 3), dtype=np.float32)).shape == (1_000_000, 6)
+    assert codec.encode(np.zeros((1, 3))).shape == (1, 7)
+    assert codec.encode(np.zeros((1_000_000, 3), dtype=np.float32)).shape == (1_000_000, 7)
 
 
 def test_paths_and_names(tmp_path: Path) -> None:

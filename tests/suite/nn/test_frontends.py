@@ -39,3 +39,14 @@ def test_features_are_dropped_in_training_without_changing_the_mean() -> None:
 def test_features_pass() -> None:
     x = torch.randn(2, 3, 4)
     assert torch.equal(Features(4)(x), x)
+
+
+def test_a_silent_token_stays_zero() -> None:
+    module = Embedding(5, EmbeddingSpec(features=3, dropout=0), silent=1)
+    assert not module.table.weight[1].any()
+    module.fill(2.0)
+    assert not module.table.weight[1].any()
+    module(torch.tensor([[0, 1, 2]])).sum().backward()
+    assert module.table.weight.grad is not None
+    assert not module.table.weight.grad[1].any()
+    assert module.table.weight.grad[2].any()
