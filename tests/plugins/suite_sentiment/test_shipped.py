@@ -8,6 +8,7 @@ import pytest
 from suite_sentiment import TASK
 
 import suite
+from suite import config
 from suite.checkpoint import Checkpoint
 from suite.pipelines import Pipeline
 
@@ -64,3 +65,10 @@ def test_the_sources_are_named() -> None:
 
 def test_what_no_piece_fits_says_little() -> None:
     assert abs(suite.pipeline("sentiment")("שלום").polarity) < 0.1
+
+
+def test_it_was_trained_by_the_recipe() -> None:
+    assert TASK.recipe is not None
+    settings = TASK.recipe().settings
+    shipped = Checkpoint.open(TASK.checkpoint).manifest.config
+    assert config.to_dict(config.override(TASK.config(), settings)) == shipped
