@@ -12,7 +12,7 @@ import html
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -75,7 +75,7 @@ class WordCodec:
 
     def __init__(self, tokenizer: Tokenizer, spec: WordSpec) -> None:
         self.tokenizer, self.spec = tokenizer, spec
-        self._known = frozenset(tokenizer.get_vocab())
+        self._known = _Known(tokenizer)
         self._seen: dict[str, tuple[int, ...]] = {}
 
     # -- fitting and files -------------------------------------------------------------------------------
@@ -139,10 +139,13 @@ class WordCodec:
         """The ids of one word. Empty for a word of control characters only."""
         found = self._seen.get(word)
         if found is None:
-            tokens = _tokens(word, self._known)
             try:
+                tokens = _tokens(word, self._known)
                 encoding = self.tokenizer.encode(tokens, is_pretokenized=True, add_special_tokens=False)
-            except TypeError:  # tokenizers takes no half of a surrogate pair: what bytes that are no text become
+            except (
+                TypeError,
+                UnicodeEncodeError,
+            ):  # tokenizers takes no half of a surrogate pair: what bytes that are no text become
                 raise DataError(f"{word!a} is not UTF-8 text; convert it first") from None
             found = tuple(encoding.ids)
             if len(self._seen) < 16_384 and len(word) <= 32:  # bounded: a stream may never repeat a word
@@ -161,6 +164,16 @@ class WordCodec:
     def incremental(self, pending: Any = None) -> TextFeeder:
         """A feeder that takes text or UTF-8 bytes in any pieces, and gives a step a word."""
         return TextFeeder(self, pending)
+
+
+class _Known:
+    """Which words a tokenizer has whole; asked one by one, since listing them all takes longer than a prediction."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._id = tokenizer.token_to_id
+
+    def __contains__(self, word: object) -> bool:
+        return isinstance(word, str) and self._id(word) is not None
 
 
 class TextFeeder:
@@ -220,7 +233,7 @@ def _words(text: str) -> Iterator[str]:
             yield from (word[i : i + LONGEST_WORD] for i in range(0, len(word), LONGEST_WORD))
 
 
-def _tokens(word: str, known: frozenset[str]) -> list[str]:
+def _tokens(word: str, known: Container[str]) -> list[str]:
     """One word as tokens. ``known`` words are kept whole; empty while a vocabulary is being counted."""
     word = html.unescape(word).translate(_SAME)
     if word in known:

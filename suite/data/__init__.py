@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
-
-from suite.data.readers import Row, parse_columns, read_rows
-from suite.data.splits import bucket, hold_out, part
 
 if TYPE_CHECKING:
     from suite.data.batching import bucketed, pad, padding_share
+    from suite.data.readers import Row, parse_columns, read_rows
+    from suite.data.splits import bucket, hold_out, part
 
 __all__ = [
     "Row",
@@ -25,11 +25,16 @@ __all__ = [
     "read_rows",
 ]
 
+# Each name is imported when it is first used: batching needs numpy, and a prediction reads no files.
+_HOMES = {
+    "batching": ("bucketed", "pad", "padding_share"),
+    "readers": ("Row", "parse_columns", "read_rows"),
+    "splits": ("bucket", "hold_out", "part"),
+}
+
 
 def __getattr__(name: str) -> Any:
-    # Batching needs numpy, which costs a tenth of a second that reading rows and `--help` should not pay.
-    if name in ("bucketed", "pad", "padding_share"):
-        from suite.data import batching
-
-        return getattr(batching, name)
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"suite.data.{module}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
