@@ -10,7 +10,27 @@ from typing import Any, TypeVar
 
 import click
 
+from suite.errors import DataError
+
 T = TypeVar("T")
+
+
+class Skipping:
+    """What a verb does with a bad item: stop at it, or with ``--skip-errors`` name it, count it and go on."""
+
+    def __init__(self, allowed: bool) -> None:
+        self.allowed, self.count = allowed, 0
+
+    def __call__(self, error: DataError) -> None:
+        if not self.allowed:
+            raise error
+        self.count += 1
+        click.echo(f"suite: {error} (skipped)", err=True)
+
+    def report(self) -> None:
+        """Say how many were skipped, if any were."""
+        if self.count:
+            click.echo(f"suite: {self.count} skipped", err=True)
 
 
 def as_line(values: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from suite.cli import options
-from suite.cli.output import as_line, count_lines, figures, progress
+from suite.cli.output import Skipping, as_line, count_lines, figures, progress
 from suite.errors import DataError, UsageError
 from suite.task import Result, Task
 
@@ -57,13 +57,7 @@ def _predict(task: Task) -> click.Command:
         from suite.pipelines import Pipeline
 
         pipeline = Pipeline.open(task.name, checkpoint, runtime=runtime)
-        skipped: list[DataError] = []
-
-        def skip(error: DataError) -> None:
-            if not skip_errors:
-                raise error
-            skipped.append(error)
-            click.echo(f"suite: {error} (skipped)", err=True)
+        skip = Skipping(skip_errors)
 
         def count() -> int | None:
             return len(inputs) or (None if input_file in (None, "-") else count_lines(Path(str(input_file))))
@@ -91,8 +85,7 @@ def _predict(task: Task) -> click.Command:
                 raise DataError("nothing to draw: there are no results")
             task.plot(pipeline, kept, plot)
             click.echo(f"drawn: {plot}", err=True)
-        if skipped:
-            click.echo(f"suite: {len(skipped)} skipped", err=True)
+        skip.report()
 
     return predict
 
@@ -186,20 +179,14 @@ def _evaluate(task: Task) -> click.Command:
 
         paths: list[str | Path] = list(data) or _own_data(task, part)
         pipeline = Pipeline.open(task.name, checkpoint, runtime=runtime)
-        skipped: list[DataError] = []
-
-        def skip(error: DataError) -> None:
-            if not skip_errors:
-                raise error
-            skipped.append(error)
-            click.echo(f"suite: {error} (skipped)", err=True)
+        skip = Skipping(skip_errors)
 
         examples = read_examples(task, paths, format=file_format, columns=columns, on_error=skip)
         values, results, kept = evaluation.evaluate(
             pipeline, progress(examples, lambda: None, "read"), batch_size=batch_size, on_error=skip
         )
-        if skipped:
-            values["skipped"] = len(skipped)
+        if skip.count:
+            values["skipped"] = skip.count
         click.echo(as_line(values) if as_json else figures(values))
         if plot is not None and task.plot_evaluation is not None:
             task.plot_evaluation(results, kept, plot)

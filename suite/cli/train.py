@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from suite.cli import options
-from suite.errors import DataError
+from suite.cli.output import Skipping
 from suite.task import Task
 
 if TYPE_CHECKING:
@@ -45,11 +45,7 @@ def train_command(task: Task) -> click.Command:
         from suite.training.train import train as run
 
         place = out or Path(f"{task.name}-checkpoint")
-        skipped: list[DataError] = []
-
-        def skip(error: DataError) -> None:
-            skipped.append(error)
-            click.echo(f"suite: {error} (skipped)", err=True)
+        skip = Skipping(skip_errors)
 
         with Display() as display:
             try:
@@ -62,8 +58,7 @@ def train_command(task: Task) -> click.Command:
             except KeyboardInterrupt:
                 display.say(f"interrupted; go on with the same command and --resume (kept in {place}.run)")
                 raise
-        if skipped:
-            click.echo(f"suite: {len(skipped)} skipped", err=True)
+        skip.report()
         click.echo(f"trained: {made.path} ({made.size / 1e6:.1f} MB); curves in {made.path / 'curves.png'}")
 
     return train

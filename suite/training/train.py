@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from suite.examples import identity, read_examples, split_dev
 from suite.loading import open_checkpoint, open_config
 from suite.plugins import registry
 from suite.task import Codecs, Example, Task
+
+if TYPE_CHECKING:
+    from suite.pipelines import Pipeline
 
 CURVES = "curves.png"
 #: Below this many items a model learns little from them alone.
@@ -60,7 +63,7 @@ def train(
     ``suite data get`` fetched. ``cell`` and ``settings`` (``"encoder.hidden=256"``) change the task's
     configuration. ``init_from`` starts from the weights and codecs of another checkpoint. ``resume`` goes on
     with an interrupted run in ``out``. ``report`` gets a ``Progress`` after each step, ``say`` a line now and
-    then. ``options`` are the task's own (for sentiment: ``vectors``).
+    then. ``options`` are the task's own (``Task.option``).
 
     Raises DataError for data that cannot be used, UsageError for wrong settings.
     """
@@ -265,14 +268,10 @@ def _encoded(
 
 def calibrated(task: Task, codecs: Codecs, model: Any, dev: Sequence[Example]) -> Codecs:
     """The codecs with probabilities made honest on dev, where there is enough of it to say how honest they are."""
-    from suite.pipelines import Pipeline
-    from suite.runtime.torch import TorchRuntime
-
     if len(dev) < ENOUGH:
         return codecs
     target: Any = codecs["target"]
-    pipeline = Pipeline(task, codecs, TorchRuntime.of(model), causal=model.causal)
-    outputs = pipeline.outputs_of([example.input for example in dev])
+    outputs = _pipeline(task, codecs, model).outputs_of([example.input for example in dev])
     return {**codecs, "target": target.calibrated(outputs, target.encode([example.target for example in dev]))}
 
 
@@ -292,11 +291,17 @@ def _augmented(augment: Callable[..., Any], config: Any, array: Any, random: Any
 
 def _dev_metrics(task: Task, codecs: Codecs, model: Any, dev: Sequence[Example]) -> dict[str, Any]:
     from suite.evaluation import answers
+
+    results = answers(_pipeline(task, codecs, model), dev)
+    return task.metrics([r for r in results if r is not None], dev)
+
+
+def _pipeline(task: Task, codecs: Codecs, model: Any) -> Pipeline:
+    """The road a user takes, over the model in memory."""
     from suite.pipelines import Pipeline
     from suite.runtime.torch import TorchRuntime
 
-    pipeline = Pipeline(task, codecs, TorchRuntime.of(model), causal=model.causal)
-    return task.metrics([r for r in answers(pipeline, dev) if r is not None], dev)
+    return Pipeline(task, codecs, TorchRuntime.of(model), causal=model.causal)
 
 
 def _check_same(saved: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
