@@ -17,21 +17,23 @@ def evaluate(
     *,
     batch_size: int = 64,
     on_error: Callable[[DataError], None] | None = None,
+    **options: Any,
 ) -> tuple[dict[str, Any], list[Result], list[Example]]:
     """Figures, results and the examples they belong to.
 
     The figures are the task's metrics, with ``task``, ``checkpoint``, ``items``, ``seconds`` and
     ``items_per_second``. Raises DataError if there is nothing to evaluate, or for an example that cannot be
-    read, naming where it stands, unless ``on_error`` is given; that example is then left out.
+    read, naming where it stands, unless ``on_error`` is given; that example is then left out. ``options`` are the
+    task's own of ``evaluate``.
     """
+    options = pipeline.task.checked("evaluate", options)
     given: list[Example] = []
     came = False
     for example in examples:
         came = True
         try:
-            if pipeline.task.check is not None:
-                pipeline.task.check(example, pipeline.codecs)
-            given.append(example)
+            check = pipeline.task.check
+            given.append(example if check is None else check(example, pipeline.codecs))
         except DataError as error:
             named = DataError(f"{example.where}: {error}" if example.where else str(error))
             if on_error is None:
@@ -40,7 +42,7 @@ def evaluate(
     if not given:
         raise DataError(f"nothing to evaluate: {'no item could be read' if came else 'the data has no items'}")
     started = time.perf_counter()
-    answered = answers(pipeline, given, batch_size, on_error)
+    answered = answers(pipeline, given, batch_size, on_error, **options)
     kept = [example for example, result in zip(given, answered, strict=True) if result is not None]
     results = [result for result in answered if result is not None]
     if not kept:
@@ -55,7 +57,7 @@ def evaluate(
     }
     figures |= pipeline.task.metrics(results, kept)
     if pipeline.task.measure is not None:
-        figures |= pipeline.task.measure(pipeline, kept)
+        figures |= pipeline.task.measure(pipeline, kept, **options)
     return figures, results, kept
 
 
@@ -64,6 +66,7 @@ def answers(
     examples: Sequence[Example],
     batch_size: int = 64,
     on_error: Callable[[DataError], None] | None = None,
+    **options: Any,
 ) -> list[Result | None]:
     """Results of examples in order; None for one that could not be read and was given to ``on_error``."""
     # Like lengths together waste least on padding; the answers are put back in order.
@@ -80,7 +83,7 @@ def answers(
         on_error(named)
 
     inputs = (examples[i].input for i in order)
-    results = list(pipeline(inputs, batch_size=batch_size, on_error=fail))
+    results = list(pipeline(inputs, batch_size=batch_size, on_error=fail, **options))
     for i, result in zip((i for i in order if i not in bad), results, strict=True):
         found[i] = result
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -43,3 +44,23 @@ def confusion(truth: Sequence[str], found: Sequence[str], names: Sequence[str]) 
     for a, b in zip(truth, found, strict=True):
         table[index[a], index[b]] += 1
     return table
+
+
+def per_class(truth: Sequence[str], found: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Of every label that occurs: how many ``items`` have it, ``precision``, ``recall`` and ``f1``; NaN for 0 / 0."""
+    figures = {}
+    for label in sorted({*truth, *found}, key=natural):
+        both = sum(a == b == label for a, b in zip(truth, found, strict=True))
+        true, said = sum(a == label for a in truth), sum(b == label for b in found)
+        figures[label] = {
+            "items": true,
+            "precision": both / said if said else float("nan"),
+            "recall": both / true if true else float("nan"),
+            "f1": 2 * both / (true + said),
+        }
+    return figures
+
+
+def natural(text: str) -> list[tuple[int, str]]:
+    """A key that sorts names as people do, ``2`` before ``10``."""
+    return [(int(part) if part.isdigit() else -1, part) for part in re.split(r"(\d+)", text)]

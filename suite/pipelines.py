@@ -65,13 +65,21 @@ class Pipeline:
         if batch_size < 1:
             raise UsageError(f"batch_size={batch_size}: expected a whole number from 1")
         chosen = self.task.checked("predict", options)
+        reader = self.adapted(chosen)
         if isinstance(inputs, list | tuple):
-            return list(self._answers(inputs, batch_size, timing, on_error, chosen))
+            return list(reader._answers(inputs, batch_size, timing, on_error, chosen))
         if isinstance(inputs, Iterable) and not isinstance(inputs, str | bytes | Path | np.ndarray | Mapping):
-            return self._answers(inputs, batch_size, timing, on_error, chosen)
-        for result in self._answers([inputs], 1, timing, None, chosen, numbered=False):
+            return reader._answers(inputs, batch_size, timing, on_error, chosen)
+        for result in reader._answers([inputs], 1, timing, None, chosen, numbered=False):
             return result
         raise DataError("no result")  # pragma: no cover - _answers gives one or raises
+
+    def adapted(self, options: Mapping[str, Any]) -> Pipeline:
+        """This pipeline with its codecs as a verb's ``options`` ask (see ``Task.adapt``)."""
+        if self.task.adapt is None:
+            return self
+        codecs = self.task.adapt(self.codecs, **options)
+        return Pipeline(self.task, codecs, self.runtime, causal=self.causal, name=self.name)
 
     def _answers(
         self, inputs: Iterable[Any], batch_size: int, timing: bool,
@@ -127,8 +135,8 @@ class Pipeline:
         return results[0] if self.task.join is None else self.task.join(results, item, self.codecs, **options)
 
     def outputs_of(self, inputs: Sequence[Any], batch_size: int = 64) -> np.ndarray:
-        """Raw outputs ``[N, K]`` of inputs, one row a piece; for what looks behind results, like calibration."""
-        arrays = [array for item in inputs for array in self._pieces(item, {})[1]]
+        """Raw outputs ``[N, K]`` of whole inputs; for what looks behind results, like calibration."""
+        arrays = [self.codecs["input"].encode(item) for item in inputs]  # type: ignore[attr-defined]
         order = sorted(range(len(arrays)), key=lambda i: len(arrays[i]))
         rows = dict(zip(order, self._rows([arrays[i] for i in order], batch_size), strict=True))
         return np.stack([rows[i] for i in range(len(arrays))])

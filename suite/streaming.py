@@ -36,8 +36,8 @@ class Session:
                 f"{pipeline.name or pipeline.task.name}: a bidirectional model needs the whole input and cannot "
                 "stream; train one with encoder.bidirectional=false"
             )
-        self._task, self._codecs = pipeline.task, pipeline.codecs
         self._options = pipeline.task.checked("stream", options)
+        self._task, self._codecs = pipeline.task, pipeline.adapted(self._options).codecs
         graph = pipeline.runtime.graph("encoder")
         self._graph = graph
         self._carried = tuple((f"next.{n[6:]}", n) for n in graph.inputs if n.startswith("state."))

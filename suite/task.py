@@ -16,7 +16,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Literal
 
 from suite.errors import DataError, SuiteError
 
@@ -41,17 +41,21 @@ class Result:
     """The answer for one input; a task adds its own fields.
 
     ``input`` is what was given (a text, a path, or an index). ``final`` is set only by a stream: false on an
-    update, true on the last result. ``seconds`` is set only when timing was asked for.
+    update, true on the last result. ``seconds`` is set only when timing was asked for. A task names its own
+    fields that are there only sometimes in ``optional``.
     """
 
     input: Any
     final: bool | None = None
     seconds: float | None = None
 
+    optional: ClassVar[tuple[str, ...]] = ()
+
     def to_dict(self) -> dict[str, Any]:
-        """The fields as plain values, the same as ``--json`` prints; ``final`` and ``seconds`` only if set."""
+        """The fields as plain values, the same as ``--json`` prints; those that are optional only if set."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return {k: v for k, v in values.items() if v is not None or k not in ("final", "seconds")}
+        optional = ("final", "seconds", *self.optional)
+        return {k: v for k, v in values.items() if v is not None or k not in optional}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,31 +124,43 @@ class Task:
         ``build(config, codecs) -> Model``; imports torch inside.
     read
         ``read(path, format=, columns=, on_error=) -> examples`` for data files that are not tables of ``columns``.
+    expand
+        ``expand(argument, on_error=) -> [(where, input)]`` for what is typed after ``predict``, where that is not
+        itself the input: a file of several recordings, a folder of pictures.
+    adapt
+        ``adapt(codecs, **options) -> codecs`` for options that change how an input is read.
+    notes
+        ``notes(examples, codecs) -> [line]``: what a user should know of the training data.
     pieces, join
         For inputs of any length that a model reads piece by piece: ``pieces(input, codecs, **options) -> [piece]``
         gives what the input codec encodes, ``join(results, input, codecs, **options) -> Result`` makes one of the
         pieces' results. By default an input is one piece.
     augment
-        ``augment(array, config, random) -> array``: a training input, changed a little; ``random`` is numpy's.
+        ``augment(input, config, random, codecs) -> input``: a training input before it is encoded, changed a
+        little; ``random`` is numpy's.
     decode
         ``decode(outputs [K], codecs, input, *, final=None, **options) -> Result``; ``final`` goes into the
         result as it is, ``options`` are the task's own options of ``predict``.
     render
-        A result as lines for people; ``render_update`` the same for one update of a stream.
+        A result as lines for people; ``render_update(result, before)`` the same for one update of a stream, after
+        the update ``before`` (None for the first); None where there is nothing new to say.
     check
-        ``check(example, codecs)`` raises DataError for an example whose target a model with these codecs never
-        gives, so that a label spelt otherwise is not counted as the model's mistake.
+        ``check(example, codecs) -> example``, its target as results of a model with these codecs say it. Raises
+        DataError for one they never say, so that a label spelt otherwise is not counted as the model's mistake.
     metrics, best
         ``metrics(results, examples) -> {name: value}``, and the metrics, higher better, the first of which
         that is there picks the best epoch on dev.
     measure
-        ``measure(pipeline, examples)``: further figures for ``evaluate``, for which results alone do not do.
+        ``measure(pipeline, examples, **options)``: further figures for ``evaluate``, for which results alone do
+        not do.
     chunks
         Standard input as pieces for ``session.feed``; ``None`` ends an item.
     initialise
         ``initialise(model, codecs, **options)``: sets priors on a fresh model before training.
+    recipe, further
+        How the shipped model's data is made (``suite data get TASK``), and other sets by name (``TASK-NAME``).
     plot, plot_evaluation
-        Draw results (``plot(pipeline, results, file)``) and an evaluation (``(results, examples, file)``).
+        Draw results (``plot(pipeline, inputs, results, file)``) and an evaluation (``(results, examples, file)``).
     assets, default
         A folder with ``checkpoint/`` (or several by name, ``checkpoint/NAME/``, of which ``default`` is used)
         and ``samples/``; samples called ``labelled…`` are for ``evaluate``, the
@@ -167,23 +183,27 @@ class Task:
     build: Callable[[Any, Codecs], Model]
     decode: Callable[..., Result]
     render: Callable[[Result], str]
-    render_update: Callable[[Result], str]
+    render_update: Callable[[Result, Result | None], str | None]
     metrics: Callable[[Sequence[Result], Sequence[Example]], dict[str, Any]]
     best: Sequence[str]
     chunks: Callable[[IO[bytes]], Iterator[Any]]
     unit: Literal["step", "segment"] = "step"
     options: Sequence[Option] = ()
-    check: Callable[[Example, Codecs], None] | None = None
+    check: Callable[[Example, Codecs], Example] | None = None
     initialise: Callable[..., None] | None = None
     read: Callable[..., Iterator[Example]] | None = None
+    expand: Callable[..., Iterator[tuple[str, Any]]] | None = None
+    adapt: Callable[..., Codecs] | None = None
+    notes: Callable[[Sequence[Example], Codecs], list[str]] | None = None
     pieces: Callable[..., Sequence[Any]] | None = None
     join: Callable[..., Result] | None = None
-    augment: Callable[[np.ndarray, Any, np.random.Generator], np.ndarray] | None = None
-    measure: Callable[[Pipeline, Sequence[Example]], dict[str, Any]] | None = None
+    augment: Callable[[Any, Any, np.random.Generator, Codecs], Any] | None = None
+    measure: Callable[..., dict[str, Any]] | None = None
     recipe: Callable[[], Recipe] | None = None
+    further: Mapping[str, Callable[[], Recipe]] = field(default_factory=dict)
     assets: Path | None = None
     default: str = ""
-    plot: Callable[[Pipeline, Sequence[Result], Path], None] | None = None
+    plot: Callable[[Pipeline, Sequence[Any], Sequence[Result], Path], None] | None = None
     plot_help: str = "draw the results to this PNG file"
     plot_evaluation: Callable[[Sequence[Result], Sequence[Example], Path], None] | None = None
     stream_help: str = ""

@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "assets" / "sentiment" / "samples"
+GESTURES = ROOT / "assets" / "gesture" / "samples"
 UV = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
 
 pytestmark = [
@@ -71,6 +72,11 @@ def test_every_verb_of_use_works(suite: Callable[..., str], tmp_path: Path) -> N
     assert (tmp_path / "words.png").stat().st_size > 1000
     assert (tmp_path / "evaluation.png").stat().st_size > 1000
     assert "parameters" in suite("sentiment", "info")
+    assert "person 1" in suite("gesture", "predict", str(GESTURES / "pickups.ts"), "--plot", "gestures.png")
+    assert "person" in suite("gesture", "stream", "--checkpoint", "wiimote", stdin="1\n1.1\n1.5\n")
+    assert "accuracy_at" in suite("gesture", "evaluate", "--plot", "confusion.png")
+    assert (tmp_path / "gestures.png").stat().st_size > 1000
+    assert (tmp_path / "confusion.png").stat().st_size > 1000
     assert "predict --input" in suite("demo")
     assert "sentiment" in suite("tasks")
     assert "lstm" in suite("cells")

@@ -1,1 +1,451 @@
-"""Gestures in recordings of motion sensors: so far where the data comes from; the task is being built on it."""
+"""A movement's name, from its recording: which gesture, which activity, whose hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import suite_assets
+
+from suite.codecs.series import SeriesCodec, SeriesSpec, samples
+from suite.codecs.target import Labels
+from suite.data.augment import AugmentSpec, augment
+from suite.data.series import Recording, as_array, open_recording, read_labelled, read_recordings
+from suite.errors import DataError, nearest, one_line
+from suite.hooks import hookimpl
+from suite.metrics import accuracy, macro_f1, per_class
+from suite.nn.specs import EncoderSpec, HeadSpec
+from suite.task import Codecs, Column, Example, Option, Result, Task
+from suite.training.specs import TrainingSpec
+
+if TYPE_CHECKING:
+    from suite.data.readers import Row
+    from suite.data.sources import Recipe
+    from suite.nn.mappings import ManyToOne
+    from suite.pipelines import Pipeline
+
+#: A recording longer than the longest of training by this factor holds more than one movement.
+LONGER = 1.5
+#: It is read in windows of half a movement, judged as movements that may go on, two over every moment: on joined
+#: recordings of BasicMotions .93 of all samples get the right label so, .77 by windows of a whole movement.
+OVERLAP = 2
+#: Shares of a recording, in percent, after which ``evaluate`` asks for its label.
+SHARES = (25, 50, 75)
+#: The shortest memory of a unit, in samples; the longest is the median recording.
+SHORTEST = 2.0
+
+
+@dataclass(frozen=True)
+class GestureConfig:
+    """Recurrent weights that stay as they start, and a readout: what does best from a few dozen recordings on."""
+
+    series: SeriesSpec = field(default_factory=SeriesSpec)
+    augment: AugmentSpec = field(default_factory=AugmentSpec)
+    encoder: EncoderSpec = field(default_factory=lambda: EncoderSpec(hidden=384, dropout=0.0, residual=False))
+    head: HeadSpec = field(default_factory=lambda: HeadSpec(dropout=0.0))
+    training: TrainingSpec = field(
+        default_factory=lambda: TrainingSpec(
+            method="readout", balance=0.5, hold_out=0.0, epochs=60, batch_size=16, ema=0.99, patience=0, keep="last"
+        )
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GestureResult(Result):
+    """``segments`` are there only for a recording longer than a movement: ``start``, ``end``, ``label``,
+    ``probability``, and the ``unit`` of start and end, ``s`` or, where no rate is known, ``samples``. ``sure`` is
+    set on the updates of a stream: whether the running label is out of doubt.
+    """
+
+    label: str
+    probabilities: dict[str, float]
+    segments: list[dict[str, Any]] | None = None
+    sure: bool | None = None
+
+    optional: ClassVar[tuple[str, ...]] = ("segments", "sure")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Window(Recording):
+    """A part of a longer recording: samples ``start`` to ``end`` of it, and how many samples ``unit`` is."""
+
+    start: int
+    end: int
+    per_second: float | None
+
+
+def example(row: Row) -> Example:
+    """Unused: recordings are read by ``read``."""
+    raise DataError(f"{row.where}: expected a recording")
+
+
+def read(
+    path: str | Path,
+    *,
+    format: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    on_error: Any = None,
+) -> Iterator[Example]:
+    width = 0
+    for series in read_labelled(path, on_error, columns=columns, format=format):
+        width = width or series.array.shape[1]
+        if series.array.shape[1] != width:
+            error = DataError(f"{series.where}: {series.array.shape[1]} channels where the first recording has {width}")
+            if on_error is None:
+                raise error
+            on_error(error)
+            continue
+        yield Example(input=series, target=series.label, key=series.key, where=series.where)
+
+
+def expand(argument: str, on_error: Any = None) -> Iterator[tuple[str, Any]]:
+    for recording in read_recordings(argument, on_error):
+        yield recording.where or argument, recording
+
+
+def fit(
+    examples: Sequence[Example], config: GestureConfig, *, names: Path | None = None, rate: float | None = None
+) -> dict[str, Any]:
+    targets = [str(e.target) for e in examples]
+    labels = Labels.fit(targets, _names(names, targets), early=config.training.method == "readout")
+    first = examples[0].input.array.shape[1]
+    for item in examples:
+        if item.input.array.shape[1] != first:
+            raise DataError(f"{item.where}: {item.input.array.shape[1]} channels where {examples[0].where} has {first}")
+    return {"input": SeriesCodec.fit((e.input for e in examples), config.series, rate=rate), "target": labels}
+
+
+def _names(path: Path | None, labels: Sequence[str]) -> dict[str, str]:
+    """Display names out of a JSON file ``{label: name}``."""
+    if path is None:
+        return {}
+    try:
+        names = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: {one_line(error)}; give a JSON file of names by label") from error
+    if not isinstance(names, dict) or not all(isinstance(name, str) and name for name in names.values()):
+        raise DataError(f'{path}: not names by label; write {{"1": "circle", "2": "square"}}')
+    for label in names:
+        if label not in labels:
+            raise DataError(f"{path}: no recording has the label {label!r}; {nearest(label, sorted(set(labels)))}")
+    return names
+
+
+def notes(examples: Sequence[Example], codecs: Codecs) -> list[str]:
+    codec = codecs["input"]
+    assert isinstance(codec, SeriesCodec)
+    lines = []
+    rates = Counter(e.input.rate for e in examples)
+    unknown = rates.pop(None, 0)
+    if len(rates) > 1:
+        known = ", ".join(f"{rate:g}" for rate in sorted(rates))
+        lines.append(f"recordings come at {known} samples a second: all are brought to {codec.rate:g}")
+    if unknown and rates:
+        lines.append(f"{unknown:,} recordings do not say their rate: {codec.rate:g} samples a second is taken")
+    counts = Counter(e.target for e in examples)
+    single = sorted(str(label) for label, count in counts.items() if count == 1)
+    if single:
+        lines.append(f"one recording only of {', '.join(single[:8])}: the figures leave these out; record more")
+    few, many = min(counts.values()), max(counts.values())
+    if many > 3 * few:
+        lines.append(f"labels have {few:,} to {many:,} recordings: rare ones count for more (training.balance)")
+    gaps = sum(int(np.isnan(e.input.array).sum()) for e in examples) / sum(e.input.array.size for e in examples)
+    if gaps:
+        lines.append(f"{gaps:.1%} of the values are missing: the last one known is taken")
+    arrays = [e.input.array for e in examples]
+    low, high = (np.nanmin if f else np.nanmax for f in (True, False))
+    for i, name in enumerate(codec.channels):
+        there = [array[:, i] for array in arrays if not np.isnan(array[:, i]).all()]
+        if not there or min(low(a) for a in there) == max(high(a) for a in there):
+            lines.append(f"channel {name} never changes: it says nothing")
+    return lines
+
+
+def build(config: GestureConfig, codecs: Codecs) -> ManyToOne:
+    from suite.nn.build import series_to_one
+
+    codec, labels = codecs["input"], codecs["target"]
+    assert isinstance(codec, SeriesCodec)
+    assert isinstance(labels, Labels)
+    return series_to_one(codec.size, config.encoder, config.head, labels.size)
+
+
+def initialise(model: ManyToOne, codecs: Codecs, **options: Any) -> None:
+    from suite.nn.priors import set_memory
+
+    codec = codecs["input"]
+    assert isinstance(codec, SeriesCodec)
+    set_memory(model.encoder, SHORTEST, codec.length)
+
+
+def vary(recording: Recording, config: GestureConfig, random: np.random.Generator, codecs: Codecs) -> Recording:
+    codec = codecs["input"]
+    assert isinstance(codec, SeriesCodec)
+    middle, spread = (np.asarray(row, np.float32) for row in (codec.mean, codec.scales[0]))
+    array = augment(recording.array, config.augment, middle, spread, random)
+    return dataclasses.replace(recording, array=recording.array if np.isnan(array).all() else array)
+
+
+def adapt(codecs: Codecs, *, rate: float | None = None, **options: Any) -> Codecs:
+    if rate is None:
+        return codecs
+    codec = codecs["input"]
+    assert isinstance(codec, SeriesCodec)
+    return {**codecs, "input": codec.at(rate)}
+
+
+def pieces(item: Any, codecs: Codecs, **options: Any) -> list[Recording]:
+    """The recording; where it is longer than a movement, also the windows that its segments are made of."""
+    codec, labels = codecs["input"], codecs["target"]
+    assert isinstance(codec, SeriesCodec)
+    assert isinstance(labels, Labels)
+    recording = _opened(item)
+    rate = recording.rate or codec.given or codec.rate
+    ratio = rate / codec.rate if rate and codec.rate else 1.0  # of its samples to the model's
+    count, size = len(recording.array), max(1, round(codec.length * ratio / (2 if labels.early else 1)))
+    if count <= LONGER * codec.longest * ratio:
+        return [recording]
+    hop = max(1, size // OVERLAP)
+    starts = [*range(0, count - size, hop), count - size]
+    return [
+        recording,
+        *(
+            Window(
+                array=recording.array[start : start + size], rate=recording.rate, channels=recording.channels,
+                start=start, end=start + size, per_second=rate,
+            )
+            for start in starts
+        ),
+    ]  # fmt: skip
+
+
+def _opened(item: Any) -> Recording:
+    if isinstance(item, Recording):
+        return item
+    if isinstance(item, str | Path):
+        return open_recording(item)
+    if isinstance(item, bytes | Mapping) or item is None:
+        raise DataError(f"expected a recording, got {type(item).__name__}; pass numbers [T, C] or a path")
+    return Recording(array=as_array(item))
+
+
+def decode(
+    outputs: Any, codecs: Codecs, item: Any, *, final: bool | None = None, sure: float | None = None, **options: Any
+) -> GestureResult:
+    labels = codecs["target"]
+    assert isinstance(labels, Labels)
+    probabilities = labels.probabilities(outputs, final=final is not False and not isinstance(item, Window))
+    label = max(probabilities, key=probabilities.__getitem__)
+    certain = probabilities[label] >= (labels.sure if sure is None else sure) if final is False else None
+    return GestureResult(input=_named(item), final=final, label=label, probabilities=probabilities, sure=certain)
+
+
+def _named(item: Any) -> Any:
+    """What was given, in a word: a path, a place in a file, a step's number, or an array's size."""
+    if isinstance(item, Window):
+        return item
+    if isinstance(item, Recording):
+        return item.where or f"{len(item.array):,} samples"
+    return str(item) if isinstance(item, Path) else item
+
+
+def join(results: Sequence[Any], item: Any, codecs: Codecs, **options: Any) -> GestureResult:
+    """The whole recording's result, with segments: at every moment the mean of the windows over it decides."""
+    whole: GestureResult = results[0]
+    if len(results) == 1:
+        return whole
+    windows = [result.input for result in results[1:]]
+    votes = np.asarray([list(result.probabilities.values()) for result in results[1:]])
+    edges = sorted({*(w.start for w in windows), *(w.end for w in windows)})
+    labels = list(whole.probabilities)
+    segments: list[dict[str, Any]] = []
+    first = last = 0  # the windows over a stretch follow each other
+    for start, end in pairwise(edges):
+        while last < len(windows) and windows[last].start <= start:
+            last += 1
+        while windows[first].end <= start:
+            first += 1
+        mean = votes[first:last].mean(axis=0)
+        label, probability = labels[int(mean.argmax())], float(mean.max())
+        if segments and segments[-1]["label"] == label:
+            before = segments[-1]
+            length = before["end"] - before["start"]
+            total = length + end - start
+            before["probability"] = (before["probability"] * length + probability * (end - start)) / total
+            before["end"] = end
+        else:
+            segments.append({"start": start, "end": end, "label": label, "probability": probability})
+    rate = windows[0].per_second
+    for segment in segments:
+        if rate:
+            segment["start"], segment["end"] = round(segment["start"] / rate, 3), round(segment["end"] / rate, 3)
+        segment["unit"] = "s" if rate else "samples"
+    return dataclasses.replace(whole, segments=segments)
+
+
+def check(example: Example, codecs: Codecs) -> Example:
+    labels = codecs["target"]
+    assert isinstance(labels, Labels)
+    return dataclasses.replace(example, target=labels.label(str(example.target)))
+
+
+def metrics(results: Sequence[Any], examples: Sequence[Example]) -> dict[str, Any]:
+    truth, found = [str(e.target) for e in examples], [r.label for r in results]
+    return {
+        "items": len(truth),
+        "accuracy": accuracy(truth, found),
+        "macro_f1": macro_f1(truth, found),
+        "per_class": per_class(truth, found),
+    }
+
+
+def measure(pipeline: Pipeline, examples: Sequence[Example], **options: Any) -> dict[str, Any]:
+    """Accuracy after a share of each recording, by the running label; after all of it, by the final one."""
+    reader = pipeline.adapted(options)
+    labels = reader.codecs["target"]
+    assert isinstance(labels, Labels)
+    figures = {}
+    for share in (*SHARES, 100):
+        parts = [_first(_opened(e.input), share) for e in examples]
+        right = []
+        for row, item in zip(reader.outputs_of(parts), examples, strict=True):
+            probabilities = labels.probabilities(row, final=share == 100)
+            right.append(max(probabilities, key=probabilities.__getitem__) == item.target)
+        figures[str(share)] = float(np.mean(right))
+    return {"accuracy_at": figures}
+
+
+def _first(recording: Recording, share: int) -> Recording:
+    count = max(1, -(-len(recording.array) * share // 100))
+    array = recording.array[:count]
+    if np.isnan(array).all():
+        array = np.where(np.isnan(array), np.nanmean(recording.array, axis=0), array)
+    return dataclasses.replace(recording, array=array)
+
+
+def render(result: Any) -> str:
+    lines = [f"{_verdict(result)}  {result.input}"]
+    for segment in result.segments or ():
+        span = f"{segment['start']:g} to {segment['end']:g} {segment['unit']}"
+        lines.append(f"  {span:<24}  {segment['label']:<16} {segment['probability']:.2f}")
+    return "\n".join(lines)
+
+
+def render_update(result: Any, before: Any) -> str | None:
+    if result.final:
+        return f"{'─' * 14}  {_verdict(result)}\n"
+    if before is not None and (before.label, before.sure) == (result.label, result.sure):
+        return None
+    if not result.sure and (before is None or not before.sure) and result.probabilities[result.label] < 0.5:
+        return None  # no label is likelier than all others together: nothing to say yet
+    return f"sample {result.input + 1:<7,}  {_verdict(result)}{'  no longer in doubt' if result.sure else ''}"
+
+
+def _verdict(result: GestureResult) -> str:
+    best = sorted(result.probabilities.items(), key=lambda pair: -pair[1])[:3]
+    return f"{result.label:<16}  [{'  '.join(f'{name} {p:.2f}' for name, p in best)}]"
+
+
+def recipe() -> Recipe:
+    from suite_gesture.data import recipe as build_recipe
+
+    return build_recipe()
+
+
+def watch_recipe() -> Recipe:
+    from suite_gesture.data import watch_recipe as build_recipe
+
+    return build_recipe()
+
+
+def plot(pipeline: Pipeline, inputs: Sequence[Any], results: Sequence[Any], path: Path) -> None:
+    from suite_gesture.plot import over_time
+
+    over_time(pipeline, [_opened(item) for item in inputs], results, path)
+
+
+def plot_evaluation(results: Sequence[Any], examples: Sequence[Example], path: Path) -> None:
+    from suite.metrics import confusion, natural
+    from suite.plot import confusion_matrix, figure
+
+    truth, found = [str(e.target) for e in examples], [r.label for r in results]
+    names = sorted({*truth, *found}, key=natural)
+    figure([confusion_matrix(confusion(truth, found, names), names)], path, width=620, height=470)
+
+
+def _rate(verbs: tuple[str, ...], text: str) -> Option:
+    return Option(name="rate", type=float, verbs=verbs, help=text)
+
+
+TASK = Task(
+    name="gesture",
+    summary=__doc__.splitlines()[0],
+    mapping="many-to-one",
+    config=GestureConfig,
+    result=GestureResult,
+    columns=(
+        Column(
+            name="recording",
+            help="a .csv or .tsv with one row a sample and one column a channel, a .npz, .npy or .ts; for training "
+            "also series,time,label,… or label,t0,t1,… or a folder with one sub-folder a label",
+            required=True,
+        ),
+        Column(name="label", help="any set of labels"),
+    ),
+    example=example,
+    read=read,
+    expand=expand,
+    codecs={"input": SeriesCodec.from_files, "target": Labels.from_files},
+    fit=fit,
+    notes=notes,
+    build=build,
+    initialise=initialise,
+    augment=vary,
+    adapt=adapt,
+    pieces=pieces,
+    join=join,
+    check=check,
+    decode=decode,
+    render=render,
+    render_update=render_update,
+    metrics=metrics,
+    measure=measure,
+    best=("accuracy",),
+    chunks=samples,
+    options=(
+        Option(name="names", type=Path, verbs=("train",), help='a JSON file of display names: {"1": "circle", …}'),
+        _rate(("train",), "samples a second of recordings that do not say it themselves"),
+        _rate(("predict", "stream", "evaluate"), "samples a second of what is given, where it does not say itself"),
+        Option(
+            name="sure",
+            type=float,
+            verbs=("stream",),
+            help="the probability from which a running label is no longer in doubt; by default where such labels "
+            "were right 19 times of 20 in training",
+        ),
+    ),
+    recipe=recipe,
+    further={"watch": watch_recipe},
+    assets=Path(suite_assets.__file__).parent / "gesture",
+    default="wiimote",
+    plot=plot,
+    plot_help="draw the first recordings and their label over time to this PNG file",
+    plot_evaluation=plot_evaluation,
+    stream_help="A line is a sample, its values separated by commas, tabs or spaces; a blank line ends a recording. "
+    "The label is printed when it changes or is no longer in doubt; with --json, after every sample.",
+    about="Shipped: wiimote (which of ten people picks up a held remote control, by its acceleration; the default) "
+    "and activity (standing, walking, running, badminton, by a watch; --checkpoint activity). Train your own from "
+    "about forty recordings on. A recording longer than a movement also gives segments with times.",
+)
+
+
+@hookimpl
+def suite_tasks() -> list[Task]:
+    return [TASK]

@@ -106,6 +106,8 @@ WATCH = SeriesSet(
 # Of each label's training series, this share is dev: one of five, in the smallest set.
 DEV = 0.2
 WINDOW, HOP = 200, 100  # samples: 4 s, every 2 s
+#: Beside the parts of a set: what its labels are to be shown as, ``{label: name}``.
+NAMES = "names.json"
 
 
 def recipe() -> Recipe:
@@ -124,6 +126,7 @@ def recipe() -> Recipe:
             "test": (50, "e96505815bec33a7"),
         },
         train=("train.jsonl", "dev.jsonl"),
+        options={"names": NAMES},
     )
 
 
@@ -139,6 +142,7 @@ def watch_recipe() -> Recipe:
             "test": (478, "51ed5e4a16702440"),
         },
         train=("train.jsonl", "dev.jsonl"),
+        options={"names": NAMES},
     )
 
 
@@ -153,6 +157,7 @@ def build(folders: Mapping[str, Path], out: Path) -> None:
         _write(folder / "train.jsonl", (row for row, dev in zip(train, held, strict=True) if not dev))
         _write(folder / "dev.jsonl", (row for row, dev in zip(train, held, strict=True) if dev))
         _write(folder / "test.jsonl", rows(given, package, "TEST"))
+        (folder / NAMES).write_text(json.dumps(given.labels, indent=1) + "\n", encoding="utf-8")
 
 
 def rows(given: SeriesSet, package: Path, part: str) -> Iterator[dict[str, Any]]:
@@ -177,6 +182,7 @@ def build_watch(folders: Mapping[str, Path], out: Path) -> None:
             parts[part].append(_row(key, names[int(label)], values, WATCH))
     for part, found in parts.items():
         _write(out / f"{part}.jsonl", found)
+    (out / NAMES).write_text(json.dumps(EXERCISES, indent=1) + "\n", encoding="utf-8")
 
 
 def _row(key: str, label: str, array: Array, given: SeriesSet) -> dict[str, Any]:

@@ -71,13 +71,14 @@ def example(row: Row) -> Example:
     return Example(input=text, target=target, key=key, where=row.where, values=row.values)
 
 
-def check(example: Example, codecs: Codecs) -> None:
+def check(example: Example, codecs: Codecs) -> Example:
     target = codecs["target"]
     assert isinstance(target, Labels | Value)
     known = target.names if isinstance(target, Labels) else target.classes
     label = true_label(example)
     if label not in known:
         raise DataError(f"unknown label {label!r}; {nearest(label, known)}")
+    return example
 
 
 def fit(examples: Sequence[Example], config: SentimentConfig, *, vectors: Path | None = None) -> dict[str, Any]:
@@ -162,7 +163,7 @@ def render(result: Any) -> str:
     return f"{_verdict(result)}  {' '.join(result.input.split())}"
 
 
-def render_update(result: Any) -> str:
+def render_update(result: Any, before: Any = None) -> str:
     if result.final:
         return f"{'─' * 16}  {_verdict(result)}\n"
     return f"{result.input:<16}  {_verdict(result)}"
@@ -180,7 +181,7 @@ def recipe() -> Recipe:
     return build_recipe()
 
 
-def plot(pipeline: Pipeline, results: Sequence[Any], path: Path) -> None:
+def plot(pipeline: Pipeline, inputs: Sequence[Any], results: Sequence[Any], path: Path) -> None:
     from suite_sentiment.plot import running
 
     running(pipeline, results, path)

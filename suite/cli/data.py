@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from suite.errors import UsageError
+from suite.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from suite.data.sources import Recipe, Status
@@ -155,9 +155,9 @@ def _recipes() -> list[tuple[str, Recipe]]:
     found: list[tuple[str, Recipe]] = []
     for name in tasks.task_names():
         try:
-            make = tasks.task(name).recipe
-            if make is not None:
-                found.append((name, make()))
+            task = tasks.task(name)
+            found += [(name, task.recipe())] if task.recipe is not None else []
+            found += [(f"{name}-{more}", make()) for more, make in task.further.items()]
         except SuiteError as error:
             click.echo(f"{name}: {error}", err=True)
     return found
@@ -166,7 +166,14 @@ def _recipes() -> list[tuple[str, Recipe]]:
 def _recipe(task: str) -> Recipe:
     from suite.plugins import registry
 
-    make = registry().task(task).recipe
+    tasks = registry()
+    # A further set of a task is called by both names, which no task's own name may hide.
+    whose = next((n for n in tasks.task_names() if task not in tasks.task_names() and task.startswith(f"{n}-")), task)
+    found = tasks.task(whose)
+    make = found.recipe if whose == task else found.further.get(task[len(whose) + 1 :])
+    if make is None and whose != task:
+        known = [f"{whose}-{name}" for name in found.further]
+        raise UsageError(f"no data called {task!r}; {nearest(task, [*known, whose])}")
     if make is None:
         raise UsageError(f"the task {task!r} has no data to fetch; give your own files with --data")
     return make()

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import click
 
-from suite.errors import SuiteError, one_line
+from suite.cli import options
+from suite.errors import SuiteError, UsageError, one_line
 from suite.plugins import registry
-from suite.task import Task
+from suite.task import Result, Task
 
 
 @click.command("demo", help="Show a task on its sample inputs; all of them by default.")
 @click.argument("task", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print results as JSON, one object a line.")
-def demo(task: str | None, as_json: bool) -> None:
+@options.as_json
+@options.plot("draw the samples of the task to this PNG file")
+def demo(task: str | None, as_json: bool, plot: Path | None) -> None:
     if task not in (None, "all"):
-        show(registry().task(str(task)), as_json=as_json)
+        show(registry().task(str(task)), as_json=as_json, plot=plot)
         return
+    if plot is not None:
+        raise UsageError("--plot: name the task to draw")
     failed = 0
     for name in registry().task_names():
         try:
@@ -27,8 +34,8 @@ def demo(task: str | None, as_json: bool) -> None:
         raise SuiteError(f"{failed} of {len(registry().task_names())} demos failed; see the lines above")
 
 
-def show(task: Task, *, as_json: bool = False) -> None:
-    """Predict the task's samples, then stream the first of them."""
+def show(task: Task, *, as_json: bool = False, plot: Path | None = None) -> None:
+    """Predict the task's samples, then stream the first of them; ``plot`` draws those of the first file."""
     from suite.cli.output import as_line
     from suite.data.readers import read_rows
     from suite.pipelines import Pipeline
@@ -45,18 +52,31 @@ def show(task: Task, *, as_json: bool = False) -> None:
             click.echo(line)
 
     say(f"── {task.name}: {task.summary}")
-    first = None
+    first: Any = None
     for path in files:
-        rows = read_rows(path, text_column=column)
-        inputs = [row.values[column] for row in rows]
-        first = inputs[0] if first is None else first
-        say(f"\n$ suite {task.name} predict --input {path.name}")
-        for result in pipeline(inputs):
+        if task.expand is not None:
+            inputs = [value for _, value in task.expand(str(path), on_error=None)]
+        else:
+            inputs = [row.values[column] for row in read_rows(path, text_column=column)]
+        say(f"\n$ suite {task.name} predict {'' if task.expand else '--input '}{path.name}")
+        results = pipeline(inputs)
+        for result in results:
             click.echo(as_line(result.to_dict()) if as_json else task.render(result))
+        if first is None:
+            first = inputs[0]
+            if plot is not None:
+                if task.plot is None:
+                    raise UsageError(f"--plot: {task.name} draws nothing here")
+                task.plot(pipeline, inputs, results, plot)
+                click.echo(f"drawn: {plot}", err=True)
     if not pipeline.causal:
         return
     say(f"\n$ echo … | suite {task.name} stream")
     session = Session(pipeline)
+    before: Result | None = None
     for result in [*session.feed(first), *session.flush(), session.finish()]:
-        click.echo(as_line(result.to_dict()) if as_json else task.render_update(result))
+        line = as_line(result.to_dict()) if as_json else task.render_update(result, before)
+        before = result
+        if line is not None:
+            click.echo(line)
     say("")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,30 +60,34 @@ def _predict(task: Task) -> click.Command:
         skip = Skipping(skip_errors)
 
         def count() -> int | None:
+            if task.expand is not None:
+                return None
             return len(inputs) or (None if input_file in (None, "-") else count_lines(Path(str(input_file))))
 
-        places: dict[int, str] = {}  # of the inputs that are being worked on
-        if inputs:
-            source: Iterator[Any] = iter(inputs)
+        given: dict[int, tuple[str, Any]] = {}  # where they are and what they are, of the inputs being worked on
+        if task.expand is not None:
+            source = _expanded(task, inputs or _listed(input_file or "-"), skip)
+        elif inputs:
             # A single argument needs no number to be found by.
-            places = {n: "" if len(inputs) == 1 else f"argument {n}: " for n in range(1, len(inputs) + 1)}
+            source = (("" if len(inputs) == 1 else f"argument {n}", value) for n, value in enumerate(inputs, 1))
         else:
-            rows = _read(task, input_file or "-", file_format, columns, skip)
-            source = _placed(rows, places, batch_size)
+            source = _read(task, input_file or "-", file_format, columns, skip)
 
         def fail(number: int, error: DataError) -> None:
-            skip(DataError(f"{places[number]}{error}"))
+            where, _ = given.pop(number)
+            skip(DataError(f"{where}: {error}" if where else str(error)))
 
-        kept: list[Result] = []
-        results = pipeline(source, batch_size=batch_size, timing=timing, on_error=fail, **own)
+        kept: list[tuple[Any, Result]] = []
+        results = pipeline(_noted(source, given), batch_size=batch_size, timing=timing, on_error=fail, **own)
         for result in progress(results, count, "predict"):
+            _, value = given.pop(next(iter(given)))
             click.echo(as_line(result.to_dict()) if as_json else task.render(result))
             if plot is not None and len(kept) < 1000:
-                kept.append(result)
+                kept.append((value, result))
         if plot is not None and task.plot is not None:
             if not kept:
                 raise DataError("nothing to draw: there are no results")
-            task.plot(pipeline, kept, plot)
+            task.plot(pipeline.adapted(own), [value for value, _ in kept], [result for _, result in kept], plot)
             click.echo(f"drawn: {plot}", err=True)
         skip.report()
 
@@ -109,11 +113,32 @@ def _read(task: Task, path: str, file_format: str | None, columns: Any, skip: An
         yield row.where, row.values[column]
 
 
-def _placed(rows: Iterator[tuple[str, Any]], places: dict[int, str], kept: int) -> Iterator[Any]:
-    """The inputs, the places of the last ``kept`` of them noted by number."""
-    for number, (where, value) in enumerate(rows, 1):
-        places[number] = f"{where}: "
-        places.pop(number - kept, None)
+def _listed(path: str) -> Iterator[str]:
+    """What ``--input`` names: the file itself, or with ``-`` or a ``.txt`` the files on its lines, beside it."""
+    if path != "-" and Path(path).suffix.lower() != ".txt":
+        yield path
+        return
+    from suite.data.readers import read_rows
+
+    for row in read_rows(path, format="txt", text_column="path"):
+        if line := row.values["path"].strip():
+            yield str(Path(line) if path == "-" else Path(path).parent / line)
+
+
+def _expanded(task: Task, arguments: Iterable[str], skip: Any) -> Iterator[tuple[str, Any]]:
+    """Where each input is, and the input, of arguments that may hold several."""
+    assert task.expand is not None
+    for argument in arguments:
+        try:
+            yield from task.expand(argument, on_error=skip)
+        except DataError as error:
+            skip(error)
+
+
+def _noted(source: Iterator[tuple[str, Any]], given: dict[int, tuple[str, Any]]) -> Iterator[Any]:
+    """The inputs, each noted by its number until it is answered."""
+    for number, (where, value) in enumerate(source, 1):
+        given[number] = (where, value)
         yield value
 
 
@@ -130,15 +155,22 @@ def _stream(task: Task) -> click.Command:
         pipeline = Pipeline.open(task.name, checkpoint, runtime=runtime)
         session = Session(pipeline, **own)
 
-        def show(result: Any) -> None:
-            line = as_line(result.to_dict()) if as_json else task.render_update(result)
-            click.echo(line)
+        before: Result | None = None
+
+        def show(result: Result) -> None:
+            nonlocal before
+            line = as_line(result.to_dict()) if as_json else task.render_update(result, before)
+            before = result
+            if line is not None:
+                click.echo(line)
 
         def finish(session: Session) -> None:
+            nonlocal before
             for update in session.flush():
                 show(update)
             if session.steps:
                 show(session.finish())
+            before = None
 
         for piece in task.chunks(sys.stdin.buffer):
             if piece is None:
@@ -165,9 +197,10 @@ def _evaluate(task: Task) -> click.Command:
     @options.as_json
     @options.skip_errors
     @options.plot("draw the figures to this PNG file")
+    @options.of_task(task.option("evaluate"))
     def evaluate(
         data: tuple[str, ...], part: str | None, file_format: str | None, columns: Any, checkpoint: Path | None,
-        runtime: Any, batch_size: int, as_json: bool, skip_errors: bool, plot: Path | None,
+        runtime: Any, batch_size: int, as_json: bool, skip_errors: bool, plot: Path | None, **own: Any,
     ) -> None:  # fmt: skip
         if data and part:
             raise UsageError("give --data or --part, not both")
@@ -183,7 +216,7 @@ def _evaluate(task: Task) -> click.Command:
 
         examples = read_examples(task, paths, format=file_format, columns=columns, on_error=skip)
         values, results, kept = evaluation.evaluate(
-            pipeline, progress(examples, lambda: None, "read"), batch_size=batch_size, on_error=skip
+            pipeline, progress(examples, lambda: None, "read"), batch_size=batch_size, on_error=skip, **own
         )
         if skip.count:
             values["skipped"] = skip.count
@@ -260,9 +293,11 @@ def _export(task: Task) -> click.Command:
 
 def _demo(task: Task) -> click.Command:
     @click.command("demo", help="Show the task on its sample inputs.")
-    def demo() -> None:
+    @options.as_json
+    @options.plot(task.plot_help)
+    def demo(as_json: bool, plot: Path | None) -> None:
         from suite.cli.demo import show
 
-        show(task)
+        show(task, as_json=as_json, plot=plot)
 
     return demo

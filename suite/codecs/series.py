@@ -62,8 +62,9 @@ class SeriesCodec:
 
     D is C values, C differences an order of ``spec.derivatives``, one mark (1: missing) for each channel in
     which training data had missing values, and the clock. ``rate`` (Hz) is that of the training data, None where
-    unknown; ``length`` its median number of samples. ``scales [1 + derivatives, C]`` are the spreads of the values
-    and of their differences; ``given`` is the rate of what comes in, where it differs (see ``at``).
+    unknown; ``length`` its median number of samples and ``longest`` its largest. ``scales [1 + derivatives, C]``
+    are the spreads of the values and of their differences; ``given`` is the rate of what comes in, where it
+    differs (see ``at``).
     """
 
     spec: SeriesSpec
@@ -73,14 +74,15 @@ class SeriesCodec:
     scales: tuple[tuple[float, ...], ...]
     masked: tuple[bool, ...]
     length: float
+    longest: float
     given: float | None = None
 
     @classmethod
-    def fit(cls, recordings: Iterable[Any], spec: SeriesSpec | None = None) -> Self:
+    def fit(cls, recordings: Iterable[Any], spec: SeriesSpec | None = None, *, rate: float | None = None) -> Self:
         """Fit on what ``encode`` takes. Raises DataError if there is none, or if they do not go together.
 
         Recordings of different known rates are brought to the median one; a recording that does not say its
-        rate is taken to have that.
+        rate is taken to have ``rate``, by default that median.
         """
         spec = spec or SeriesSpec()
         given = [_recording(raw) for raw in recordings]
@@ -89,13 +91,15 @@ class SeriesCodec:
         names = next((r.channels for r in given if r.channels), ())
         width = given[0].array.shape[1]
         channels = names if len(names) == width else tuple(str(i + 1) for i in range(width))
+        if rate is not None:
+            given = [r if r.rate is not None else replace(r, rate=_checked_rate(rate)) for r in given]
         rates = [r.rate for r in given if r.rate is not None]
         rate = float(np.median(rates)) if rates else None
         if rate is not None and spec.max_rate:
             rate = min(rate, spec.max_rate)
         ones = (1.0,) * width
         scales = tuple(ones for _ in range(spec.derivatives + 1))
-        bare = cls(spec, channels, rate, (0.0,) * width, scales, (False,) * width, 1.0)
+        bare = cls(spec, channels, rate, (0.0,) * width, scales, (False,) * width, 1.0, 1.0)
         values, missing = _Moments(width), np.zeros(width, dtype=bool)
         differences = [_Moments(width) for _ in range(spec.derivatives)]
         lengths = []
@@ -116,6 +120,7 @@ class SeriesCodec:
             scales=tuple(m.spread() for m in (values, *differences)) if standard else scales,
             masked=tuple(missing.tolist()),
             length=float(np.median(lengths)),
+            longest=float(max(lengths)),
         )  # fmt: skip
 
     @property
@@ -128,10 +133,12 @@ class SeriesCodec:
 
         Raises UsageError if the rate of the training data is not known.
         """
-        if not 0 < rate < math.inf:
-            raise UsageError(f"rate {rate:g}: give samples a second, above 0")
+        rate = _checked_rate(rate)
         if self.rate is None:
-            raise UsageError("the model does not know the rate it was trained at, so that it cannot resample")
+            raise UsageError(
+                "--rate: the model does not know the rate it was trained at, so that it cannot resample; leave it out, "
+                "or train on recordings with a rate"
+            )
         return replace(self, given=rate)
 
     # -- whole recordings --------------------------------------------------------------------------------
@@ -212,7 +219,7 @@ class SeriesCodec:
         values = {
             "series": to_dict(self.spec), "channels": list(self.channels), "rate": self.rate,
             "mean": list(self.mean), "scales": [list(row) for row in self.scales], "masked": list(self.masked),
-            "length": self.length,
+            "length": self.length, "longest": self.longest,
         }  # fmt: skip
         return {FILE: (json.dumps(values, ensure_ascii=False, indent=1) + "\n").encode()}
 
@@ -222,7 +229,7 @@ class SeriesCodec:
             values = json.loads(files[FILE])
         except (KeyError, ValueError) as error:
             raise CheckpointError(f"{FILE}: missing or not JSON; copy the checkpoint again") from error
-        keys = {"series", "channels", "rate", "mean", "scales", "masked", "length"}
+        keys = {"series", "channels", "rate", "mean", "scales", "masked", "length", "longest"}
         if not isinstance(values, dict) or values.keys() != keys:
             raise CheckpointError(f"{FILE}: expected {', '.join(sorted(keys))}; copy the checkpoint again")
         spec = from_dict(SeriesSpec, values["series"], where=FILE, error=CheckpointError)
@@ -235,6 +242,7 @@ class SeriesCodec:
                 tuple(tuple(map(float, row)) for row in values["scales"]),
                 tuple(map(bool, values["masked"])),
                 float(values["length"]),
+                float(values["longest"]),
             )
         except (TypeError, ValueError) as error:
             raise CheckpointError(f"{FILE}: not numbers where numbers belong; copy the checkpoint again") from error
@@ -242,7 +250,7 @@ class SeriesCodec:
         shapes = {len(codec.mean), len(codec.masked), *map(len, codec.scales)}
         if not width or shapes != {width} or len(codec.scales) != 1 + spec.derivatives:
             raise CheckpointError(f"{FILE}: not figures for {width} channels; copy the checkpoint again")
-        above = (codec.length, *(scale for row in codec.scales for scale in row))
+        above = (codec.length, codec.longest, *(scale for row in codec.scales for scale in row))
         if not all(0 < value < math.inf for value in above):
             raise CheckpointError(f"{FILE}: a spread or a length that is not above 0; copy the checkpoint again")
         return codec
@@ -269,16 +277,22 @@ class SeriesFeeder:
     def __init__(self, codec: SeriesCodec, pending: Mapping[str, Any] | None = None) -> None:
         self._codec = codec
         self._carried = _Carried()
-        self._resampler: Resampler | None = None
         held = None
         if pending:
             rows = [np.asarray(row, dtype=np.float32) for row in (pending["last"], *pending["orders"])]
             self._carried = _Carried(rows[0], rows[1:], pending["count"])
             if pending.get("held") is not None:
                 held = np.asarray(pending["held"], dtype=np.float32).reshape(-1, len(codec.channels))
-        if codec.given is not None and codec.rate is not None and codec.given != codec.rate:
-            start, done = (pending["start"], pending["done"]) if pending else (0, 0)
-            self._resampler = Resampler(codec.given, codec.rate, held, start, done)
+        start, done = (pending["start"], pending["done"]) if pending and held is not None else (0, 0)
+        self._resampler = self._resampling(codec.given, held, start, done)
+
+    def _resampling(
+        self, rate: float | None, held: Array | None = None, start: int = 0, done: int = 0
+    ) -> Resampler | None:
+        """From ``rate`` to the model's, where both are known and differ."""
+        if rate is None or self._codec.rate is None or rate == self._codec.rate:
+            return None
+        return Resampler(rate, self._codec.rate, held, start, done)
 
     @property
     def pending(self) -> dict[str, Any] | None:
@@ -297,6 +311,10 @@ class SeriesFeeder:
 
     def feed(self, piece: Any) -> list[tuple[Any, np.ndarray]]:
         width = len(self._codec.channels)
+        if isinstance(piece, Recording):
+            if self._carried.last is None and self._resampler is None:
+                self._resampler = self._resampling(piece.rate or self._codec.given)
+            piece = piece.array
         if isinstance(piece, str | bytes | Path):
             raise DataError(f"expected samples, got {type(piece).__name__}; feed numbers [n, {width}]")
         if isinstance(piece, np.ndarray | list | tuple) and width > 1 and len(piece) and _is_flat(piece):
@@ -417,6 +435,12 @@ def _forward(array: Array, missing: npt.NDArray[np.bool_], last: Array) -> Array
 
 def _is_flat(piece: Any) -> bool:
     return piece.ndim == 1 if isinstance(piece, np.ndarray) else not any(np.ndim(row) for row in piece)
+
+
+def _checked_rate(rate: float) -> float:
+    if not 0 < rate < math.inf:
+        raise UsageError(f"rate {rate:g}: give samples a second, above 0")
+    return rate
 
 
 def _recording(raw: Any) -> Recording:

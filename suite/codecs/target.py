@@ -13,38 +13,73 @@ import numpy as np
 
 from suite.config import from_dict
 from suite.errors import CheckpointError, DataError, nearest
+from suite.metrics import natural
 
 FILE = "target.json"
 
 
 @dataclass(frozen=True)
 class Labels:
-    """A fixed set of labels; K outputs are their logits, divided by ``temperature`` for probabilities."""
+    """A fixed set of labels; K outputs are their logits, divided by ``temperature`` for probabilities.
+
+    ``shown`` are the labels' display names, where they have any: results carry those, and data may use either.
+    With ``early`` the outputs are two sets of K: the first for an input that is over, the second for one that may
+    go on, which is a question of its own. An unfinished input's label is no longer in doubt from the probability
+    ``sure`` on.
+    """
 
     names: tuple[str, ...]
     temperature: float = 1.0
+    shown: tuple[str, ...] = ()
+    early: bool = False
+    sure: float = 0.9
     loss = "cross_entropy"
 
+    def __post_init__(self) -> None:
+        if self.shown and (len(self.shown) != len(self.names) or len(set(self.shown)) < len(self.shown)):
+            raise ValueError("shown must be a different display name for each label")
+        if not self.temperature > 0:
+            raise ValueError(f"temperature={self.temperature:g} must be above 0")
+
     @classmethod
-    def fit(cls, targets: Iterable[str]) -> Self:
-        """The labels seen in training, sorted. Raises DataError unless there are at least two."""
+    def fit(cls, targets: Iterable[str], shown: Mapping[str, str] | None = None, *, early: bool = False) -> Self:
+        """The labels seen in training, in natural order; ``shown`` maps some or all of them to display names.
+
+        Raises DataError unless there are at least two, or where two would be shown alike.
+        """
         counts = Counter(targets)
         if len(counts) < 2:
             only = f"only {next(iter(counts))!r}" if counts else "none at all"
             raise DataError(f"training needs at least two different labels, the data has {only}; add items of another")
-        return cls(tuple(sorted(counts)))
+        names = tuple(sorted(counts, key=natural))
+        if not shown:
+            return cls(names, early=early)
+        display = tuple(shown.get(name, name) for name in names)
+        for name, seen in zip(names, display, strict=True):
+            if display.count(seen) > 1:
+                raise DataError(f"the label {name!r} and another are both shown as {seen!r}; give them different names")
+        return cls(names, shown=display, early=early)
 
     @property
     def size(self) -> int:
-        return len(self.names)
+        return len(self.names) * (2 if self.early else 1)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What results say: the display names where there are any."""
+        return self.shown or self.names
+
+    def label(self, target: str) -> str:
+        """The label as results say it. Raises DataError for one that is not known."""
+        return self.labels[int(self.encode([target])[0])]
 
     def encode(self, targets: Iterable[str]) -> np.ndarray:
         """Label indices, int64 ``[N]``."""
-        index = {name: i for i, name in enumerate(self.names)}
+        index = {name: i for i, name in enumerate(self.shown)} | {name: i for i, name in enumerate(self.names)}
         found = []
         for target in targets:
             if target not in index:
-                raise DataError(f"unknown label {target!r}; {nearest(str(target), self.names)}")
+                raise DataError(f"unknown label {target!r}; {nearest(str(target), self.labels)}")
             found.append(index[target])
         return np.asarray(found, dtype=np.int64)
 
@@ -53,7 +88,7 @@ class Labels:
 
         ``outputs`` are logits ``[N, K]``; arXiv:1706.04599.
         """
-        logits = outputs.astype(np.float64)
+        logits = outputs[:, : len(self.names)].astype(np.float64)
         rows = np.arange(len(targets))
 
         def loss(temperature: float) -> float:
@@ -63,14 +98,17 @@ class Labels:
 
         return replace(self, temperature=round(float(min(np.geomspace(0.25, 8, 101), key=loss)), 4))
 
-    def probabilities(self, outputs: np.ndarray) -> dict[str, float]:
-        """Softmax of the logits ``[K]`` by label."""
-        logits = outputs.astype(np.float64) / self.temperature
+    def probabilities(self, outputs: np.ndarray, *, final: bool = True) -> dict[str, float]:
+        """Softmax of the logits ``[K]``, or ``[2K]``, by label; ``final`` says whether the input is over."""
+        count = len(self.names)
+        logits = outputs[count:] if self.early and not final else outputs[:count]
+        logits = logits.astype(np.float64) / self.temperature
         shifted = np.exp(logits - logits.max())
-        return dict(zip(self.names, (shifted / shifted.sum()).tolist(), strict=True))
+        return dict(zip(self.labels, (shifted / shifted.sum()).tolist(), strict=True))
 
     def files(self) -> dict[str, bytes]:
-        return {FILE: _json({"kind": "labels", "names": list(self.names), "temperature": self.temperature})}
+        values = {"names": list(self.names), "temperature": self.temperature, "shown": list(self.shown)}
+        return {FILE: _json({"kind": "labels", **values, "early": self.early, "sure": self.sure})}
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:

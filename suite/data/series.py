@@ -12,7 +12,8 @@ A recording is float32 ``[T, C]``, time first, NaN where a value is missing (an 
 ``.csv`` ``.tsv``   labelled, long: ``series,time,label,<channel>…``, the rows of a series together; wide:
                     ``label,<t0>,<t1>…``, one channel, or the same without names (the archives' ``.tsv``)
 ``.jsonl`` …        one object a series: ``x``, ``label``, and optionally ``key``, ``rate``, ``channels``
-a folder            one sub-folder a label, one recording a file
+a folder            one sub-folder a label, one recording a file; where no labels are asked for, a folder of
+                    recordings
 ==================  ========================================================================================
 """
 
@@ -23,7 +24,7 @@ import hashlib
 import itertools
 import math
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,14 @@ MISSING = frozenset({"", "?", "nan", "na", "n/a", "null", "none"})
 TABLES = {".csv": ",", ".tsv": "\t"}
 ROWS = (".jsonl", ".ndjson", ".json", ".parquet")
 ENDINGS = (*TABLES, ".npz", ".npy", ".ts")
-_SEPARATED = {";": "semicolons; save it with commas", "\t": "tabs; name it .tsv", ",": "commas; name it .csv"}
+_SEPARATED = {
+    ";": "semicolons; save it with commas, decimals with a point",
+    "\t": "tabs; name it .tsv",
+    ",": "commas; name it .csv",
+    " ": "spaces; save it with commas",
+}
+#: No value of a recording is larger.
+LARGEST = float(np.finfo(np.float32).max)
 # Lines that are parsed together: numpy's parser is twenty times as fast as a loop over fields.
 BLOCK = 4096
 # The largest array that is read from a compressed file: a small file must not unpack to more than a machine has.
@@ -94,15 +102,29 @@ def read_recordings(path: str | Path, on_error: OnError | None = None) -> Iterat
     yield from _read(Path(path), _reporter(on_error), labelled=False)
 
 
-def read_labelled(path: str | Path, on_error: OnError | None = None) -> Iterator[LabelledSeries]:
+def read_labelled(
+    path: str | Path,
+    on_error: OnError | None = None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    format: str | None = None,
+) -> Iterator[LabelledSeries]:
     """Every labelled series of a file or folder, lazily, in order. Errors as ``read_recordings``.
 
-    A table without names is read as the archives' ``.tsv``: the label first, then the values.
+    A table without names is read as the archives' ``.tsv``: the label first, then the values. ``columns`` maps our
+    names to the file's (``{"label": "gesture"}``); ``format`` is the file's where its ending does not tell.
     """
-    for series in _read(Path(path), _reporter(on_error), labelled=True):
-        if not isinstance(series, LabelledSeries):
-            raise DataError(f"{path}: a recording without a label; {_HOW}")
-        yield series
+    report, came = _reporter(on_error), False
+    for series in _read(Path(path), report, labelled=True, columns=columns, format=format):
+        if isinstance(series, LabelledSeries):
+            came = True
+            yield series
+            continue
+        error = DataError(f"{series.where or path}: a recording without a label; {_HOW}")
+        # If it is so from the first one on, it is the file.
+        if not came:
+            raise error
+        report(error)
 
 
 _HOW = "labels come from a .ts, a table with a label column, or a folder with one sub-folder a label"
@@ -117,7 +139,9 @@ def _reporter(on_error: OnError | None) -> OnError:
     return report
 
 
-def _read(path: Path, report: OnError, labelled: bool) -> Iterator[Recording]:
+def _read(
+    path: Path, report: OnError, labelled: bool, columns: Mapping[str, str] | None = None, format: str | None = None
+) -> Iterator[Recording]:
     came = 0
     failed: list[DataError] = []
 
@@ -127,11 +151,11 @@ def _read(path: Path, report: OnError, labelled: bool) -> Iterator[Recording]:
 
     try:
         if path.is_dir():
-            source: Iterator[Recording] = _folder(path, noted)
+            source: Iterator[Recording] = _folder(path, noted, labelled)
         elif not path.exists():
             raise DataError(f"{path}: no such file; check the path")
         else:
-            source = _file(path, noted, labelled)
+            source = _file(path, noted, labelled, columns, f".{format}" if format else path.suffix.lower())
         for series in source:
             came += 1
             yield series
@@ -141,14 +165,15 @@ def _read(path: Path, report: OnError, labelled: bool) -> Iterator[Recording]:
         raise DataError(f"{path}: there are no series in it; is it the right file?")
 
 
-def _file(path: Path, report: OnError, labelled: bool) -> Iterator[Recording]:
-    ending = path.suffix.lower()
+def _file(
+    path: Path, report: OnError, labelled: bool, columns: Mapping[str, str] | None, ending: str
+) -> Iterator[Recording]:
     if ending == ".ts":
         return _ts(path, report)
     if ending in TABLES:
-        return _table(path, TABLES[ending], report, labelled)
+        return _table(path, TABLES[ending], report, labelled, columns or {})
     if ending in ROWS:
-        return _rows(path, report)
+        return _rows(path, report, columns, ending[1:])
     if ending in (".npz", ".npy"):
         return iter([_numpy(path)])
     what = f"the ending {ending!r} is not known" if ending else "a name without an ending"
@@ -198,14 +223,14 @@ def identity(array: Array) -> str:
 
 
 def parse_number(text: str, where: str, column: str = "") -> float:
-    """A field as a number, NaN where it is missing. Raises DataError for text and for infinity."""
+    """A field as a number, NaN where it is missing. Raises DataError for text, infinity and beyond."""
     text = text.strip()
     try:
         value = float(text) if text.lower() not in MISSING else math.nan
     except ValueError:
         value = math.inf
-    if math.isinf(value) or "_" in text:
-        what = "is infinite" if _is_number(text) else "is not a number"
+    if abs(value) > LARGEST or "_" in text:
+        what = "is not a number" if not _is_number(text) else "is infinite" if math.isinf(value) else "is too large"
         advice = "write decimals with a point" if _is_number(text.replace(",", ".")) and "," in text else "fix it there"
         if what == "is infinite":
             advice = "leave it empty if it is missing"
@@ -276,7 +301,9 @@ def rate_of(times: Sequence[float], where: str) -> float | None:
 # --- tables -------------------------------------------------------------------------------------------------
 
 
-def _table(path: Path, separator: str, report: OnError, labelled: bool) -> Iterator[Recording]:
+def _table(
+    path: Path, separator: str, report: OnError, labelled: bool, columns: Mapping[str, str]
+) -> Iterator[Recording]:
     """A recording, or labelled series in the long or the wide form, as the first line says."""
     faults: list[DataError] = []
     lines = _lines(path, faults.append)
@@ -284,11 +311,12 @@ def _table(path: Path, separator: str, report: OnError, labelled: bool) -> Itera
     _raise(faults)
     if not where:
         raise DataError(f"{path}: empty; is it the right file?")
+    _check_separator(text, separator, where)
     fields = split_fields(text, separator, where)
-    if len(fields) == 1 and separator not in text:
-        for other, what in _SEPARATED.items():
-            if other in text:
-                raise DataError(f"{where}: the columns are separated by {what}")
+    for ours, theirs in columns.items():
+        if theirs not in fields:
+            raise DataError(f"{where}: no column {theirs!r}; {nearest(theirs, fields)}")
+        fields = [ours if field == theirs else field for field in fields]
     named = is_header(fields)
     names = [field.lower() for field in fields] if named else []
     wide = names[:1] == ["label"] and "series" not in names
@@ -304,6 +332,16 @@ def _table(path: Path, separator: str, report: OnError, labelled: bool) -> Itera
         raise DataError(f"{where}: a label column but no column 'series' that says which rows go together; add one")
     else:
         yield _recording(path, fields, named, separator, rest, faults)
+
+
+def _check_separator(text: str, separator: str, where: str) -> None:
+    """Raise DataError for a first line whose columns are separated by something else."""
+    for other, what in _SEPARATED.items():
+        # Spreadsheets of many languages write 1,5;2,5; and a name may hold spaces, numbers do not.
+        decimals = [part.strip(' "').replace(",", ".") for part in text.split(other if other != " " else None)]
+        numbers = len(decimals) > 1 and all(map(_is_number, decimals))
+        if other != separator and other in text and (numbers if separator in text or other == " " else True):
+            raise DataError(f"{where}: the columns are separated by {what}")
 
 
 def _raise(faults: list[DataError]) -> None:
@@ -567,7 +605,7 @@ def _ts_series(text: str, where: str, header: _Header, first: Array | None) -> R
     channels = [_channel(part.split(","), where, f"{i + 1}") for i, part in enumerate(parts)]
     lengths = [len(channel) for channel in channels]
     if min(lengths) != max(lengths):
-        raise DataError(f"{where}: channels of {min(lengths)} and of {max(lengths)} samples in one series")
+        raise DataError(f"{where}: channels of {min(lengths)} and of {max(lengths)} samples in one series; write ? where a value is missing")
     array = np.stack(channels, axis=1)
     if problem := header.problem(array, first):
         raise DataError(f"{where}: {problem}; correct the header or the line")
@@ -593,12 +631,14 @@ def _numpy(path: Path) -> Recording:
                 found = ", ".join(arrays.files) or "none"
                 raise DataError(f"{path}: no array 'x' [T, C] in it (found: {found}); save it as x")
             array = as_array(arrays["x"], str(path))
-            rate = float(arrays["rate"]) if "rate" in arrays.files else None
-            channels = tuple(map(str, arrays["channels"].tolist())) if "channels" in arrays.files else ()
+            rate = arrays["rate"].tolist() if "rate" in arrays.files else None
+            names = arrays["channels"].tolist() if "channels" in arrays.files else []
     except (ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile) as error:
         what = "objects (a pickle), which are not read" if "pickle" in str(error).lower() else one_line(error)
         raise DataError(f"{path}: not an array of numbers: {what}; save x as numbers with numpy.savez") from None
-    return Recording(array=array, rate=_checked_rate(rate, str(path)), channels=channels, where=str(path))
+    where = str(path)
+    channels = _checked_names(names, array, where)
+    return Recording(array=array, rate=_checked_rate(rate, where), channels=channels, where=where)
 
 
 def _checked_rate(rate: Any, where: str) -> float | None:
@@ -609,16 +649,24 @@ def _checked_rate(rate: Any, where: str) -> float | None:
     return float(rate)
 
 
-def _rows(path: Path, report: OnError) -> Iterator[Recording]:
+def _checked_names(names: Any, array: Array, where: str) -> tuple[str, ...]:
+    found = tuple(map(str, names)) if isinstance(names, list) else (str(names),)
+    if found and len(found) != array.shape[1]:
+        said = f"{len(found)} name{'s' * (len(found) != 1)} for {array.shape[1]}"
+        raise DataError(f"{where}: channels: {said}; name every one, or leave channels out")
+    return found
+
+
+def _rows(path: Path, report: OnError, columns: Mapping[str, str] | None, format: str) -> Iterator[Recording]:
     """One object a series: ``x``, and optionally ``label``, ``key``, ``rate`` and ``channels``."""
-    for row in read_rows(path, on_error=report):
+    for row in read_rows(path, format=format, columns=columns, on_error=report):
         values = row.values
         try:
             if "x" not in values:
                 raise DataError(f"{row.where}: no 'x' with the samples, [T, C]; {nearest('x', map(str, values))}")
             array = as_array(values["x"], row.where)
             rate = _checked_rate(values.get("rate"), row.where)
-            channels = tuple(map(str, values.get("channels") or ()))
+            channels = _checked_names(values.get("channels") or [], array, row.where)
         except DataError as error:
             report(error)
             continue
@@ -632,10 +680,19 @@ def _rows(path: Path, report: OnError) -> Iterator[Recording]:
             )  # fmt: skip
 
 
-def _folder(path: Path, report: OnError) -> Iterator[LabelledSeries]:
-    """A folder with one sub-folder a label; what is hidden is passed over."""
-    folders = sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    if not folders:
+def _folder(path: Path, report: OnError, labelled: bool) -> Iterator[Recording]:
+    """A folder with one sub-folder a label, or of recordings without labels; what is hidden is passed over."""
+    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+    folders = [entry for entry in entries if entry.is_dir()]
+    if not labelled:
+        # Beside sub-folders, what is no recording by its ending is something about them.
+        for file in entries:
+            if file.is_file() and (not folders or file.suffix.lower() in ENDINGS):
+                try:
+                    yield open_recording(file)
+                except DataError as error:
+                    report(error)
+    elif not folders:
         raise DataError(f"{path}: no sub-folders; make one a label, with its recordings in it")
     for folder in folders:
         for file in sorted(entry for entry in folder.iterdir() if not entry.name.startswith(".")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,6 +10,8 @@ import torch
 from torch import nn
 
 from suite.errors import DataError, UsageError
+from suite.nn.cells.base import Cell
+from suite.nn.encoders import Encoder
 from suite.nn.frontends import Embedding
 
 
@@ -32,3 +35,18 @@ def set_vectors(frontend: nn.Module, vocabulary: Sequence[str], vectors: Mapping
         frontend.fill(0.15 * float(rows.std(correction=0)) or size**-0.5)
         table[[i for i, _ in known]] = rows
     return len(known)
+
+
+def set_memory(encoder: Encoder, shortest: float, longest: float) -> None:
+    """Spread the units' memories from ``shortest`` to ``longest`` steps, evenly by their logarithm, by chance.
+
+    Cells whose memory is not a matter of gates stay as they are (see ``Cell.remember``). Raises UsageError unless
+    1 < shortest.
+    """
+    if not shortest > 1:
+        raise UsageError(f"a memory of {shortest:g} steps: it must be longer than one")
+    low, high = math.log(shortest), math.log(max(longest, shortest * 1.01))
+    for layer in encoder.layers:
+        for cell in (layer.cell, layer.back):
+            if isinstance(cell, Cell):
+                cell.remember(torch.exp(low + (high - low) * torch.rand(cell.hidden)))

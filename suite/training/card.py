@@ -14,7 +14,7 @@ from suite.task import Task
 def card(task: Task, manifest: Manifest, graphs: Sequence[str]) -> str:
     """The card as Markdown."""
     config: Any = from_dict(task.config, manifest.config)
-    streams = "word by word or step by step, in constant memory" if manifest.streams else "no (it reads both ways)"
+    streams = "step by step, in constant memory" if manifest.streams else "no (it reads both ways)"
     lines = [
         f"# {task.name}: {task.summary}",
         "",
@@ -55,22 +55,35 @@ def _data(data: Mapping[str, Any]) -> list[str]:
         for name, digest in data.get(part, {}).items()
     ]
     if items := data.get("items"):
-        lines.append(f"- items: {items[0]:,} to train on, {items[1]:,} to choose by (dev)")
+        chosen = f", {items[1]:,} to choose by (dev)" if items[1] else ""
+        lines.append(f"- items: {items[0]:,} to train on{chosen}")
     return lines
 
 
 def _figures(metrics: Mapping[str, Any]) -> list[str]:
-    lines = ["| part | metric | value |", "|---|---|---|"]
+    """A table of the plain figures, and one more of each group of groups (``per_class``)."""
+    lines, groups = ["| part | metric | value |", "|---|---|---|"], []
     for part, values in metrics.items():
-        for name, value in _flat(values):
-            missing = value is None or value != value
-            shown = "-" if missing else f"{value:.4f}" if isinstance(value, float) else str(value)
-            lines.append(f"| {part} | {name} | {shown} |")
+        for name, value in values.items():
+            if isinstance(value, Mapping) and all(isinstance(inner, Mapping) for inner in value.values()):
+                groups.append((f"{part.replace('_', ' ')}, {name.replace('_', ' ')}", value))
+            else:
+                lines += [f"| {part.replace('_', ' ')} | {path} | {_number(v)} |" for path, v in _flat(name, value)]
+    for title, group in groups:
+        keys = list(dict.fromkeys(key for inner in group.values() for key in inner))
+        lines += ["", f"| {title} | {' | '.join(keys)} |", "|---" * (len(keys) + 1) + "|"]
+        for name, inner in group.items():
+            lines.append(f"| {name} | {' | '.join(_number(inner.get(key)) for key in keys)} |")
     return lines
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for name, value in values.items():
-        found += _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else [(f"{prefix}{name}", value)]
-    return found
+def _number(value: Any) -> str:
+    if value is None or value != value:
+        return "-"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _flat(name: str, value: Any) -> list[tuple[str, Any]]:
+    if not isinstance(value, Mapping):
+        return [(name, value)]
+    return [pair for key, inner in value.items() for pair in _flat(f"{name}.{key}", inner)]

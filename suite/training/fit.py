@@ -240,18 +240,18 @@ def many_to_one(
     loss: Callable[[Tensor, Tensor], Tensor],
     *,
     weights: np.ndarray | None = None,
-    augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
+    vary: Callable[[int, np.random.Generator], np.ndarray] | None = None,
 ) -> Objective:
     """The objective of a many-to-one model.
 
     ``inputs`` are arrays ``[T, …]``, ``targets`` ``[N, …]``; ``weights [N]`` says what each item counts, and
-    ``augment(array, random)`` changes an input each time it is used.
+    ``vary(index, random)`` gives an input changed, anew each time it is used.
     """
     wanted = torch.from_numpy(targets)
     shares = None if weights is None else torch.from_numpy(np.asarray(weights, np.float32))
 
     def batch(indices: Sequence[int], random: np.random.Generator) -> Batch:
-        rows = [inputs[i] if augment is None else augment(inputs[i], random) for i in indices]
+        rows = [inputs[i] if vary is None else vary(i, random) for i in indices]
         padded, lengths = pad(rows)
         made = {"inputs": torch.from_numpy(padded), "lengths": torch.from_numpy(lengths), "targets": wanted[indices]}
         return made if shares is None else {**made, "weights": shares[indices]}

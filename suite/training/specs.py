@@ -10,7 +10,12 @@ from suite.config import check_ranges
 
 @dataclass(frozen=True)
 class TrainingSpec:
-    """Settings of ``suite.training.fit``.
+    """Settings of ``suite.training``.
+
+    ``method`` is ``gradient`` (``suite.training.fit``), or ``readout`` (``suite.training.readout``): the recurrent
+    weights stay as they start and only the last layer is learnt, in one step, which small sets do best with. It
+    learns from every item, from ``copies`` of it that the task's augmentation changed, and from ``cuts`` of it
+    that end early; of the settings below it takes ``balance`` and ``hold_out`` alone.
 
     ``lr`` rises over the first ``warmup`` share of all steps and then follows ``schedule`` to the end;
     parameters whose name starts with ``frontend.`` learn at ``frontend_lr`` times that. Gradients are clipped
@@ -22,6 +27,9 @@ class TrainingSpec:
     ``weight_decay`` is decoupled (AdamW) and spares biases and norms.
     """
 
+    method: Literal["gradient", "readout"] = "gradient"
+    copies: int = 4
+    cuts: int = 8
     epochs: int = 10
     batch_size: int = 32
     lr: float = 2e-3
@@ -37,5 +45,15 @@ class TrainingSpec:
     keep: Literal["best", "last"] = "best"
 
     def __post_init__(self) -> None:
-        least = {"epochs": 1, "batch_size": 1, "lr": 0, "frontend_lr": 0, "weight_decay": 0, "clip": 0, "patience": 0}
+        least = {
+            "epochs": 1,
+            "batch_size": 1,
+            "lr": 0,
+            "frontend_lr": 0,
+            "weight_decay": 0,
+            "clip": 0,
+            "patience": 0,
+            "copies": 0,
+            "cuts": 0,
+        }
         check_ranges(self, least={**least, "balance": 0}, shares=("warmup", "ema", "hold_out"))

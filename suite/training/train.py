@@ -29,6 +29,7 @@ from suite.task import Codecs, Example, Task
 
 if TYPE_CHECKING:
     from suite.pipelines import Pipeline
+    from suite.training.readout import Readout
 
 CURVES = "curves.png"
 #: Below this many items a model learns little from them alone.
@@ -71,7 +72,8 @@ def train(
         import torch
 
         from suite.nn.weights import WEIGHTS, load_weights, round_to_half, transfer
-        from suite.training.fit import fit, many_to_one, start
+        from suite.training import readout
+        from suite.training.fit import Progress, fit, many_to_one, start
         from suite.training.losses import loss
         from suite.training.state import load_run, read_identity, save_run
     except ImportError as error:
@@ -89,6 +91,12 @@ def train(
     if init is not None:
         config, codecs = open_config(found, init)
     config = _changed(config, cell, settings, epochs)
+    closed = config.training.method == "readout"
+    if closed and (resume or epochs is not None):
+        raise UsageError(
+            f"{'--resume' if resume else '--epochs'}: training.method=readout learns in one step; leave it out, or add "
+            "--set training.method=gradient"
+        )
 
     examples = list(read_examples(found, train_files, columns=columns, format=format, on_error=on_error))
     if not examples:
@@ -104,16 +112,21 @@ def train(
         train_part, dev_part = examples, examples
 
     fitted = found.fit(train_part, config, **options)
+    if found.notes is not None:
+        for note in found.notes(train_part, fitted):
+            say(note)
     if init is not None:
         # The pieces the weights know stay; what is learnt may be new.
         fitted["input"] = codecs["input"]
     codecs = fitted
-    train_part, inputs = _encoded(train_part, codecs, on_error)
-    dev_part, _ = _encoded(dev_part, codecs, on_error)
+    same = dev_part is train_part
+    train_part, inputs = _encoded(found, train_part, codecs, on_error)
+    dev_part = train_part if same else _encoded(found, dev_part, codecs, on_error)[0]
     if not train_part or not dev_part:
         raise DataError(f"{', '.join(map(str, train_files))}: too few items that can be used; add data")
-    say(f"{len(train_part):,} items to train on, {len(dev_part):,} for dev")
-    if len(train_part) < FEW and init is None and data is not None and found.ships:
+    apart = len(dev_part) if dev_part is not train_part else 0
+    say(f"{len(train_part):,} items to train on" + (f", {apart:,} for dev" if apart else ""))
+    if len(train_part) < FEW and init is None and data is not None and found.ships and not closed:
         say(f"few items: --init-from shipped starts from what the shipped {task} model knows")
     targets = codecs["target"].encode([e.target for e in train_part])  # type: ignore[attr-defined]
 
@@ -129,48 +142,66 @@ def train(
 
     whose = {
         "task": task, "config": configs.to_dict(config), "seed": seed,
-        "train": identity(train_files), "dev": identity(dev_files), "items": [len(train_part), len(dev_part)],
+        "train": identity(train_files), "dev": identity(dev_files), "items": [len(train_part), apart],
         "options": {k: identity([v]) if isinstance(v, Path) else v for k, v in options.items()},
         "init_from": init.manifest.files[WEIGHTS] if init is not None else None,
     }  # fmt: skip
-    folder = run_folder(out)
-    run = start(model, config.training, seed)
-    if resume:
-        _check_same(read_identity(folder), whose, folder)
-        load_run(run, folder)
-        say(f"resumed at step {run.progress.step:,}")
-    objective = many_to_one(
-        inputs, targets, loss(codecs["target"].loss),  # type: ignore[attr-defined]
-        weights=balanced([e.target for e in train_part], config.training.balance),
-        augment=partial(_augmented, found.augment, config) if found.augment is not None else None,
-    )  # fmt: skip
-    progress = fit(
-        run, objective, lambda: found.score(_dev_metrics(found, codecs, model, dev_part))[1], config.training,
-        seed=seed, report=report or (lambda progress: None),
-        save=lambda run: save_run(run, folder, whose, {}),
-    )  # fmt: skip
-    # What is measured is what is shipped.
-    round_to_half(model.eval())
-    codecs = calibrated(found, codecs, model, dev_part)
-    figures = _dev_metrics(found, codecs, model, dev_part)
+    part = "dev" if apart else "train"
+    weights = balanced([e.target for e in train_part], config.training.balance)
+    vary = partial(_varied, found, config, codecs, train_part) if found.augment is not None else None
+    draw: Callable[[Path], None]
+    if closed:
+        learnt = readout.learn(
+            model, inputs, targets, config.training, classes=len(codecs["target"].names),  # type: ignore[attr-defined]
+            early=codecs["target"].early, weights=weights, vary=vary, seed=seed,  # type: ignore[attr-defined]
+            report=lambda done, total: (report or _quiet)(Progress(step=done, steps=total)),
+        )  # fmt: skip
+        codecs = readout.in_no_doubt(codecs, learnt)
+        round_to_half(model.eval())
+        if apart:
+            figures = _dev_metrics(found, codecs, model, dev_part)
+        else:
+            part, figures = "leave_one_out", _left_out_metrics(found, codecs, learnt, train_part)
+        draw = partial(readout.draw, learnt)
+    else:
+        folder = run_folder(out)
+        run = start(model, config.training, seed)
+        if resume:
+            _check_same(read_identity(folder), whose, folder)
+            load_run(run, folder)
+            say(f"resumed at step {run.progress.step:,}")
+        objective = many_to_one(
+            inputs, targets, loss(codecs["target"].loss), weights=weights, vary=vary,  # type: ignore[attr-defined]
+        )  # fmt: skip
+        progress = fit(
+            run, objective, lambda: found.score(_dev_metrics(found, codecs, model, dev_part))[1], config.training,
+            seed=seed, report=report or _quiet, save=lambda run: save_run(run, folder, whose, {}),
+        )  # fmt: skip
+        # What is measured is what is shipped.
+        round_to_half(model.eval())
+        codecs = calibrated(found, codecs, model, dev_part)
+        figures = _dev_metrics(found, codecs, model, dev_part)
+        say(f"best epoch {progress.best_epoch} of {progress.epoch}")
+        draw = partial(_draw_curves, progress.history, found.score(figures)[0])
     metric, value = found.score(figures)
-    say(f"best epoch {progress.best_epoch} of {progress.epoch}: dev {metric} {value:.4f}")
+    say(f"{part.replace('_', ' ')} {metric} {value:.4f}")
     manifest = Manifest(
         task=task, mapping=found.mapping, config=configs.to_dict(config), cells=(config.encoder.cell,),
         streams=model.causal, parameters=parameters, seed=seed, versions=_versions(),
         data={key: whose[key] for key in ("train", "dev", "items")},
-        metrics={"dev": figures},
+        metrics={part: figures},
     )  # fmt: skip
-    return finish(found, model, codecs, manifest, out, inputs, history=progress.history, metric=metric, say=say)
+    return finish(found, model, codecs, manifest, out, inputs, draw=draw, say=say)
 
 
 def finish(
     task: Task, model: Any, codecs: Codecs, manifest: Manifest, out: Path, inputs: Sequence[Any],
-    *, history: Sequence[Mapping[str, Any]] = (), metric: str = "", say: Callable[[str], None] = lambda line: None,
+    *, draw: Callable[[Path], None] | None = None, say: Callable[[str], None] = lambda line: None,
     more: Mapping[str, bytes] | None = None,
 ) -> Checkpoint:  # fmt: skip
     """Write a trained model as a checkpoint: weights, graphs (verified on ``inputs``), codecs, card, ``more`` files.
 
+    ``draw(file)`` draws how the training went.
     Raises SuiteError, and leaves what is at ``out`` as it is, if the graphs do not say what torch says or
     something cannot be written.
     """
@@ -192,10 +223,8 @@ def finish(
                 text = str(error).replace(f"{folder}/", "")
                 raise SuiteError(f"{text}; {out} was not written") from error
             say(f"ONNX graphs agree with torch to {worst:.1e} at batch sizes and lengths that were not traced")
-            if history:
-                from suite.plot import curves
-
-                curves(history, metric, folder / CURVES)
+            if draw is not None:
+                draw(folder / CURVES)
             files["README.md"] = card(task, manifest, graphs).encode()
             return save(out, manifest, {**(more or {}), **files}, folder)
     except OSError as error:
@@ -227,7 +256,8 @@ def _files(
     for name, file in recipe.options.items():
         if options.get(name) is None:
             options[name] = folder / file
-    return [folder / name for name in recipe.train], _list(dev) or [folder / "dev.jsonl"], recipe.settings
+    held = _list(dev) or ([] if "dev.jsonl" in recipe.train else [folder / "dev.jsonl"])
+    return [folder / name for name in recipe.train], held, recipe.settings
 
 
 def _list(value: Any) -> list[str | Path]:
@@ -249,7 +279,7 @@ def _changed(config: Any, cell: str | None, settings: Iterable[str], epochs: int
 
 
 def _encoded(
-    examples: Sequence[Example], codecs: Codecs, on_error: Callable[[DataError], None] | None
+    task: Task, examples: Sequence[Example], codecs: Codecs, on_error: Callable[[DataError], None] | None
 ) -> tuple[list[Example], list[Any]]:
     """The examples that can be used, and their inputs as arrays; others are named by where they stand."""
     kept, inputs = [], []
@@ -257,7 +287,7 @@ def _encoded(
         try:
             codecs["target"].encode([example.target])  # type: ignore[attr-defined]
             inputs.append(codecs["input"].encode(example.input))  # type: ignore[attr-defined]
-            kept.append(example)
+            kept.append(example if task.check is None else task.check(example, codecs))
         except DataError as error:
             named = DataError(f"{example.where}: {error}")
             if on_error is None:
@@ -285,8 +315,24 @@ def balanced(targets: Sequence[Any], power: float) -> np.ndarray | None:
     return weights
 
 
-def _augmented(augment: Callable[..., Any], config: Any, array: Any, random: Any) -> Any:
-    return augment(array, config, random)
+def _varied(
+    task: Task, config: Any, codecs: Codecs, examples: Sequence[Example], index: int, random: np.random.Generator
+) -> np.ndarray:
+    """An item's input, changed a little by its task and encoded."""
+    assert task.augment is not None
+    changed = task.augment(examples[index].input, config, random, codecs)
+    encoded: np.ndarray = codecs["input"].encode(changed)  # type: ignore[attr-defined]
+    return encoded
+
+
+def _draw_curves(history: Sequence[Mapping[str, Any]], metric: str, path: Path) -> None:
+    from suite.plot import curves
+
+    curves(history, metric, path)
+
+
+def _quiet(progress: Any) -> None:
+    """What reports to nobody."""
 
 
 def _dev_metrics(task: Task, codecs: Codecs, model: Any, dev: Sequence[Example]) -> dict[str, Any]:
@@ -294,6 +340,13 @@ def _dev_metrics(task: Task, codecs: Codecs, model: Any, dev: Sequence[Example])
 
     results = answers(_pipeline(task, codecs, model), dev)
     return task.metrics([r for r in results if r is not None], dev)
+
+
+def _left_out_metrics(task: Task, codecs: Codecs, learnt: Readout, examples: Sequence[Example]) -> dict[str, Any]:
+    """The figures of every item's answer by a model that was learnt without it."""
+    kept = [i for i in range(len(examples)) if learnt.judged[i]]
+    results = [task.decode(learnt.outputs[i], codecs, examples[i].input) for i in kept]
+    return task.metrics(results, [examples[i] for i in kept])
 
 
 def _pipeline(task: Task, codecs: Codecs, model: Any) -> Pipeline:

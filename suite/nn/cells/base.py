@@ -47,6 +47,12 @@ class Cell(nn.Module):
             for name, shape in self.state_shapes().items()
         }
 
+    def remember(self, times: Tensor) -> None:
+        """Start anew so that unit i forgets over about ``times[i]`` steps, times ``[H]`` > 1.
+
+        By default nothing changes: a cell without gates has no such times.
+        """
+
     def project(self, x: Tensor) -> Tensor:
         """The part of a step that does not depend on the state: ``[…, D] → […, P]``."""
         return x

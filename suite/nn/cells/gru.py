@@ -24,6 +24,11 @@ class GRU(Cell):
         self.rnn = nn.GRU(inputs, hidden, batch_first=True)
         start_weights(self.rnn, gates=3)
 
+    def remember(self, times: Tensor) -> None:
+        bias = weights_of(self.rnn)[2].data
+        bias[self.hidden : 2 * self.hidden] = torch.log(times - 1)
+        bias[2 * self.hidden :].normal_()
+
     def project(self, x: Tensor) -> Tensor:
         weight, _, bias, _ = weights_of(self.rnn)
         return functional.linear(x, weight, bias)

@@ -28,6 +28,13 @@ class LSTM(Cell):
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         return {"h": (self.hidden,), "c": (self.hidden,)}
 
+    def remember(self, times: Tensor) -> None:
+        # Chrono initialisation (Tallec and Ollivier, 2018, arXiv:1804.11188). The candidates' biases set the units
+        # apart: with none, all would sum up the same inputs.
+        bias, keep = weights_of(self.rnn)[2].data, torch.log(times - 1)
+        bias[: self.hidden], bias[self.hidden : 2 * self.hidden] = -keep, keep
+        bias[2 * self.hidden : 3 * self.hidden].normal_(std=0.5)
+
     def project(self, x: Tensor) -> Tensor:
         weight, _, bias, _ = weights_of(self.rnn)
         return functional.linear(x, weight, bias)

@@ -24,6 +24,10 @@ class MinGRU(LinearCell):
         # A negative update bias is the forget bias 1 of the other cells, turned round.
         self.gates.bias.data[:hidden] = -1.0
 
+    def remember(self, times: Tensor) -> None:
+        self.gates.bias.data[: self.hidden] = -torch.log(times - 1)
+        self.gates.bias.data[self.hidden :].normal_(std=0.5)
+
     def coefficients(self, x: Tensor) -> tuple[Tensor, Tensor]:
         update, candidate = self.gates(x).chunk(2, dim=-1)
         update = torch.sigmoid(update)

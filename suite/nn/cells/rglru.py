@@ -37,6 +37,11 @@ class RGLRU(LinearCell):
         decay = torch.empty(hidden).uniform_(0.9, 0.999)
         self.decay = nn.Parameter(torch.log(torch.expm1(-torch.log(decay) / self.sharpness)))
 
+    def remember(self, times: Tensor) -> None:
+        # The gate r is about one half before anything is learnt.
+        rate = -torch.log1p(-1 / times) * 2 / self.sharpness
+        self.decay.data.copy_(torch.log(torch.expm1(rate)))
+
     def coefficients(self, x: Tensor) -> tuple[Tensor, Tensor]:
         u = self.input(x)
         recurrence, gate = torch.sigmoid(self.gates(u)).chunk(2, dim=-1)

@@ -216,7 +216,8 @@ def test_pictures(tiny_checkpoint: Path, tmp_path: Path, ratings_file: Path) -> 
     odd = ["a $5 ca^fé_x 😀 שלום " + "x" * 300, "", "good"]
     assert TASK.plot is not None
     assert TASK.plot_evaluation is not None
-    TASK.plot(classify, classify([text for text in odd if text]), tmp_path / "words.png")
+    texts = [text for text in odd if text]
+    TASK.plot(classify, texts, classify(texts), tmp_path / "words.png")
     _, results, kept = evaluate(classify, read_examples(TASK, [ratings_file]))
     TASK.plot_evaluation(results, kept, tmp_path / "figures.png")
     for name in ("words.png", "figures.png"):
@@ -229,8 +230,9 @@ def test_the_picture_of_a_very_long_text_is_quick(tiny_checkpoint: Path, tmp_pat
     import time
 
     classify = suite.pipeline("sentiment", tiny_checkpoint)
-    results = [classify("good " * 200_000)]
+    text = "good " * 200_000
+    results = [classify(text)]
     started = time.monotonic()
     assert TASK.plot is not None
-    TASK.plot(classify, results, tmp_path / "words.png")
+    TASK.plot(classify, [text], results, tmp_path / "words.png")
     assert time.monotonic() - started < 5

@@ -49,6 +49,40 @@ def test_probabilities_of_labels() -> None:
     assert extreme == {"bad": 1.0, "good": 0.0, "so so": 0.0}
 
 
+def test_labels_sort_as_people_do() -> None:
+    assert Labels.fit(["10", "9", "b10", "b9"]).names == ("9", "10", "b9", "b10")
+
+
+def test_display_names() -> None:
+    labels = Labels.fit(["1", "2", "3"], {"1": "circle", "3": "square"})
+    assert (labels.names, labels.labels) == (("1", "2", "3"), ("circle", "2", "square"))
+    assert labels.encode(["1", "circle", "square", "2"]).tolist() == [0, 0, 2, 1]
+    assert labels.label("1") == labels.label("circle") == "circle"
+    assert list(labels.probabilities(np.zeros(3, np.float32))) == ["circle", "2", "square"]
+    assert Labels.from_files(labels.files()) == labels
+    with pytest.raises(DataError, match=r"^unknown label 'circel'; did you mean 'circle'\?$"):
+        labels.encode(["circel"])
+    with pytest.raises(DataError, match="the label '1' and another are both shown as '2'; give them different names"):
+        Labels.fit(["1", "2"], {"1": "2"})
+
+
+def test_a_label_that_is_another_ones_display_name_is_itself() -> None:
+    labels = Labels.fit(["a", "b"], {"a": "b", "b": "a"})
+    assert labels.encode(["a", "b"]).tolist() == [0, 1]
+
+
+def test_early_outputs_are_a_second_set() -> None:
+    labels = Labels.fit(["a", "b"], early=True)
+    outputs = np.array([0.0, math.log(3), math.log(4), 0.0], np.float32)
+    assert labels.size == 4
+    assert labels.probabilities(outputs) == pytest.approx({"a": 0.25, "b": 0.75})
+    assert labels.probabilities(outputs, final=False) == pytest.approx({"a": 0.8, "b": 0.2})
+    assert labels.calibrated(np.tile(outputs, (3, 1)), np.array([1, 1, 0])).early
+    assert Labels.from_files(labels.files()) == labels
+    with pytest.raises(CheckpointError, match="shown must be a different display name"):
+        Labels.from_files({FILE: b'{"kind": "labels", "names": ["a", "b"], "shown": ["x", "x"]}'})
+
+
 # --- values -------------------------------------------------------------------------------------------------
 
 
@@ -140,7 +174,9 @@ def test_the_other_kind() -> None:
 
 def test_files_are_readable() -> None:
     values: dict[str, Any] = json.loads(Labels(("schön", "b")).files()[FILE])
-    assert values == {"kind": "labels", "names": ["schön", "b"], "temperature": 1.0}
+    assert values == {
+        "kind": "labels", "names": ["schön", "b"], "temperature": 1.0, "shown": [], "early": False, "sure": 0.9,
+    }  # fmt: skip
     assert "schön" in Labels(("schön", "b")).files()[FILE].decode()
 
 

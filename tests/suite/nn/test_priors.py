@@ -5,9 +5,11 @@ import pytest
 import torch
 
 from suite.errors import DataError, UsageError
+from suite.nn.encoders import Encoder
 from suite.nn.frontends import Embedding
-from suite.nn.priors import set_vectors
-from suite.nn.specs import EmbeddingSpec
+from suite.nn.priors import set_memory, set_vectors
+from suite.nn.specs import EmbeddingSpec, EncoderSpec
+from suite.plugins import registry
 
 WORDS = ["<pad>", "good", "##ly", "bad"]
 
@@ -57,3 +59,46 @@ def test_vectors_without_any_spread_leave_the_others_at_random() -> None:
     assert set_vectors(module, WORDS, {"good": np.ones(1)}) == 1
     assert module.table.weight.isfinite().all()
     assert module.table.weight[0] != 0
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "mingru", "rglru"])
+def test_units_remember_as_long_as_they_are_told(name: str) -> None:
+    """What a unit holds, undisturbed, is down to about 1/e after its time."""
+    torch.manual_seed(0)
+    cell = registry().cell(name)(2, 64)
+    times = torch.full((64,), 20.0)
+    cell.remember(times)
+    for parameter in cell.parameters():
+        if parameter.ndim > 1:
+            parameter.data.zero_()  # no input and no other unit interferes
+    held = "c" if name == "lstm" else "h"
+    one, two = (
+        cell.scan(torch.zeros(1, 20, 2), {k: torch.full_like(v, x) for k, v in cell.initial(1).items()})[1][held]
+        for x in (0.0, 1.0)
+    )
+    left = (two - one).mean().detach()
+    assert abs(float(left) - np.exp(-1)) < 0.05
+
+
+def test_memories_are_spread_by_chance_over_every_layer() -> None:
+    encoder = Encoder(registry().cell("lstm"), 3, EncoderSpec(hidden=256, layers=2, bidirectional=True))
+    torch.manual_seed(0)
+    set_memory(encoder, 2.0, 100.0)
+    for layer in encoder.layers:
+        for cell in (layer.cell, layer.back):
+            times = 1 + np.exp(cell.rnn.bias_ih_l0.detach().numpy()[256:512])
+            assert 2 <= times.min() < 2.5
+            assert 80 < times.max() <= 100.001
+            assert 10 < np.median(times) < 20  # the middle by the logarithm
+
+
+def test_a_cell_without_gates_stays_as_it_is() -> None:
+    cell = registry().cell("rnn")(2, 4)
+    before = [p.clone() for p in cell.parameters()]
+    cell.remember(torch.full((4,), 9.0))
+    assert all(torch.equal(a, b) for a, b in zip(before, cell.parameters(), strict=True))
+
+
+def test_a_memory_is_longer_than_a_step() -> None:
+    with pytest.raises(UsageError, match="a memory of 1 steps: it must be longer than one"):
+        set_memory(Encoder(registry().cell("lstm"), 3, EncoderSpec(hidden=4)), 1.0, 10.0)

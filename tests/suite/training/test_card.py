@@ -19,7 +19,7 @@ def test_a_card(tiny_checkpoint: Path) -> None:
     assert text.startswith(f"# sentiment: {task.summary}\n")
     assert task.about in text
     assert f"cell: lstm; {opened.manifest.parameters:,} parameters" in text
-    assert "- Streams: word by word" in text
+    assert "- Streams: step by step" in text
     assert "- Graphs: encoder.onnx" in text
     assert "- items: 54 to train on, 6 to choose by (dev)" in text
     (digest,) = opened.manifest.data["train"].values()
@@ -44,5 +44,5 @@ def test_figures_in_groups(tiny_checkpoint: Path) -> None:
     metrics = {"test": {"accuracy": 0.51239, "per_source": {"tweets": {"items": 3}}, "pearson_r": None}}
     text = card(task, dataclasses.replace(opened.manifest, metrics=metrics), [])
     assert "| test | accuracy | 0.5124 |" in text
-    assert "| test | per_source.tweets.items | 3 |" in text
+    assert "| test, per source | items |\n|---|---|\n| tweets | 3 |" in text
     assert "| test | pearson_r | - |" in text
