@@ -128,7 +128,7 @@ class Task:
         ``augment(array, config, random) -> array``: a training input, changed a little; ``random`` is numpy's.
     decode
         ``decode(outputs [K], codecs, input, *, final=None, **options) -> Result``; ``final`` goes into the
-        result as it is, ``options`` are the task's own options of ``predict``.
+        result as it is, ``options`` are the task's own options of ``predict``. An aligned task's are ``[T, K]``.
     render
         A result as lines for people; ``render_update`` the same for one update of a stream.
     check

@@ -53,7 +53,7 @@ def show(task: Task, *, as_json: bool = False) -> None:
         say(f"\n$ suite {task.name} predict --input {path.name}")
         for result in pipeline(inputs):
             click.echo(as_line(result.to_dict()) if as_json else task.render(result))
-    if not pipeline.causal:
+    if not pipeline.causal or task.mapping == "aligned":
         return
     say(f"\n$ echo … | suite {task.name} stream")
     session = Session(pipeline)

@@ -2,7 +2,8 @@
 
 Data flow: files → examples → a dev part → codecs fitted on the rest → arrays → model (with its task's priors,
 or the weights of another checkpoint) → ``fit`` → best weights, rounded to half precision → dev metrics →
-ONNX graphs, verified against torch → model card → checkpoint.
+ONNX graphs, verified against torch → model card → checkpoint. Where several processes train together, all of
+them go as far as ``fit``, and the main one goes on alone.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ def train(
     cell: str | None = None,
     settings: Iterable[str] = (),
     epochs: int | None = None,
+    bptt: int | None = None,
     seed: int = 0,
     resume: bool = False,
     init_from: str | Path | None = None,
@@ -61,9 +63,10 @@ def train(
     ``data`` and ``dev`` are files in any format the task reads; without ``dev`` a tenth of ``data`` is held
     out by rule, and without ``data`` the recipe of the shipped model is trained on the data that
     ``suite data get`` fetched. ``cell`` and ``settings`` (``"encoder.hidden=256"``) change the task's
-    configuration. ``init_from`` starts from the weights and codecs of another checkpoint. ``resume`` goes on
-    with an interrupted run in ``out``. ``report`` gets a ``Progress`` after each step, ``say`` a line now and
-    then. ``options`` are the task's own (``Task.option``).
+    configuration. ``bptt`` trains an aligned task in stretches of so many steps. ``init_from`` starts from the
+    weights and codecs of another checkpoint. ``resume`` goes on with an interrupted run in ``out``. ``report``
+    gets a ``Progress`` after each step, ``say`` a line now and then. ``options`` are the task's own
+    (``Task.option``).
 
     Raises DataError for data that cannot be used, UsageError for wrong settings.
     """
@@ -71,8 +74,10 @@ def train(
         import torch
 
         from suite.nn.weights import WEIGHTS, load_weights, round_to_half, transfer
-        from suite.training.fit import fit, many_to_one, start
+        from suite.training.fit import fit, start
         from suite.training.losses import loss
+        from suite.training.objectives import aligned, many_to_one
+        from suite.training.processes import Processes
         from suite.training.state import load_run, read_identity, save_run
     except ImportError as error:
         raise MissingExtra("training", "train", error) from error
@@ -80,7 +85,7 @@ def train(
     out = Path(out) if Path(out).name else Path(out).absolute()
     check_place(out)  # an hour of training must not end there
     found = registry().task(task)
-    if found.mapping != "many-to-one":
+    if found.mapping not in ("many-to-one", "aligned"):
         raise UsageError(f"{task}: training of {found.mapping} models is not part of this version")
     options = found.checked("train", options)
     train_files, dev_files, recipe_settings = _files(found, data, dev, options)
@@ -88,7 +93,12 @@ def train(
     init = open_checkpoint(found, init_from) if init_from is not None else None
     if init is not None:
         config, codecs = open_config(found, init)
-    config = _changed(config, cell, settings, epochs)
+    config = _changed(config, cell, settings, epochs, bptt)
+    _check_bptt(found, config)
+    processes = Processes()
+    if not processes.main:
+        # One of them speaks for all.
+        report, say, on_error = None, lambda line: None, on_error and (lambda error: None)
 
     examples = list(read_examples(found, train_files, columns=columns, format=format, on_error=on_error))
     if not examples:
@@ -99,7 +109,8 @@ def train(
         if not dev_part:
             raise DataError(f"{', '.join(map(str, dev_files))}: no items to evaluate on")
     elif config.training.hold_out:
-        train_part, dev_part = split_dev(examples, config.training.hold_out)
+        by_label = found.mapping == "many-to-one"
+        train_part, dev_part = split_dev(examples, config.training.hold_out, by_label=by_label)
     else:
         train_part, dev_part = examples, examples
 
@@ -108,8 +119,8 @@ def train(
         # The pieces the weights know stay; what is learnt may be new.
         fitted["input"] = codecs["input"]
     codecs = fitted
-    train_part, inputs = _encoded(train_part, codecs, on_error)
-    dev_part, _ = _encoded(dev_part, codecs, on_error)
+    train_part, inputs = _encoded(found, train_part, codecs, on_error)
+    dev_part, _ = _encoded(found, dev_part, codecs, on_error)
     if not train_part or not dev_part:
         raise DataError(f"{', '.join(map(str, train_files))}: too few items that can be used; add data")
     say(f"{len(train_part):,} items to train on, {len(dev_part):,} for dev")
@@ -125,7 +136,7 @@ def train(
         fresh = transfer(model, load_weights(init.path / WEIGHTS))
         say(f"weights from {init.path}" + (f"; new: {', '.join(fresh)}" if fresh else ""))
     parameters = sum(p.numel() for p in model.parameters())
-    say(f"{config.encoder.cell} model with {parameters:,} parameters")
+    say(f"{config.encoder.cell} model with {parameters:,} parameters; {processes}")
 
     whose = {
         "task": task, "config": configs.to_dict(config), "seed": seed,
@@ -134,23 +145,29 @@ def train(
         "init_from": init.manifest.files[WEIGHTS] if init is not None else None,
     }  # fmt: skip
     folder = run_folder(out)
-    run = start(model, config.training, seed)
+    run = start(model.to(processes.device), config.training)
     if resume:
         _check_same(read_identity(folder), whose, folder)
         load_run(run, folder)
+        processes.wait()  # nobody writes there while another reads
         say(f"resumed at step {run.progress.step:,}")
-    objective = many_to_one(
-        inputs, targets, loss(codecs["target"].loss),  # type: ignore[attr-defined]
-        weights=balanced([e.target for e in train_part], config.training.balance),
-        augment=partial(_augmented, found.augment, config) if found.augment is not None else None,
-    )  # fmt: skip
+    row_loss: Any = loss(codecs["target"].loss)  # type: ignore[attr-defined]
+    augment = partial(_augmented, found.augment, config) if found.augment is not None else None
+    if found.mapping == "aligned":
+        objective = aligned(inputs, targets, row_loss, augment=augment)
+    else:
+        weights = balanced([e.target for e in train_part], config.training.balance)
+        objective = many_to_one(inputs, targets, row_loss, weights=weights, augment=augment)
     progress = fit(
         run, objective, lambda: found.score(_dev_metrics(found, codecs, model, dev_part))[1], config.training,
         seed=seed, report=report or (lambda progress: None),
-        save=lambda run: save_run(run, folder, whose, {}),
+        save=lambda run: save_run(run, folder, whose, {}) if processes.main else None, processes=processes,
     )  # fmt: skip
+    if not processes.main:
+        processes.wait()
+        return open_checkpoint(found, out)
     # What is measured is what is shipped.
-    round_to_half(model.eval())
+    round_to_half(model.cpu().eval())
     codecs = calibrated(found, codecs, model, dev_part)
     figures = _dev_metrics(found, codecs, model, dev_part)
     metric, value = found.score(figures)
@@ -161,7 +178,9 @@ def train(
         data={key: whose[key] for key in ("train", "dev", "items")},
         metrics={"dev": figures},
     )  # fmt: skip
-    return finish(found, model, codecs, manifest, out, inputs, history=progress.history, metric=metric, say=say)
+    made = finish(found, model, codecs, manifest, out, inputs, history=progress.history, metric=metric, say=say)
+    processes.wait()
+    return made
 
 
 def finish(
@@ -236,27 +255,39 @@ def _list(value: Any) -> list[str | Path]:
     return [value] if isinstance(value, str | Path) else list(value)
 
 
-def _changed(config: Any, cell: str | None, settings: Iterable[str], epochs: int | None) -> Any:
+def _changed(config: Any, cell: str | None, settings: Iterable[str], epochs: int | None, bptt: int | None) -> Any:
     config = configs.override(config, settings)
     if cell is not None:
         config = configs.override(config, [f"encoder.cell={cell}"])
     if epochs is not None:
         config = configs.override(config, [f"training.epochs={epochs}"])
+    if bptt is not None:
+        config = configs.override(config, [f"training.bptt={bptt}"])
     if config.training.epochs < 1 or config.training.batch_size < 1:
         raise UsageError("training.epochs and training.batch_size must be at least 1")
     registry().cell(config.encoder.cell)  # an unknown cell is named before any data is read
     return config
 
 
+def _check_bptt(task: Task, config: Any) -> None:
+    if config.training.bptt and task.mapping != "aligned":
+        raise UsageError(f"--bptt cuts the sequences of aligned tasks; {task.name} is {task.mapping}: leave it out")
+    if config.training.bptt and config.encoder.bidirectional:
+        raise UsageError("--bptt carries state forwards, which encoder.bidirectional cannot: leave one of them out")
+
+
 def _encoded(
-    examples: Sequence[Example], codecs: Codecs, on_error: Callable[[DataError], None] | None
+    task: Task, examples: Sequence[Example], codecs: Codecs, on_error: Callable[[DataError], None] | None
 ) -> tuple[list[Example], list[Any]]:
     """The examples that can be used, and their inputs as arrays; others are named by where they stand."""
     kept, inputs = [], []
     for example in examples:
         try:
-            codecs["target"].encode([example.target])  # type: ignore[attr-defined]
-            inputs.append(codecs["input"].encode(example.input))  # type: ignore[attr-defined]
+            (target,) = codecs["target"].encode([example.target])  # type: ignore[attr-defined]
+            array = codecs["input"].encode(example.input)  # type: ignore[attr-defined]
+            if task.mapping == "aligned" and len(target) != len(array):
+                raise DataError(f"{len(target)} targets for {len(array)} steps of input; give one a step")
+            inputs.append(array)
             kept.append(example)
         except DataError as error:
             named = DataError(f"{example.where}: {error}")
@@ -268,7 +299,7 @@ def _encoded(
 
 def calibrated(task: Task, codecs: Codecs, model: Any, dev: Sequence[Example]) -> Codecs:
     """The codecs with probabilities made honest on dev, where there is enough of it to say how honest they are."""
-    if len(dev) < ENOUGH:
+    if len(dev) < ENOUGH or task.mapping == "aligned":
         return codecs
     target: Any = codecs["target"]
     outputs = _pipeline(task, codecs, model).outputs_of([example.input for example in dev])
@@ -314,7 +345,7 @@ def _check_same(saved: Mapping[str, Any], now: Mapping[str, Any], folder: Path) 
 
 def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
-    for name in ("sequence-suite", "torch", "onnx", "onnxruntime", "numpy", "tokenizers"):
+    for name in ("sequence-suite", "torch", "accelerate", "onnx", "onnxruntime", "numpy", "tokenizers"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -71,4 +71,4 @@ def test_it_was_trained_by_the_recipe() -> None:
     assert TASK.recipe is not None
     settings = TASK.recipe().settings
     shipped = Checkpoint.open(TASK.checkpoint).manifest.config
-    assert config.to_dict(config.override(TASK.config(), settings)) == shipped
+    assert config.override(TASK.config(), settings) == config.from_dict(TASK.config, shipped)
