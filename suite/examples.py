@@ -65,13 +65,16 @@ def checked(
             yield row
 
 
-def split_dev(examples: Sequence[Example], share: float = 0.1) -> tuple[list[Example], list[Example]]:
+def split_dev(
+    examples: Sequence[Example], share: float = 0.1, *, by_label: bool = True
+) -> tuple[list[Example], list[Example]]:
     """Train and dev parts, by rule: ranked by a hash of each item's key inside each label, whatever the order.
 
+    Without ``by_label`` targets are no labels, and the ranking is one of all items.
     Raises DataError if there are too few items to hold any out.
     """
     keys = [example.key for example in examples]
-    held = hold_out(keys, [stratum(example.target) for example in examples], share)
+    held = hold_out(keys, [stratum(example.target) for example in examples] if by_label else None, share)
     train = [e for e, out in zip(examples, held, strict=True) if not out]
     dev = [e for e, out in zip(examples, held, strict=True) if out]
     if not train or not dev:

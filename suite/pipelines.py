@@ -1,7 +1,7 @@
 """Raw inputs to typed results, lazily and in order.
 
 Data flow: inputs → codec → batches of padded arrays → the runtime's graph, in stretches with carried state
-where inputs are long → one output row each → ``task.decode`` → results.
+where inputs are long → the outputs of each → ``task.decode`` → results.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class Pipeline:
         return pieces, [self.codecs["input"].encode(piece) for piece in pieces]  # type: ignore[attr-defined]
 
     def _rows(self, arrays: list[np.ndarray], batch_size: int) -> Iterator[np.ndarray]:
-        """One row of outputs ``[K]`` for each array, computed ``batch_size`` at a time."""
+        """The outputs for each array, ``[K]`` or of an aligned task ``[T, K]``, computed ``batch_size`` at a time."""
         for start in range(0, len(arrays), batch_size):
             yield from self.outputs(arrays[start : start + batch_size])
 
@@ -141,22 +141,32 @@ class Pipeline:
         rows = dict(zip(order, self._rows([arrays[i] for i in order], batch_size), strict=True))
         return np.stack([rows[i] for i in range(len(arrays))])
 
-    def outputs(self, arrays: list[np.ndarray]) -> np.ndarray:
-        """The model's raw outputs ``[N, K]`` for encoded inputs ``[T, …]`` each."""
-        graph = self.runtime.graph("encoder")
+    def outputs(self, arrays: list[np.ndarray]) -> Any:
+        """The model's raw outputs for encoded inputs ``[T, …]`` each.
+
+        They are one array ``[N, K]``; of an aligned task, a list of N arrays ``[T, K]``.
+        """
+        aligned = self.task.mapping == "aligned"
+        # A model that writes what it reads, token by token, is a decoder alone.
+        graph = self.runtime.graph("decoder" if aligned and "encoder" not in self.runtime.names else "encoder")
         longest = max(map(len, arrays))
         if not self.causal or longest <= STRETCH:
             inputs, lengths = pad(arrays)
-            return graph({"inputs": inputs, "lengths": lengths, **graph.initial(len(arrays))})["outputs"]
+            outputs = graph({"inputs": inputs, "lengths": lengths, **graph.initial(len(arrays))})["outputs"]
+            return [row[:length] for row, length in zip(outputs, lengths, strict=True)] if aligned else outputs
         if len(arrays) > 1:
             # One long input would have all the others padded to its length.
-            return np.concatenate([self.outputs([array]) for array in arrays])
+            each = [self.outputs([array]) for array in arrays]
+            return [row for rows in each for row in rows] if aligned else np.concatenate(each)
         state = graph.initial(1)
+        stretches = []
         for start in range(0, longest, STRETCH):
             inputs, lengths = pad([arrays[0][start : start + STRETCH]])
             results = graph({"inputs": inputs, "lengths": lengths, **state})
             state = {f"state.{name[5:]}": value for name, value in results.items() if name.startswith("next.")}
-        return results["outputs"]
+            if aligned:
+                stretches.append(results["outputs"][0])
+        return [np.concatenate(stretches)] if aligned else results["outputs"]
 
 
 def pipeline(task: str, checkpoint: str | Path | None = None, *, runtime: Kind | None = None) -> Pipeline:

@@ -36,6 +36,8 @@ class Session:
                 f"{pipeline.name or pipeline.task.name}: a bidirectional model needs the whole input and cannot "
                 "stream; train one with encoder.bidirectional=false"
             )
+        if pipeline.task.mapping == "aligned":
+            raise UsageError(f"{pipeline.task.name}: aligned tasks do not stream in this version; use predict")
         self._options = pipeline.task.checked("stream", options)
         self._task, self._codecs = pipeline.task, pipeline.adapted(self._options).codecs
         graph = pipeline.runtime.graph("encoder")

@@ -140,7 +140,7 @@ class Task:
         little; ``random`` is numpy's.
     decode
         ``decode(outputs [K], codecs, input, *, final=None, **options) -> Result``; ``final`` goes into the
-        result as it is, ``options`` are the task's own options of ``predict``.
+        result as it is, ``options`` are the task's own options of ``predict``. An aligned task's are ``[T, K]``.
     render
         A result as lines for people; ``render_update(result, before)`` the same for one update of a stream, after
         the update ``before`` (None for the first); None where there is nothing new to say.

@@ -31,7 +31,7 @@ def examples(text: str, name: str) -> doctest.DocTest:
     return doctest.DocTestParser().get_doctest(text, {}, name, name, 0)
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/contract.md", "docs/plugins.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/contract.md", "docs/plugins.md", "docs/training.md"])
 def test_examples_in_pages_run(name: str, place: Path) -> None:
     test = examples((ROOT / name).read_text(encoding="utf-8"), name)
     assert test.examples

@@ -115,7 +115,7 @@ def draws(path: Path) -> bool:
     return path.stem.endswith("plot") or path.stem == "canvas"
 
 
-HEAVY = {"torch", "torchvision", "torchaudio", "safetensors", "onnx"}
+HEAVY = {"torch", "torchvision", "torchaudio", "accelerate", "safetensors", "onnx"}
 
 
 @pytest.mark.parametrize("path", CORE, ids=name)

@@ -29,6 +29,8 @@ def train_command(task: Task) -> click.Command:
         "--set", "settings", multiple=True, metavar="PATH=VALUE", help="Any setting, e.g. encoder.hidden=256."
     )
     @click.option("--epochs", type=click.IntRange(1), help="How often to go through the data.")
+    @click.option("--bptt", type=click.IntRange(1), metavar="N", help="Read long sequences N steps at a time, the "
+                  "state carried on (aligned tasks).")  # fmt: skip
     @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Where chance starts.")
     @click.option("--resume", is_flag=True, help="Go on with an interrupted run into the same --out.")
     @click.option("--init-from", type=click.Path(path_type=Path), metavar="DIR|shipped",
@@ -39,29 +41,39 @@ def train_command(task: Task) -> click.Command:
     @options.of_task(task.option("train"))
     def train(
         data: tuple[str, ...], dev: tuple[str, ...], out: Path | None, cell: str | None, settings: tuple[str, ...],
-        epochs: int | None, seed: int, resume: bool, init_from: Path | None, file_format: str | None, columns: Any,
-        skip_errors: bool, **own: Any,
+        epochs: int | None, bptt: int | None, seed: int, resume: bool, init_from: Path | None,
+        file_format: str | None, columns: Any, skip_errors: bool, **own: Any,
     ) -> None:  # fmt: skip
         from suite.training.train import train as run
 
         place = out or Path(f"{task.name}-checkpoint")
         skip = Skipping(skip_errors)
 
-        with Display() as display:
+        with Display("steps" if task.mapping == "aligned" else "items") as display:
             try:
                 made = run(
                     task.name, data=data or None, dev=dev or None, out=place, cell=cell, settings=settings,
-                    epochs=epochs, seed=seed, resume=resume, columns=columns, format=file_format,
+                    epochs=epochs, bptt=bptt, seed=seed, resume=resume, columns=columns, format=file_format,
                     init_from=task.checkpoint if init_from == Path("shipped") else init_from,
                     report=display.report, say=display.say, on_error=skip if skip_errors else None, **own,
                 )  # fmt: skip
             except KeyboardInterrupt:
-                display.say(f"interrupted; go on with the same command and --resume (kept in {place}.run)")
+                if _speaks():
+                    display.say(f"interrupted; go on with the same command and --resume (kept in {place}.run)")
                 raise
+        if not _speaks():
+            return
         skip.report()
         click.echo(f"trained: {made.path} ({made.size / 1e6:.1f} MB); curves in {made.path / 'curves.png'}")
 
     return train
+
+
+def _speaks() -> bool:
+    """Whether this process is the one that prints; several may train together."""
+    from suite.training.processes import is_main
+
+    return is_main()
 
 
 def _help(task: Task) -> str:
@@ -73,15 +85,19 @@ def _help(task: Task) -> str:
 
 
 class Display:
-    """A bar on a terminal, a line an epoch elsewhere; both on standard error."""
+    """A bar on a terminal, a line an epoch elsewhere; both on standard error, from the first word on."""
 
-    def __init__(self) -> None:
+    def __init__(self, unit: str = "items") -> None:
+        self._unit = unit
         self._bar: Any = None
         self._task: Any = None
         self._epochs = 0
 
     def __enter__(self) -> Display:
-        if sys.stderr.isatty():
+        return self
+
+    def _open(self) -> None:
+        if self._bar is None and sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -90,13 +106,13 @@ class Display:
                 TextColumn("{task.fields[figures]}"), TimeRemainingColumn(), console=Console(stderr=True), expand=True,
             )  # fmt: skip
             self._bar.start()
-        return self
 
     def __exit__(self, *error: object) -> None:
         if self._bar is not None:
             self._bar.stop()
 
     def say(self, line: str) -> None:
+        self._open()
         if self._bar is not None:
             self._bar.console.print(line, markup=False, highlight=False)
         else:
@@ -104,6 +120,7 @@ class Display:
 
     def report(self, progress: Progress) -> None:
         """Called after each step, and with the dev metric after each epoch."""
+        self._open()
         if self._bar is not None:
             if self._task is None:
                 self._task = self._bar.add_task("", total=progress.steps, epoch="1", figures="")
@@ -119,5 +136,5 @@ class Display:
             last = progress.history[-1]
             self.say(
                 f"epoch {last['epoch']}: loss {last['loss']:.4f}, dev {last['dev']:.4f}, "
-                f"gradient norm {last['grad_norm']:.2f}, {progress.items_per_second:,.0f} items/s"
+                f"gradient norm {last['grad_norm']:.2f}, {progress.items_per_second:,.0f} {self._unit}/s"
             )

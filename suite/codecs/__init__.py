@@ -56,7 +56,7 @@ class InputCodec(Codec, Protocol):
 
 
 class TargetCodec(Codec, Protocol):
-    """A codec of what a many-to-one model learns."""
+    """A codec of what a model learns: for an aligned one, ``encode`` gives a list of arrays ``[T, …]``, one an item."""
 
     @property
     def size(self) -> int:

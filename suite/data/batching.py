@@ -33,11 +33,13 @@ def bucketed(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> 
     return [batches[index] for index in random.permutation(len(batches)).tolist()]
 
 
-def pad(arrays: Sequence[npt.NDArray[Any]], value: float = 0) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+def pad(
+    arrays: Sequence[npt.NDArray[Any]], value: float = 0, *, least: int = 0
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
     """Rows ``[T_i, …]`` as one ``[B, T, …]`` filled up with ``value``, and their lengths ``[B]`` (int64).
 
-    The dtype is the one that holds all rows'. Raises ValueError for no rows, a scalar row, or rows whose
-    other dimensions differ.
+    T is that of the longest row, and no less than ``least``. The dtype is the one that holds all rows'. Raises
+    ValueError for no rows, a scalar row, or rows whose other dimensions differ.
     """
     if len(arrays) == 0:
         raise ValueError("nothing to pad: no rows")
@@ -48,7 +50,7 @@ def pad(arrays: Sequence[npt.NDArray[Any]], value: float = 0) -> tuple[npt.NDArr
     if len(shapes) > 1:
         raise ValueError(f"rows differ in more than their length: {sorted(shapes)}")
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
-    shape = (len(rows), int(lengths.max()), *rows[0].shape[1:])
+    shape = (len(rows), max(int(lengths.max()), least), *rows[0].shape[1:])
     padded = np.full(shape, value, dtype=np.result_type(*rows))
     for index, row in enumerate(rows):
         padded[index, : len(row)] = row

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from suite.nn.frontends import Embedding, Features
-from suite.nn.mappings import ManyToOne
-from suite.nn.specs import EmbeddingSpec, EncoderSpec, HeadSpec
+from suite.nn.mappings import Aligned, ManyToOne
+from suite.nn.specs import EmbeddingSpec, EncoderSpec, HeadSpec, StepHeadSpec
 from suite.plugins import registry
 
 
@@ -24,3 +24,19 @@ def series_to_one(features: int, encoder: EncoderSpec, head: HeadSpec, outputs: 
     """A many-to-one model over feature vectors ``[B, T, D]``."""
     cell = registry().cell(encoder.cell)
     return ManyToOne(Features(features), cell, encoder, head, outputs, torch.zeros(2, 2, features))
+
+
+def tokens_to_each(
+    vocabulary: int, embedding: EmbeddingSpec, encoder: EncoderSpec, head: StepHeadSpec, outputs: int,
+    graph: str = "encoder",
+) -> Aligned:  # fmt: skip
+    """An aligned model over token ids ``[B, T]``; ``graph`` is ``"decoder"`` where it writes tokens itself."""
+    cell = registry().cell(encoder.cell)
+    example = torch.zeros(2, 2, dtype=torch.int64)
+    return Aligned(Embedding(vocabulary, embedding), cell, encoder, head, outputs, example, graph)
+
+
+def series_to_each(features: int, encoder: EncoderSpec, head: StepHeadSpec, outputs: int) -> Aligned:
+    """An aligned model over feature vectors ``[B, T, D]``."""
+    cell = registry().cell(encoder.cell)
+    return Aligned(Features(features), cell, encoder, head, outputs, torch.zeros(2, 2, features))

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from suite.nn.cells.base import Cell, State
+from suite.errors import UsageError
+from suite.nn.cells.base import Cell, State, within
 from suite.nn.encoders import Encoder
 from suite.nn.pooling import pooling
-from suite.nn.specs import EncoderSpec, HeadSpec
+from suite.nn.specs import EncoderSpec, HeadSpec, StepHeadSpec
 
 Arrays = dict[str, Tensor]
 
@@ -39,7 +41,50 @@ class Model(nn.Module):
         raise NotImplementedError
 
 
-class ManyToOne(Model):
+class OneGraph(Model):
+    """A front end, an encoder and what follows it as one graph: what the mappings of one graph have in common.
+
+    ``forward(inputs [B, T, …], lengths [B], state) -> (outputs, next)``. The graph is called ``graph``;
+    ``over_time`` says whether its outputs have a time axis.
+    """
+
+    over_time = False
+
+    def __init__(
+        self, frontend: nn.Module, cell: type[Cell], encoder: EncoderSpec, example: Tensor, graph: str = "encoder"
+    ) -> None:
+        super().__init__()
+        self.frontend = frontend
+        self.encoder = Encoder(cell, int(frontend.features), encoder)  # type: ignore[arg-type]
+        self.causal = self.encoder.causal
+        self.graph = graph
+        # One row of two steps: what tracing needs to know of the inputs' type and shape.
+        self.register_buffer("example", example, persistent=False)
+
+    def initial(self, batch: int) -> State:
+        """The state before any input."""
+        return self.encoder.initial(batch)
+
+    def graphs(self) -> dict[str, Graph]:
+        example = self.example
+        assert isinstance(example, Tensor)
+        state = self.initial(example.shape[0])
+        lengths = torch.full((example.shape[0],), example.shape[1], dtype=torch.int64, device=example.device)
+        axes = {"inputs": {0: "batch", 1: "time"}, "lengths": {0: "batch"}}
+        axes["outputs"] = {0: "batch", 1: "time"} if self.over_time else {0: "batch"}
+        for name in state:
+            axes[f"state.{name}"] = axes[f"next.{name}"] = {0: "batch"}
+
+        def call(arrays: Arrays) -> Arrays:
+            carried = {name: arrays[f"state.{name}"] for name in state}
+            outputs, following = self(arrays["inputs"], arrays["lengths"], carried)
+            return {"outputs": outputs, **{f"next.{name}": following[name] for name in state}}
+
+        inputs = {"inputs": example, "lengths": lengths, **{f"state.{k}": v for k, v in state.items()}}
+        return {self.graph: Graph(call, inputs, axes)}
+
+
+class ManyToOne(OneGraph):
     """A sequence to one vector of K outputs: front end, encoder, pooling, head.
 
     ``forward(inputs [B, T, …], lengths [B], state) -> (outputs [B, K], next)``. The outputs are those of
@@ -50,18 +95,10 @@ class ManyToOne(Model):
         self, frontend: nn.Module, cell: type[Cell], encoder: EncoderSpec, head: HeadSpec, outputs: int,
         example: Tensor,
     ) -> None:  # fmt: skip
-        super().__init__()
-        self.frontend = frontend
-        self.encoder = Encoder(cell, int(frontend.features), encoder)  # type: ignore[arg-type]
-        self.causal = self.encoder.causal
+        super().__init__(frontend, cell, encoder, example)
         self.poolings = nn.ModuleList([pooling(name, self.encoder.outputs) for name in head.pooling])
-        width = self.encoder.outputs * len(head.pooling)
-        self.head = nn.Sequential(nn.Dropout(head.dropout))
-        if head.hidden:
-            self.head.extend([nn.Linear(width, head.hidden), nn.GELU(), nn.Dropout(head.dropout)])
-        self.head.append(nn.Linear(head.hidden or width, outputs))
-        # One row of two steps: what tracing needs to know of the inputs' type and shape.
-        self.register_buffer("example", example, persistent=False)
+        self.head, width = _head(self.encoder.outputs * len(head.pooling), head)
+        self.head.append(nn.Linear(width, outputs))
 
     def initial(self, batch: int) -> State:
         """The state before any input; poolings' arrays are named ``pool.*``."""
@@ -71,7 +108,7 @@ class ManyToOne(Model):
             for module in self.poolings
             for name, shape in module.state_shapes().items()  # type: ignore[operator]
         }
-        return {**self.encoder.initial(batch), **pools}
+        return {**super().initial(batch), **pools}
 
     def forward(self, inputs: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
         carried = {k: v for k, v in state.items() if not k.startswith("pool.")}
@@ -84,19 +121,44 @@ class ManyToOne(Model):
             following.update({f"pool.{name}": value for name, value in after.items()})
         return self.head(torch.cat(vectors, dim=1)), following
 
-    def graphs(self) -> dict[str, Graph]:
-        example = self.example
-        assert isinstance(example, Tensor)
-        state = self.initial(example.shape[0])
-        lengths = torch.full((example.shape[0],), example.shape[1], dtype=torch.int64)
-        axes = {"inputs": {0: "batch", 1: "time"}, "lengths": {0: "batch"}, "outputs": {0: "batch"}}
-        for name in state:
-            axes[f"state.{name}"] = axes[f"next.{name}"] = {0: "batch"}
 
-        def call(arrays: Arrays) -> Arrays:
-            carried = {name: arrays[f"state.{name}"] for name in state}
-            outputs, following = self(arrays["inputs"], arrays["lengths"], carried)
-            return {"outputs": outputs, **{f"next.{name}": following[name] for name in state}}
+class Aligned(OneGraph):
+    """A sequence to K outputs at every step: front end, encoder, and one head for all steps.
 
-        inputs = {"inputs": example, "lengths": lengths, **{f"state.{k}": v for k, v in state.items()}}
-        return {"encoder": Graph(call, inputs, axes)}
+    ``forward(inputs [B, T, …], lengths [B], state) -> (outputs [B, T, K], next)``; outputs beyond a row's
+    length are zero. With ``head.tied`` the outputs are the scores of the front end's own table of vectors
+    (Press and Wolf, 2017, arXiv:1608.05859), reached by a projection where the sizes differ.
+    """
+
+    over_time = True
+
+    def __init__(
+        self, frontend: nn.Module, cell: type[Cell], encoder: EncoderSpec, head: StepHeadSpec, outputs: int,
+        example: Tensor, graph: str = "encoder",
+    ) -> None:  # fmt: skip
+        super().__init__(frontend, cell, encoder, example, graph)
+        self.head, width = _head(self.encoder.outputs, head)
+        self.bias = nn.Parameter(torch.zeros(outputs)) if head.tied else None
+        if not head.tied:
+            self.head.append(nn.Linear(width, outputs))
+            return
+        table = getattr(frontend, "table", None)
+        if not isinstance(table, nn.Embedding) or table.num_embeddings != outputs:
+            raise UsageError(f"head.tied needs a front end that is a table of as many vectors as outputs, {outputs}")
+        if width != table.embedding_dim:
+            self.head.append(nn.Linear(width, table.embedding_dim))
+
+    def forward(self, inputs: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
+        y, following = self.encoder(self.frontend(inputs), lengths, state)
+        outputs: Tensor = self.head(y)
+        if self.bias is not None:
+            outputs = functional.linear(outputs, self.frontend.table.weight, self.bias)  # type: ignore[union-attr,arg-type]
+        return outputs * within(lengths, outputs.shape[1])[:, :, None], following
+
+
+def _head(width: int, spec: HeadSpec | StepHeadSpec) -> tuple[nn.Sequential, int]:
+    """What comes before the outputs, and how many features it gives them."""
+    head = nn.Sequential(nn.Dropout(spec.dropout))
+    if spec.hidden:
+        head.extend([nn.Linear(width, spec.hidden), nn.GELU(), nn.Dropout(spec.dropout)])
+    return head, spec.hidden or width

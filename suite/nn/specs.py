@@ -59,3 +59,19 @@ class HeadSpec:
         check_ranges(self, least={"hidden": 0}, shares=("dropout",))
         if not self.pooling:
             raise ValueError("pooling must name at least one of last, mean, max, attention")
+
+
+@dataclass(frozen=True)
+class StepHeadSpec:
+    """From the encoder's output at a step to K outputs at that step.
+
+    ``hidden`` > 0 puts one layer of that width before the outputs. ``tied`` shares their weights with the table
+    of vectors that the tokens come from, where both have the same tokens: a language model's usual choice.
+    """
+
+    hidden: int = 0
+    dropout: float = 0.2
+    tied: bool = False
+
+    def __post_init__(self) -> None:
+        check_ranges(self, least={"hidden": 0}, shares=("dropout",))

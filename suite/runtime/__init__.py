@@ -41,6 +41,11 @@ class Runtime(Protocol):
 
     kind: Kind
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The graphs there are."""
+        ...
+
     def graph(self, name: str) -> GraphRuntime: ...
 
 

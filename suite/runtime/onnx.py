@@ -57,6 +57,7 @@ class OnnxRuntime:
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._checkpoint = checkpoint
+        self.names = tuple(n.removesuffix(".onnx") for n in checkpoint.manifest.files if n.endswith(".onnx"))
         self._graphs: dict[str, OnnxGraph] = {}
         self._lock = threading.Lock()
 

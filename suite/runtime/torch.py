@@ -21,6 +21,7 @@ class TorchGraph:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
+        self._device = next(iter(graph.example.values())).device  # where the model is
         self.inputs = tuple(graph.example)
         self.outputs = tuple(name for name in graph.axes if name not in graph.example)
 
@@ -28,12 +29,13 @@ class TorchGraph:
         import torch
 
         with torch.inference_mode():
-            results = self._graph.call({name: torch.from_numpy(np.array(a)) for name, a in arrays.items()})
-        return {name: value.numpy() for name, value in results.items()}
+            given = {name: torch.from_numpy(np.array(a)).to(self._device) for name, a in arrays.items()}
+            results = self._graph.call(given)
+        return {name: value.cpu().numpy() for name, value in results.items()}
 
     def initial(self, batch: int) -> Arrays:
         state = {name: value for name, value in self._graph.example.items() if name.startswith("state.")}
-        return {name: np.zeros((batch, *value.shape[1:]), value.numpy().dtype) for name, value in state.items()}
+        return {name: np.zeros((batch, *value.shape[1:]), value.cpu().numpy().dtype) for name, value in state.items()}
 
 
 class TorchRuntime:
@@ -53,7 +55,15 @@ class TorchRuntime:
         runtime._model, runtime._lock = model.eval(), threading.Lock()
         return runtime
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The model's graphs."""
+        return tuple(self._opened().graphs())
+
     def graph(self, name: str) -> TorchGraph:
+        return TorchGraph(self._opened().graphs()[name])
+
+    def _opened(self) -> Model:
         with self._lock:
             if self._model is None:
                 try:
@@ -61,4 +71,4 @@ class TorchRuntime:
                 except ImportError as error:
                     raise MissingExtra("the torch runtime", "train", error) from error
                 self._model = load_model(self._checkpoint).eval()
-            return TorchGraph(self._model.graphs()[name])
+            return self._model

@@ -7,7 +7,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,28 +15,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from suite.data.batching import bucketed, pad
+from suite.nn.cells.base import State
+from suite.training.objectives import Objective, Stretch, plan, steps_each
+from suite.training.processes import Processes
 from suite.training.specs import TrainingSpec
-
-Batch = dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What is minimised, over which items.
-
-    ``lengths`` of the N items decide which go together; ``batch(indices, random)`` collates some of them, its
-    chance taken from ``random`` alone; ``loss`` is the model's loss of each row of a batch, ``[B]``.
-    """
-
-    lengths: Sequence[int]
-    batch: Callable[[Sequence[int], np.random.Generator], Batch]
-    loss: Callable[[nn.Module, Batch], Tensor]
 
 
 @dataclass
 class Progress:
-    """Where a run stands. ``history`` has one entry an epoch; ``dev`` and ``best`` are of the dev metric."""
+    """Where a run stands. ``history`` has one entry an epoch; ``dev`` and ``best`` are of the dev metric.
+
+    ``loss`` is a mean over what the objective counts, items or an aligned model's steps, and so is the speed.
+    """
 
     epoch: int = 0
     step: int = 0
@@ -52,19 +42,22 @@ class Progress:
 
 @dataclass
 class Run:
-    """Everything that changes while a model is trained; saved and restored, the run goes on bit for bit."""
+    """Everything that changes while a model is trained; saved and restored, the run goes on bit for bit.
+
+    ``carried`` is the state of a batch that is read in stretches, between two of them; it has no gradients.
+    """
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
     average: dict[str, Tensor]
     best: dict[str, Tensor]
     progress: Progress
-    totals: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])  # loss, items, gradient norms; this epoch
+    totals: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])  # loss, count, gradient norms; this epoch
+    carried: State = field(default_factory=dict)
 
 
-def start(model: nn.Module, spec: TrainingSpec, seed: int) -> Run:
-    """A run before its first step."""
-    torch.manual_seed(seed)
+def start(model: nn.Module, spec: TrainingSpec) -> Run:
+    """A run before its first step, on the device where the model is."""
     weights = {name: value.detach().clone() for name, value in model.named_parameters()}
     return Run(model, _optimizer(model, spec), weights, dict(weights), Progress())
 
@@ -79,45 +72,48 @@ def fit(
     report: Callable[[Progress], None] = lambda progress: None,
     save: Callable[[Run], None] = lambda run: None,
     save_every: float = 120.0,
+    processes: Processes | None = None,
 ) -> Progress:
     """Train ``run.model`` until the epochs are over or dev stops improving; it ends with its best weights.
 
     ``evaluate()`` is the dev metric of the model as it stands, higher better. ``report`` is called after each
     step, ``save`` every ``save_every`` seconds and however the training ends, an interrupt included. The order
-    of the data depends on the seed and the epoch alone, so that a run resumed at any step sees what it would have.
+    of the data and all chance depend on the seed and the step alone, so that a run resumed at any step sees what
+    it would have. ``processes`` train together, each with its share of every batch.
     """
     model, optimizer, progress = run.model, run.optimizer, run.progress
+    together = processes or Processes()
     parameters = [p for p in model.parameters() if p.requires_grad]
     average = [run.average[name] for name, p in model.named_parameters()]
-    per_epoch = len(bucketed(objective.lengths, spec.batch_size, seed, 0))
-    progress.steps = per_epoch * spec.epochs
+    steps = steps_each(objective.lengths, spec, seed)
+    progress.steps = sum(steps)
     saved = clock = time.monotonic()
     since = 0
 
     try:
         while progress.epoch < spec.epochs and not _stale(progress, spec):
-            batches = bucketed(objective.lengths, spec.batch_size, seed, progress.epoch)
+            stretches = plan(objective.lengths, spec, seed, progress.epoch)
             model.train()
-            for indices in batches[progress.step - progress.epoch * per_epoch :]:
+            for stretch in stretches[progress.step - sum(steps[: progress.epoch]) :]:
                 with whole():
                     _set_lr(optimizer, spec, progress.step, progress.steps)
                     optimizer.zero_grad(set_to_none=True)
-                    random = np.random.default_rng([seed, progress.step])
-                    losses = objective.loss(model, objective.batch(indices, random))
-                    losses.mean().backward()  # type: ignore[no-untyped-call]
+                    count = objective.count(stretch)
+                    loss, carried = _gradients(run, objective, stretch, count, spec, seed, together)
                     norm = nn.utils.clip_grad_norm_(parameters, spec.clip or math.inf)
                     optimizer.step()
                     if spec.ema:
                         # The average starts short and lengthens: early weights are not worth remembering.
                         decay = min(spec.ema, (1 + progress.step) / (10 + progress.step))
                         torch._foreach_lerp_(average, [p.detach() for p in model.parameters()], 1 - decay)
+                    run.carried = carried
                     progress.step += 1
-                    run.totals[0] += float(losses.detach().sum())
-                    run.totals[1] += len(indices)
+                    run.totals[0] += float(loss)
+                    run.totals[1] += count
                     run.totals[2] += float(norm)
                     progress.loss, progress.grad_norm = run.totals[0] / run.totals[1], float(norm)
 
-                since += len(indices)
+                since += count
                 now = time.monotonic()
                 if now - clock >= 0.5:
                     progress.items_per_second, clock, since = since / (now - clock), now, 0
@@ -127,14 +123,14 @@ def fit(
                     saved = now
 
             with averaged(run, spec):
-                dev = evaluate()
+                dev = together.of_main(evaluate)
                 # The epoch counts from here: a run interrupted while it was evaluated evaluates it again.
                 with whole():
                     progress.epoch, progress.dev = progress.epoch + 1, dev
                     if progress.best is None or dev > progress.best or spec.keep == "last":
                         progress.best, progress.best_epoch = dev, progress.epoch
                         run.best = {name: value.detach().clone() for name, value in model.named_parameters()}
-                    mean_norm = run.totals[2] / per_epoch
+                    mean_norm = run.totals[2] / len(stretches)
                     entry = {"epoch": progress.epoch, "loss": progress.loss, "dev": dev, "grad_norm": mean_norm}
                     progress.history.append(entry)
                     run.totals = [0.0, 0.0, 0.0]
@@ -144,6 +140,50 @@ def fit(
         save(run)
     _put(model, run.best)
     return progress
+
+
+def _gradients(
+    run: Run, objective: Objective, stretch: Stretch, count: int, spec: TrainingSpec, seed: int, together: Processes
+) -> tuple[Tensor, State]:
+    """Leave a step's gradients on the parameters; gives the sum of its losses and the state to carry on.
+
+    The loss is a sum over this process' share of the rows, divided by the ``count`` of all, and the gradients
+    are then added up over the processes: a step is the same however many there are.
+    """
+    model, step, rows = run.model, run.progress.step, len(stretch.items)
+    device = next(model.parameters()).device
+    _seed_dropout(device, [seed, step, together.rank])
+    # An item is changed in the same way in every stretch of its batch.
+    first = step - (stretch.begin // spec.bptt if spec.bptt else 0)
+
+    share = Stretch(together.share(stretch.items), stretch.begin, stretch.end)
+    batch = objective.batch(share, lambda item: np.random.default_rng([seed, first, item]))
+    batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+    with together.autocast():
+        loss, following = objective.loss(model, batch, {n: together.share(v) for n, v in run.carried.items()})
+    loss = loss * together.weight(stretch.items)
+    (loss / count).backward()  # type: ignore[no-untyped-call]
+    loss = loss.detach()
+
+    # The next stretch goes on from here, but its gradients do not reach back.
+    after = following if stretch.end is not None else {}
+    carried = {name: together.spread(_full(value.detach()), rows) for name, value in after.items()}
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    together.add_up([loss, *gradients, *carried.values()])
+    return loss, carried
+
+
+def _seed_dropout(device: torch.device, numbers: list[int]) -> None:
+    """Chance inside the model is a function of seed, step and process: nothing of it needs to be saved."""
+    seed = int(np.random.SeedSequence(numbers).generate_state(1)[0])
+    torch.default_generator.manual_seed(seed)
+    if device.type != "cpu":
+        torch.get_device_module(device).manual_seed(seed)
+
+
+def _full(value: Tensor) -> Tensor:
+    """A state in full precision, whatever autocast made of it."""
+    return value.float() if value.is_floating_point() else value
 
 
 class averaged:  # noqa: N801 - used as a function
@@ -232,33 +272,3 @@ def _put(model: nn.Module, weights: dict[str, Tensor]) -> None:
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(weights[name])
-
-
-def many_to_one(
-    inputs: Sequence[np.ndarray],
-    targets: np.ndarray,
-    loss: Callable[[Tensor, Tensor], Tensor],
-    *,
-    weights: np.ndarray | None = None,
-    vary: Callable[[int, np.random.Generator], np.ndarray] | None = None,
-) -> Objective:
-    """The objective of a many-to-one model.
-
-    ``inputs`` are arrays ``[T, …]``, ``targets`` ``[N, …]``; ``weights [N]`` says what each item counts, and
-    ``vary(index, random)`` gives an input changed, anew each time it is used.
-    """
-    wanted = torch.from_numpy(targets)
-    shares = None if weights is None else torch.from_numpy(np.asarray(weights, np.float32))
-
-    def batch(indices: Sequence[int], random: np.random.Generator) -> Batch:
-        rows = [inputs[i] if vary is None else vary(i, random) for i in indices]
-        padded, lengths = pad(rows)
-        made = {"inputs": torch.from_numpy(padded), "lengths": torch.from_numpy(lengths), "targets": wanted[indices]}
-        return made if shares is None else {**made, "weights": shares[indices]}
-
-    def row_losses(model: Any, batch: Batch) -> Tensor:
-        outputs, _ = model(batch["inputs"], batch["lengths"], model.initial(len(batch["lengths"])))
-        losses = loss(outputs, batch["targets"])
-        return losses * batch["weights"] if "weights" in batch else losses
-
-    return Objective([len(array) for array in inputs], batch, row_losses)

@@ -1,4 +1,7 @@
-"""Losses by name: outputs ``[B, K]`` and targets ``[B, …]`` to one loss a row, ``[B]``."""
+"""Losses by name: outputs ``[B, K]`` and targets ``[B, …]`` to one loss a row, ``[B]``.
+
+A row is an item of a many-to-one task, or a step of an aligned one.
+"""
 
 from __future__ import annotations
 

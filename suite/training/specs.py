@@ -24,7 +24,8 @@ class TrainingSpec:
     metric (0: never); the weights of the best epoch are kept, or with ``keep`` those of the last. ``hold_out`` is
     the share held out for dev where no dev data is given; 0 trains on everything and measures on the same.
     ``balance`` weights labels by their frequency to the minus ``balance`` (0: all items count the same).
-    ``weight_decay`` is decoupled (AdamW) and spares biases and norms.
+    ``weight_decay`` is decoupled (AdamW) and spares biases and norms. ``bptt`` > 0 reads the long sequences of an
+    aligned task in stretches of that many steps, one update each: state is carried on, gradients are not.
     """
 
     method: Literal["gradient", "readout"] = "gradient"
@@ -43,17 +44,9 @@ class TrainingSpec:
     balance: float = 0.0
     hold_out: float = 0.1
     keep: Literal["best", "last"] = "best"
+    bptt: int = 0
 
     def __post_init__(self) -> None:
-        least = {
-            "epochs": 1,
-            "batch_size": 1,
-            "lr": 0,
-            "frontend_lr": 0,
-            "weight_decay": 0,
-            "clip": 0,
-            "patience": 0,
-            "copies": 0,
-            "cuts": 0,
-        }
-        check_ranges(self, least={**least, "balance": 0}, shares=("warmup", "ema", "hold_out"))
+        least = {"epochs": 1, "batch_size": 1, "lr": 0, "frontend_lr": 0, "weight_decay": 0, "clip": 0, "patience": 0}
+        least |= {"balance": 0, "bptt": 0, "copies": 0, "cuts": 0}
+        check_ranges(self, least=least, shares=("warmup", "ema", "hold_out"))

@@ -1,8 +1,8 @@
 """A run on disk: tensors in safetensors, numbers in JSON, nothing pickled.
 
 ``DIR.run`` beside the checkpoint ``DIR`` holds what ``--resume`` needs: weights, their average, the best so
-far, the optimiser's moments, the generator's state, and where the run stands. It may be deleted once the
-training is over.
+far, the optimiser's moments, the state of a batch that is half read, and where the run stands. Chance is a
+function of seed and step, and needs no keeping. It may be deleted once the training is over.
 """
 
 from __future__ import annotations
@@ -34,8 +34,11 @@ def save_run(run: Run, folder: Path, identity: dict[str, Any], files: dict[str, 
     tensors.update({f"best.{name}": value for name, value in run.best.items()})
     for index, moments in run.optimizer.state_dict()["state"].items():
         tensors.update({f"optimizer.{index}.{name}": value for name, value in moments.items()})
-    tensors["generator"] = torch.get_rng_state()
-    numbers = {"identity": identity, "progress": dataclasses.asdict(run.progress), "totals": run.totals}
+    tensors.update({f"carried.{name}": value for name, value in run.carried.items()})
+    numbers = {
+        "identity": identity, "progress": dataclasses.asdict(run.progress), "totals": run.totals,
+        "carried": sorted(run.carried),
+    }  # fmt: skip
     with staging(folder) as fresh:
         # Copies: safetensors refuses tensors that share memory, and best may alias the weights.
         try:
@@ -74,9 +77,10 @@ def load_run(run: Run, folder: Path) -> None:
         if len({frozenset(kept) for kept in moments.values()}) > 1:
             raise ValueError("some of the optimiser's moments are missing")
         run.optimizer.load_state_dict({**own, "state": moments})
+        device = next(run.model.parameters()).device
+        run.carried = {name: tensors[f"carried.{name}"].to(device) for name in numbers["carried"]}
         run.progress = Progress(**numbers["progress"])
         run.totals = numbers["totals"]
-        torch.set_rng_state(tensors["generator"])
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{folder}: the saved run cannot be used ({one_line(error)}); start again") from error
 
@@ -86,6 +90,7 @@ def _weights(run: Run, kept: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]
     for name, own in run.model.named_parameters():
         if kept[name].shape != own.shape:
             raise ValueError(f"{name} has another shape")
+        kept[name] = kept[name].to(own.device)
     return kept
 
 

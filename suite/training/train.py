@@ -2,7 +2,8 @@
 
 Data flow: files → examples → a dev part → codecs fitted on the rest → arrays → model (with its task's priors,
 or the weights of another checkpoint) → ``fit`` → best weights, rounded to half precision → dev metrics →
-ONNX graphs, verified against torch → model card → checkpoint.
+ONNX graphs, verified against torch → model card → checkpoint. Where several processes train together, all of
+them go as far as ``fit``, and the main one goes on alone.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ def train(
     cell: str | None = None,
     settings: Iterable[str] = (),
     epochs: int | None = None,
+    bptt: int | None = None,
     seed: int = 0,
     resume: bool = False,
     init_from: str | Path | None = None,
@@ -62,9 +64,10 @@ def train(
     ``data`` and ``dev`` are files in any format the task reads; without ``dev`` a tenth of ``data`` is held
     out by rule, and without ``data`` the recipe of the shipped model is trained on the data that
     ``suite data get`` fetched. ``cell`` and ``settings`` (``"encoder.hidden=256"``) change the task's
-    configuration. ``init_from`` starts from the weights and codecs of another checkpoint. ``resume`` goes on
-    with an interrupted run in ``out``. ``report`` gets a ``Progress`` after each step, ``say`` a line now and
-    then. ``options`` are the task's own (``Task.option``).
+    configuration. ``bptt`` trains an aligned task in stretches of so many steps. ``init_from`` starts from the
+    weights and codecs of another checkpoint. ``resume`` goes on with an interrupted run in ``out``. ``report``
+    gets a ``Progress`` after each step, ``say`` a line now and then. ``options`` are the task's own
+    (``Task.option``).
 
     Raises DataError for data that cannot be used, UsageError for wrong settings.
     """
@@ -73,8 +76,10 @@ def train(
 
         from suite.nn.weights import WEIGHTS, load_weights, round_to_half, transfer
         from suite.training import readout
-        from suite.training.fit import Progress, fit, many_to_one, start
+        from suite.training.fit import Progress, fit, start
         from suite.training.losses import loss
+        from suite.training.objectives import aligned, many_to_one
+        from suite.training.processes import Processes
         from suite.training.state import load_run, read_identity, save_run
     except ImportError as error:
         raise MissingExtra("training", "train", error) from error
@@ -82,7 +87,7 @@ def train(
     out = Path(out) if Path(out).name else Path(out).absolute()
     check_place(out)  # an hour of training must not end there
     found = registry().task(task)
-    if found.mapping != "many-to-one":
+    if found.mapping not in ("many-to-one", "aligned"):
         raise UsageError(f"{task}: training of {found.mapping} models is not part of this version")
     options = found.checked("train", options)
     train_files, dev_files, recipe_settings = _files(found, data, dev, options)
@@ -90,13 +95,18 @@ def train(
     init = open_checkpoint(found, init_from) if init_from is not None else None
     if init is not None:
         config, codecs = open_config(found, init)
-    config = _changed(config, cell, settings, epochs)
+    config = _changed(config, cell, settings, epochs, bptt)
+    _check_bptt(found, config)
     closed = config.training.method == "readout"
     if closed and (resume or epochs is not None):
         raise UsageError(
             f"{'--resume' if resume else '--epochs'}: training.method=readout learns in one step; leave it out, or add "
             "--set training.method=gradient"
         )
+    processes = Processes()
+    if not processes.main:
+        # One of them speaks for all.
+        report, say, on_error = None, lambda line: None, on_error and (lambda error: None)
 
     examples = list(read_examples(found, train_files, columns=columns, format=format, on_error=on_error))
     if not examples:
@@ -107,7 +117,8 @@ def train(
         if not dev_part:
             raise DataError(f"{', '.join(map(str, dev_files))}: no items to evaluate on")
     elif config.training.hold_out:
-        train_part, dev_part = split_dev(examples, config.training.hold_out)
+        by_label = found.mapping == "many-to-one"
+        train_part, dev_part = split_dev(examples, config.training.hold_out, by_label=by_label)
     else:
         train_part, dev_part = examples, examples
 
@@ -138,7 +149,7 @@ def train(
         fresh = transfer(model, load_weights(init.path / WEIGHTS))
         say(f"weights from {init.path}" + (f"; new: {', '.join(fresh)}" if fresh else ""))
     parameters = sum(p.numel() for p in model.parameters())
-    say(f"{config.encoder.cell} model with {parameters:,} parameters")
+    say(f"{config.encoder.cell} model with {parameters:,} parameters; {processes}")
 
     whose = {
         "task": task, "config": configs.to_dict(config), "seed": seed,
@@ -150,7 +161,7 @@ def train(
     weights = balanced([e.target for e in train_part], config.training.balance)
     vary = partial(_varied, found, config, codecs, train_part) if found.augment is not None else None
     draw: Callable[[Path], None]
-    if closed:
+    if closed and processes.main:
         learnt = readout.learn(
             model, inputs, targets, config.training, classes=len(codecs["target"].names),  # type: ignore[attr-defined]
             early=codecs["target"].early, weights=weights, vary=vary, seed=seed,  # type: ignore[attr-defined]
@@ -163,22 +174,30 @@ def train(
         else:
             part, figures = "leave_one_out", _left_out_metrics(found, codecs, learnt, train_part)
         draw = partial(readout.draw, learnt)
-    else:
+    elif not closed:
         folder = run_folder(out)
-        run = start(model, config.training, seed)
+        run = start(model.to(processes.device), config.training)
         if resume:
             _check_same(read_identity(folder), whose, folder)
             load_run(run, folder)
+            processes.wait()  # nobody writes there while another reads
             say(f"resumed at step {run.progress.step:,}")
-        objective = many_to_one(
-            inputs, targets, loss(codecs["target"].loss), weights=weights, vary=vary,  # type: ignore[attr-defined]
-        )  # fmt: skip
+        row_loss: Any = loss(codecs["target"].loss)  # type: ignore[attr-defined]
+        if found.mapping == "aligned":
+            objective = aligned(inputs, targets, row_loss, vary=vary)
+        else:
+            objective = many_to_one(inputs, targets, row_loss, weights=weights, vary=vary)
         progress = fit(
             run, objective, lambda: found.score(_dev_metrics(found, codecs, model, dev_part))[1], config.training,
-            seed=seed, report=report or _quiet, save=lambda run: save_run(run, folder, whose, {}),
+            seed=seed, report=report or _quiet,
+            save=lambda run: save_run(run, folder, whose, {}) if processes.main else None, processes=processes,
         )  # fmt: skip
+    if not processes.main:
+        processes.wait()
+        return open_checkpoint(found, out)
+    if not closed:
         # What is measured is what is shipped.
-        round_to_half(model.eval())
+        round_to_half(model.cpu().eval())
         codecs = calibrated(found, codecs, model, dev_part)
         figures = _dev_metrics(found, codecs, model, dev_part)
         say(f"best epoch {progress.best_epoch} of {progress.epoch}")
@@ -191,7 +210,9 @@ def train(
         data={key: whose[key] for key in ("train", "dev", "items")},
         metrics={part: figures},
     )  # fmt: skip
-    return finish(found, model, codecs, manifest, out, inputs, draw=draw, say=say)
+    made = finish(found, model, codecs, manifest, out, inputs, draw=draw, say=say)
+    processes.wait()
+    return made
 
 
 def finish(
@@ -266,16 +287,25 @@ def _list(value: Any) -> list[str | Path]:
     return [value] if isinstance(value, str | Path) else list(value)
 
 
-def _changed(config: Any, cell: str | None, settings: Iterable[str], epochs: int | None) -> Any:
+def _changed(config: Any, cell: str | None, settings: Iterable[str], epochs: int | None, bptt: int | None) -> Any:
     config = configs.override(config, settings)
     if cell is not None:
         config = configs.override(config, [f"encoder.cell={cell}"])
     if epochs is not None:
         config = configs.override(config, [f"training.epochs={epochs}"])
+    if bptt is not None:
+        config = configs.override(config, [f"training.bptt={bptt}"])
     if config.training.epochs < 1 or config.training.batch_size < 1:
         raise UsageError("training.epochs and training.batch_size must be at least 1")
     registry().cell(config.encoder.cell)  # an unknown cell is named before any data is read
     return config
+
+
+def _check_bptt(task: Task, config: Any) -> None:
+    if config.training.bptt and task.mapping != "aligned":
+        raise UsageError(f"--bptt cuts the sequences of aligned tasks; {task.name} is {task.mapping}: leave it out")
+    if config.training.bptt and config.encoder.bidirectional:
+        raise UsageError("--bptt carries state forwards, which encoder.bidirectional cannot: leave one of them out")
 
 
 def _encoded(
@@ -285,9 +315,12 @@ def _encoded(
     kept, inputs = [], []
     for example in examples:
         try:
-            codecs["target"].encode([example.target])  # type: ignore[attr-defined]
-            inputs.append(codecs["input"].encode(example.input))  # type: ignore[attr-defined]
+            (target,) = codecs["target"].encode([example.target])  # type: ignore[attr-defined]
+            array = codecs["input"].encode(example.input)  # type: ignore[attr-defined]
+            if task.mapping == "aligned" and len(target) != len(array):
+                raise DataError(f"{len(target)} targets for {len(array)} steps of input; give one a step")
             kept.append(example if task.check is None else task.check(example, codecs))
+            inputs.append(array)
         except DataError as error:
             named = DataError(f"{example.where}: {error}")
             if on_error is None:
@@ -298,7 +331,7 @@ def _encoded(
 
 def calibrated(task: Task, codecs: Codecs, model: Any, dev: Sequence[Example]) -> Codecs:
     """The codecs with probabilities made honest on dev, where there is enough of it to say how honest they are."""
-    if len(dev) < ENOUGH:
+    if len(dev) < ENOUGH or task.mapping == "aligned":
         return codecs
     target: Any = codecs["target"]
     outputs = _pipeline(task, codecs, model).outputs_of([example.input for example in dev])
@@ -367,7 +400,7 @@ def _check_same(saved: Mapping[str, Any], now: Mapping[str, Any], folder: Path) 
 
 def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
-    for name in ("sequence-suite", "torch", "onnx", "onnxruntime", "numpy", "tokenizers"):
+    for name in ("sequence-suite", "torch", "accelerate", "onnx", "onnxruntime", "numpy", "tokenizers"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -93,8 +93,9 @@ def training_speed(task: str, data: Path, options: dict[str, Any], settings: tup
     from suite.data.batching import bucketed, pad
     from suite.examples import read_examples
     from suite.plugins import registry
-    from suite.training.fit import fit, many_to_one, start
+    from suite.training.fit import fit, start
     from suite.training.losses import loss
+    from suite.training.objectives import many_to_one
 
     found = registry().task(task)
     config = configs.override(found.config(), [*settings, "training.epochs=1"])
@@ -106,7 +107,7 @@ def training_speed(task: str, data: Path, options: dict[str, Any], settings: tup
     spec = config.training
 
     def ours() -> float:
-        run = start(found.build(config, codecs), spec, seed=0)
+        run = start(found.build(config, codecs), spec)
         started = time.perf_counter()
         fit(run, many_to_one(inputs, targets, row_loss), lambda: 0.0, spec, seed=0)
         return len(examples) / (time.perf_counter() - started)

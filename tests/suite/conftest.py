@@ -1,16 +1,23 @@
-"""The command line in this process, and a small checkpoint in the place of the shipped one."""
+"""The command line in this process, a small checkpoint in the place of the shipped one, and an aligned task."""
 
 from __future__ import annotations
 
 import dataclasses
 import io
+import json
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+import numpy as np
 import pytest
+
+from suite.errors import DataError
+from suite.nn.specs import EmbeddingSpec, EncoderSpec, StepHeadSpec
+from suite.task import Column, Example, Result, Task
+from suite.training.specs import TrainingSpec
 
 
 @dataclass(frozen=True)
@@ -105,3 +112,106 @@ def damage(tmp_path: Path, tiny_checkpoint: Path) -> Callable[..., Path]:
         return copy
 
     return make
+
+
+# --- an aligned task: at every letter, the letter before it ---------------------------------------------------
+
+LETTERS = "abcd"
+
+
+@dataclass(frozen=True)
+class EchoConfig:
+    embedding: EmbeddingSpec = field(default_factory=lambda: EmbeddingSpec(features=6, dropout=0))
+    encoder: EncoderSpec = field(default_factory=lambda: EncoderSpec(cell="gru", hidden=12, dropout=0.1))
+    head: StepHeadSpec = field(default_factory=StepHeadSpec)
+    training: TrainingSpec = field(
+        default_factory=lambda: TrainingSpec(epochs=2, batch_size=8, lr=0.02, ema=0, patience=0)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EchoResult(Result):
+    text: str
+
+
+class Letters:
+    """Letters as numbers, ``[T]``; of several targets, a list of them."""
+
+    loss, size = "cross_entropy", len(LETTERS)
+
+    def __init__(self, *, many: bool) -> None:
+        self.many = many
+
+    def files(self) -> dict[str, bytes]:
+        return {}
+
+    def encode(self, raw: Any) -> Any:
+        if self.many:
+            return [Letters(many=False).encode(target) for target in raw]
+        if not raw or set(raw) - set(LETTERS):
+            raise DataError(f"{raw!r} is not of the letters {LETTERS}")
+        return np.array([LETTERS.index(letter) for letter in raw], np.int64)
+
+
+def _fit(examples: Sequence[Example], config: EchoConfig) -> dict[str, Any]:
+    return {"input": Letters(many=False), "target": Letters(many=True)}
+
+
+def _build(config: EchoConfig, codecs: Mapping[str, Any]) -> Any:
+    from suite.nn.build import tokens_to_each
+
+    sizes = (config.embedding, config.encoder, config.head, len(LETTERS))
+    return tokens_to_each(len(LETTERS), *sizes, graph="decoder" if config.head.tied else "encoder")
+
+
+def _decode(outputs: np.ndarray, codecs: Mapping[str, Any], raw: str, *, final: bool | None = None) -> EchoResult:
+    return EchoResult(input=raw, final=final, text="".join(LETTERS[i] for i in outputs.argmax(1)))
+
+
+def _metrics(results: Sequence[Any], examples: Sequence[Example]) -> dict[str, float]:
+    pairs = [pair for r, e in zip(results, examples, strict=True) for pair in zip(r.text, e.target, strict=True)]
+    return {"accuracy": float(np.mean([a == b for a, b in pairs]))}
+
+
+def _chunks(stream: IO[bytes]) -> Iterator[Any]:
+    yield stream.read().decode()
+
+
+ECHO = Task(
+    name="echo", summary="The letter before.", mapping="aligned", config=EchoConfig, result=EchoResult,
+    columns=[Column(name="text", help="letters", required=True), Column(name="echo", help="the letters before")],
+    example=lambda row: Example(input=row.values["text"], target=row.values["echo"], key=row.where, where=row.where),
+    codecs={"input": lambda files: Letters(many=False), "target": lambda files: Letters(many=True)},
+    fit=_fit, build=_build, decode=_decode, metrics=_metrics, best=["accuracy"], chunks=_chunks,
+    render=lambda r: r.text, render_update=lambda r: r.text,
+)  # fmt: skip
+
+
+@pytest.fixture
+def echo(monkeypatch: pytest.MonkeyPatch) -> Task:
+    """The task ``echo``, registered: it says at every letter the one before it; its config has ``head.tied``."""
+    from suite.plugins import TASKS, Offer, registry
+
+    found = registry()
+    found.task("sentiment")  # whose module, once loaded, stands for this one's
+    monkeypatch.setitem(found._offers, (TASKS, "echo"), Offer(TASKS, "echo", "suite_sentiment", "tests", "0"))
+    monkeypatch.setitem(found._found[TASKS], "echo", ECHO)
+    return ECHO
+
+
+@pytest.fixture(scope="session")
+def echo_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty texts of 1 to 20 letters with their echoes, as JSON lines."""
+    return written(tmp_path_factory.mktemp("echo") / "echo.jsonl", echoes())
+
+
+def echoes() -> Iterable[dict[str, str]]:
+    random = np.random.default_rng(0)
+    for _ in range(60):
+        text = "".join(random.choice(list(LETTERS), random.integers(1, 21)))
+        yield {"text": text, "echo": f"a{text[:-1]}"}
+
+
+def written(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    return path

@@ -98,6 +98,14 @@ def test_too_few_to_hold_any_out(given: list[Example]) -> None:
         split_dev(given)
 
 
+def test_targets_that_are_no_labels_are_not_grouped() -> None:
+    given = [Example(input=str(i), target=f"answer {i}", key=str(i)) for i in range(50)]
+    train, dev = split_dev(given, by_label=False)
+    assert (len(train), len(dev)) == (45, 5)
+    with pytest.raises(DataError, match="too few"):
+        split_dev(given)
+
+
 def test_strata() -> None:
     assert [stratum(value) for value in (0.449, 0.45, -0.0, "a", 3)] == ["0.4", "0.5", "-0.0", "a", "3"]
 

@@ -8,9 +8,10 @@ to the definition.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -97,6 +98,24 @@ def fold(cell: Cell, projected: Tensor, state: State, mask: Tensor | None) -> tu
     if not outputs:
         return projected.new_zeros(projected.shape[0], 0, cell.hidden), state
     return torch.stack(outputs, dim=1), state
+
+
+def full_precision(scan: Callable[..., tuple[Tensor, State]]) -> Callable[..., tuple[Tensor, State]]:
+    """Keep a scan that ``torch.nn`` has a kernel for out of autocast on accelerators.
+
+    There it would run in float16, which loses small gradients, even where bfloat16 was asked for; the kernel of
+    a processor keeps to what it is told.
+    """
+
+    @functools.wraps(scan)
+    def kept(self: Any, x: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
+        device = x.device.type
+        if device == "cpu" or not torch.is_autocast_enabled(device):
+            return scan(self, x, state, lengths)
+        with torch.autocast(device, enabled=False):
+            return scan(self, x.float(), state, lengths)
+
+    return kept
 
 
 def within(lengths: Tensor, steps: int) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from suite.hooks import hookimpl
-from suite.nn.cells.base import Cell, State, freeze_column, start_weights, weights_of, within
+from suite.nn.cells.base import Cell, State, freeze_column, full_precision, start_weights, weights_of, within
 
 
 class GRU(Cell):
@@ -42,6 +42,7 @@ class GRU(Cell):
         h = (1 - update) * torch.tanh(xn + reset * hn) + update * h
         return h, {"h": h}
 
+    @full_precision
     def scan(self, x: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
         if x.shape[1] == 0:
             return super().scan(x, state, lengths)

@@ -39,8 +39,11 @@ class LinearCell(Cell):
 
 
 def linear_scan(a: Tensor, b: Tensor, start: Tensor) -> Tensor:
-    """``h[t] = a[t] ⊙ h[t − 1] + b[t]`` for ``a, b [B, T, H]`` from ``start [B, H]``: ``[B, T, H]``."""
-    scanned: Tensor = _LinearScan.apply(a, b, start)  # type: ignore[no-untyped-call]
+    """``h[t] = a[t] ⊙ h[t − 1] + b[t]`` for ``a, b [B, T, H]`` from ``start [B, H]``: ``[B, T, H]``.
+
+    It is summed in the precision of ``start``, also where autocast gives coefficients in a lower one.
+    """
+    scanned: Tensor = _LinearScan.apply(a.to(start.dtype), b.to(start.dtype), start)  # type: ignore[no-untyped-call]
     return scanned
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from suite.hooks import hookimpl
-from suite.nn.cells.base import Cell, State, freeze_column, last, start_weights, weights_of, within
+from suite.nn.cells.base import Cell, State, freeze_column, full_precision, last, start_weights, weights_of, within
 
 
 class LSTM(Cell):
@@ -47,6 +47,7 @@ class LSTM(Cell):
         h = torch.sigmoid(o) * torch.tanh(c)
         return h, {"h": h, "c": c}
 
+    @full_precision
     def scan(self, x: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
         if x.shape[1] == 0:
             return super().scan(x, state, lengths)

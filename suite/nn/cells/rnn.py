@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from suite.hooks import hookimpl
-from suite.nn.cells.base import Cell, State, last, start_weights, weights_of, within
+from suite.nn.cells.base import Cell, State, full_precision, last, start_weights, weights_of, within
 
 
 class RNN(Cell):
@@ -30,6 +30,7 @@ class RNN(Cell):
         h = torch.tanh(projected + functional.linear(state["h"], weight, bias))
         return h, {"h": h}
 
+    @full_precision
     def scan(self, x: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
         if x.shape[1] == 0:
             return super().scan(x, state, lengths)

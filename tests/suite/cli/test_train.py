@@ -65,6 +65,19 @@ def test_the_default_place(train: Cli, tmp_path: Path) -> None:
     assert (tmp_path / "sentiment-checkpoint" / "suite.json").exists()
 
 
+def test_bptt(train: Cli, cli: Cli, echo: Any, echo_file: Path) -> None:
+    ran = cli("echo", "train", "--data", echo_file, "--bptt", "4", "--out", "mine")
+    assert ran.code == 0
+    assert any(line.endswith(" steps/s") for line in ran.err.splitlines())
+    assert json.loads(cli("echo", "info", "--json", "--checkpoint", "mine").out)["config"]["training"]["bptt"] == 4
+    assert len(cli("echo", "predict", "--checkpoint", "mine", "abcd").out.strip()) == 4
+    ran = cli("echo", "stream", "--checkpoint", "mine", stdin=b"abcd")
+    assert (ran.code, ran.error) == (2, "suite: echo: aligned tasks do not stream in this version; use predict")
+    ran = train("--bptt", "4", "--out", "other")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.error == "suite: --bptt cuts the sequences of aligned tasks; sentiment is many-to-one: leave it out"
+
+
 def test_labels(train: Cli, cli: Cli, labels_file: Path) -> None:
     assert train("--out", "mine", data=labels_file).code == 0
     found = json.loads(cli("sentiment", "predict", "--json", "--checkpoint", "mine", "good").out)

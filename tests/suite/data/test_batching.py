@@ -64,6 +64,11 @@ def test_pad_keeps_further_dimensions_and_the_type() -> None:
     assert lengths.tolist() == [2, 4]
 
 
+def test_pad_to_no_less_than() -> None:
+    assert pad([np.ones((0, 2)), np.ones((0, 2))], least=1)[0].tolist() == [[[0, 0]], [[0, 0]]]
+    assert pad([np.ones(3)], least=2)[0].shape == (1, 3)
+
+
 def test_pad_refuses_what_does_not_fit() -> None:
     with pytest.raises(ValueError, match="no rows"):
         pad([])

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from suite.checkpoint import Checkpoint, Manifest
 from suite.errors import SuiteError
+from suite.nn.build import series_to_each, tokens_to_each
 from suite.nn.cells.base import Cell, State
 from suite.nn.export import export
 from suite.nn.frontends import Embedding, Features
-from suite.nn.mappings import ManyToOne
-from suite.nn.specs import EmbeddingSpec, EncoderSpec, HeadSpec
+from suite.nn.mappings import ManyToOne, Model
+from suite.nn.specs import EmbeddingSpec, EncoderSpec, HeadSpec, StepHeadSpec
 from suite.nn.verify import SIZES, verify
 from suite.nn.weights import WEIGHTS, round_to_half, save_weights
 from suite.plugins import registry
@@ -40,16 +41,17 @@ def series(cell: type[Cell], spec: EncoderSpec, head: HeadSpec = ALL) -> ManyToO
     return ManyToOne(Features(4), cell, spec, head, 3, torch.zeros(2, 2, 4))
 
 
-def exported(model: ManyToOne, folder: Path) -> Checkpoint:
+def exported(model: Model, folder: Path) -> Checkpoint:
     round_to_half(model)
     save_weights(model, folder / WEIGHTS)
     names = export(model, folder)
-    assert names == ["encoder.onnx"]
+    assert names == [f"{name}.onnx" for name in model.graphs()]
     return Checkpoint(folder, Manifest(task="", mapping="", config={}, files=dict.fromkeys(names, "")))
 
 
 def graph(checkpoint: Checkpoint) -> onnx.GraphProto:
-    return onnx.load(checkpoint.path / "encoder.onnx", load_external_data=False).graph
+    (name,) = checkpoint.manifest.files
+    return onnx.load(checkpoint.path / name, load_external_data=False).graph
 
 
 def stored(proto: onnx.GraphProto) -> dict[str, int]:
@@ -64,14 +66,10 @@ def stored(proto: onnx.GraphProto) -> dict[str, int]:
     return found
 
 
-@pytest.mark.parametrize("name", registry().cell_names())
-@pytest.mark.parametrize("shape", SHAPES)
-def test_graph_says_what_torch_says_and_holds_no_weights(name: str, shape: str, tmp_path: Path) -> None:
-    model = tokens(registry().cell(name), SHAPES[shape])
-    checkpoint = exported(model, tmp_path)
-    assert verify(model, checkpoint) < 1e-5
+def holds_no_weights(model: Model, checkpoint: Checkpoint) -> None:
+    """The graph is small, and refers to every matrix of the weights file once."""
     proto = graph(checkpoint)
-    assert (tmp_path / "encoder.onnx").stat().st_size < 100_000
+    assert proto.ByteSize() < 100_000
     assert max(stored(proto).values()) < 300, "a weight is in the graph file too"
     references = [t for t in proto.initializer if t.data_location == onnx.TensorProto.EXTERNAL]
     assert {e.value for t in references for e in t.external_data if e.key == "location"} == {WEIGHTS}
@@ -81,6 +79,49 @@ def test_graph_says_what_torch_says_and_holds_no_weights(name: str, shape: str, 
     assert used <= set(model.state_dict())
     # A norm's or a bias' constant may be folded away by shape; every matrix must be there.
     assert {key for key, value in model.state_dict().items() if value.ndim > 1} <= used
+
+
+@pytest.mark.parametrize("name", registry().cell_names())
+@pytest.mark.parametrize("shape", SHAPES)
+def test_graph_says_what_torch_says_and_holds_no_weights(name: str, shape: str, tmp_path: Path) -> None:
+    model = tokens(registry().cell(name), SHAPES[shape])
+    checkpoint = exported(model, tmp_path)
+    assert verify(model, checkpoint) < 1e-5
+    holds_no_weights(model, checkpoint)
+
+
+@pytest.mark.parametrize("name", registry().cell_names())
+@pytest.mark.parametrize("head", [StepHeadSpec(hidden=12), StepHeadSpec(tied=True)], ids=["own", "tied"])
+def test_aligned_graph_says_what_torch_says_and_holds_no_weights(name: str, head: StepHeadSpec, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    spec = dataclasses.replace(SHAPES["deep"], cell=name)
+    model = tokens_to_each(300, EmbeddingSpec(features=8), spec, head, 300, graph="decoder")
+    checkpoint = exported(model, tmp_path)
+    assert verify(model, checkpoint) < 1e-5
+    holds_no_weights(model, checkpoint)
+    (outputs,) = [output for output in graph(checkpoint).output if output.name == "outputs"]
+    sizes = [d.dim_value or d.dim_param for d in outputs.type.tensor_type.shape.dim]
+    assert sizes[:2] == ["batch", "time"]
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_aligned_series(both: bool, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = series_to_each(4, EncoderSpec(cell="mingru", hidden=8, bidirectional=both), StepHeadSpec(), 3)
+    checkpoint = exported(model, tmp_path)
+    assert [path.name for path in sorted(tmp_path.glob("*.onnx"))] == ["encoder.onnx"]
+    rows = [np.random.default_rng(i).standard_normal((i + 1, 4)) for i in range(9)]
+    assert verify(model, checkpoint, rows) < 1e-5
+
+
+def test_tied_weights_are_stored_once(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    spec = EncoderSpec(cell="gru", hidden=48)
+    model = tokens_to_each(20_000, EmbeddingSpec(features=32), spec, StepHeadSpec(tied=True), 20_000, graph="decoder")
+    exported(model, tmp_path)
+    parameters = sum(p.numel() for p in model.parameters())
+    assert 20_000 * 32 < parameters < 1.1 * 20_000 * 32 + 20_000
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 2 * parameters + 60_000
 
 
 @pytest.mark.parametrize("name", ["lstm", "mingru"])

@@ -39,6 +39,26 @@ def test_torch_says_what_onnx_says(tiny_checkpoint: Path) -> None:
             assert value.dtype == theirs[name].dtype
 
 
+def test_graphs_by_name(tiny_checkpoint: Path) -> None:
+    opened = Checkpoint.open(tiny_checkpoint)
+    assert open_runtime(opened, "onnx").names == open_runtime(opened, "torch").names == ("encoder",)
+
+
+def test_arrays_go_where_the_model_is_and_come_back() -> None:
+    """On a device without memory, so that the test runs anywhere: what the model gets must be there already."""
+    import torch as pytorch
+
+    from suite.nn.mappings import Arrays, Graph
+    from suite.runtime.torch import TorchGraph
+
+    def call(arrays: Arrays) -> Arrays:
+        assert {value.device.type for value in arrays.values()} == {"meta"}
+        return {"outputs": pytorch.ones(arrays["inputs"].shape)}
+
+    graph = TorchGraph(Graph(call, {"inputs": pytorch.zeros(2, 2, device="meta")}, {"inputs": {}, "outputs": {}}))
+    np.testing.assert_array_equal(graph({"inputs": np.zeros((3, 4), np.float32)})["outputs"], np.ones((3, 4)))
+
+
 @pytest.mark.parametrize("kind", ["onnx", "torch"])
 def test_the_first_state(tiny_checkpoint: Path, kind: Any) -> None:
     graph = open_runtime(Checkpoint.open(tiny_checkpoint), kind).graph("encoder")

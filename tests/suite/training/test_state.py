@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -13,10 +14,11 @@ import torch
 from torch import Tensor
 
 from suite.errors import CheckpointError, SuiteError
-from suite.nn.build import tokens_to_one
-from suite.nn.specs import EmbeddingSpec, EncoderSpec, HeadSpec
-from suite.training.fit import Batch, Objective, Progress, Run, fit, many_to_one, start
+from suite.nn.build import tokens_to_each, tokens_to_one
+from suite.nn.specs import EmbeddingSpec, EncoderSpec, HeadSpec, StepHeadSpec
+from suite.training.fit import Progress, Run, fit, start
 from suite.training.losses import cross_entropy
+from suite.training.objectives import Batch, Objective, aligned, many_to_one, plan, steps_each
 from suite.training.specs import TrainingSpec
 from suite.training.state import NUMBERS, TENSORS, load_run, read_identity, save_run
 
@@ -35,7 +37,7 @@ def fresh(cell: str = "lstm") -> Run:
     torch.manual_seed(4)
     embedding = EmbeddingSpec(features=6, dropout=0.2, drop_word=0.2)
     model = tokens_to_one(30, embedding, EncoderSpec(cell=cell, hidden=8, dropout=0.3), HeadSpec(dropout=0.3), 2)
-    return start(model, SPEC, seed=4)
+    return start(model, SPEC)
 
 
 def score(run: Run) -> Callable[[], float]:
@@ -123,18 +125,18 @@ def test_stopped_at_the_end_of_an_epoch(epoch: int, moment: str, whole: dict[str
 def test_ctrl_c_inside_a_step(place: str, whole: dict[str, Any], tmp_path: Path) -> None:
     objective, asked = problem(), 0
 
-    def loss(model: Any, batch: Batch) -> Tensor:
+    def loss(model: Any, batch: Batch, state: Any) -> tuple[Tensor, Any]:
         nonlocal asked
         asked += 1
         if asked == 7 and place == "before":
             os.kill(os.getpid(), signal.SIGINT)
-        found = objective.loss(model, batch)
+        found = objective.loss(model, batch, state)
         if asked == 7 and place == "after":
             os.kill(os.getpid(), signal.SIGINT)
         return found
 
     with pytest.raises(KeyboardInterrupt):
-        go(fresh(), tmp_path / "run", Objective(objective.lengths, objective.batch, loss))
+        go(fresh(), tmp_path / "run", dataclasses.replace(objective, loss=loss))
     assert json.loads((tmp_path / "run" / NUMBERS).read_text())["progress"]["step"] == 7
     same(resumed(tmp_path / "run"), whole)
 
@@ -202,6 +204,76 @@ def test_no_run_to_resume(tmp_path: Path) -> None:
         read_identity(tmp_path / "run")
 
 
+# -- in the middle of a sequence -------------------------------------------------------------------------------
+
+BPTT = dataclasses.replace(SPEC, epochs=2, bptt=3)
+
+
+def sequences() -> Objective:
+    """Texts of 1 to 12 tokens, each input changed by chance each time it is used."""
+    random = np.random.default_rng(0)
+    inputs = [random.integers(0, 30, int(random.integers(1, 13))) for _ in range(37)]
+
+    def other(item: int, random: np.random.Generator) -> np.ndarray:
+        return np.where(random.random(len(inputs[item])) < 0.2, 0, inputs[item])
+
+    return aligned(inputs, [array[::-1].copy() for array in inputs], cross_entropy, vary=other)
+
+
+def fresh_aligned() -> Run:
+    torch.manual_seed(4)
+    embedding, encoder = EmbeddingSpec(features=6, dropout=0.2), EncoderSpec(cell="lstm", hidden=8, dropout=0.3)
+    return start(tokens_to_each(30, embedding, encoder, StepHeadSpec(dropout=0.3, tied=True), 30), BPTT)
+
+
+def go_aligned(run: Run, folder: Path, **options: Any) -> dict[str, Any]:
+    def save(run: Run) -> None:
+        save_run(run, folder, IDENTITY, {})
+
+    fit(run, sequences(), score(run), BPTT, seed=4, save=save, **options)
+    return everything(run, folder)
+
+
+def test_resumed_in_the_middle_of_a_sequence_equals_never_stopped(tmp_path: Path) -> None:
+    """At every step there is, so that every stretch of every batch is stopped after."""
+    wanted = go_aligned(fresh_aligned(), tmp_path / "whole")
+    lengths = sequences().lengths
+    stretches = [stretch for epoch in range(2) for stretch in plan(lengths, BPTT, 4, epoch)]
+    assert wanted["step"] == sum(steps_each(lengths, BPTT, 4)) == len(stretches)
+    assert sum(stretch.end is not None for stretch in stretches) > 8
+    for stop, stretch in enumerate(stretches, 1):
+
+        def report(progress: Progress, stop: int = stop) -> None:
+            if progress.step == stop:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            go_aligned(fresh_aligned(), tmp_path / "run", report=report)
+        carried = json.loads((tmp_path / "run" / NUMBERS).read_text())["carried"]
+        assert carried == ([] if stretch.end is None else ["0.c", "0.h"])
+        torch.manual_seed(77)
+        run = fresh_aligned()
+        load_run(run, tmp_path / "run")
+        same(go_aligned(run, tmp_path / "run"), wanted)
+
+
+def test_a_run_that_lost_the_state_it_carries_is_damaged(tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    def report(progress: Progress) -> None:
+        if len(run.carried) > 0:
+            raise KeyboardInterrupt
+
+    run = fresh_aligned()
+    with pytest.raises(KeyboardInterrupt):
+        go_aligned(run, tmp_path / "run", report=report)
+    kept = load_file(tmp_path / "run" / TENSORS)
+    kept.pop("carried.0.c")
+    save_file(kept, tmp_path / "run" / TENSORS)
+    with pytest.raises(CheckpointError, match="start again"):
+        load_run(fresh_aligned(), tmp_path / "run")
+
+
 def damage(folder: Path, how: str) -> None:
     tensors, numbers = folder / TENSORS, folder / NUMBERS
     values = json.loads(numbers.read_text())
@@ -225,7 +297,7 @@ def damage(folder: Path, how: str) -> None:
         case "other model":
             run = fresh("gru")
             save_run(run, folder, IDENTITY, {})
-        case "best gone" | "average gone" | "moments gone" | "generator gone":
+        case "best gone" | "average gone" | "moments gone":
             from safetensors.torch import load_file, save_file
 
             prefix = {"moments gone": "optimizer."}.get(how, how.partition(" ")[0])
@@ -238,7 +310,6 @@ def damage(folder: Path, how: str) -> None:
 DAMAGES = (
     "tensors gone", "tensors cut", "tensors empty", "numbers cut", "numbers not an object", "no progress",
     "other progress", "identity not an object", "other model", "best gone", "average gone", "moments gone",
-    "generator gone",
 )  # fmt: skip
 
 

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 import suite
+from suite import pipelines, testing
 from suite.checkpoint import Checkpoint
 from suite.errors import DataError, MissingExtra, SuiteError, UsageError
 from suite.loading import open_config
 from suite.plugins import registry
+from suite.task import Task
 from suite.training.train import export_checkpoint, run_folder, train
 
 
@@ -170,3 +172,68 @@ def test_the_manifest_is_json_to_everybody(tmp_path: Path, tiny_settings: list[s
     values = json.loads((made.path / "suite.json").read_text(), parse_constant=refuse)
     assert values["metrics"]["dev"]["pearson_r"] is None
     assert "| dev | pearson_r | - |" in (made.path / "README.md").read_text()
+
+
+# --- aligned tasks ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("bptt", "settings", "graph"), [(None, [], "encoder.onnx"), (4, ["head.tied=true"], "decoder.onnx")]
+)
+def test_an_aligned_task_end_to_end(
+    bptt: int | None, settings: list[str], graph: str, echo: Task, echo_file: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    made = train("echo", data=echo_file, out=tmp_path / "ck", settings=settings, epochs=20, bptt=bptt)
+    assert (made.manifest.mapping, made.manifest.config["training"]["bptt"]) == ("aligned", bptt or 0)
+    assert set(made.manifest.files) == {"README.md", "curves.png", graph, "model.safetensors"}
+    assert made.manifest.metrics["dev"]["accuracy"] > 0.9
+    texts = ["abcdabcd", "c", "dd", "abccba" * 4]
+    for runtime in ("onnx", "torch"):
+        say = suite.pipeline("echo", made.path, runtime=runtime)
+        answers = say(texts)
+        assert [len(answer.text) for answer in answers] == list(map(len, texts))
+        assert answers[0].text[1:] == "abcdabc"
+        assert [say(text).text for text in texts] == [answer.text for answer in answers]
+        whole = say.outputs([say.codecs["input"].encode(text) for text in texts])  # type: ignore[attr-defined]
+        with monkeypatch.context() as patch:
+            patch.setattr(pipelines, "STRETCH", 5)
+            cut = say.outputs([say.codecs["input"].encode(text) for text in texts])  # type: ignore[attr-defined]
+        for one, two in zip(whole, cut, strict=True):
+            assert one.shape == two.shape
+            np.testing.assert_allclose(one, two, atol=1e-5)
+    assert suite.evaluate("echo", echo_file, made.path)["accuracy"] > 0.9
+    again = export_checkpoint(made, tmp_path / "again")
+    assert weights(again) == weights(made)
+
+
+def test_an_aligned_task_keeps_the_laws(echo: Task, echo_file: Path, tmp_path: Path) -> None:
+    made = train("echo", data=echo_file, out=tmp_path / "ck")
+    (note,) = testing.check_task(echo, checkpoint=made.path, inputs=["abcdabcd", "c", "dd"])
+    assert note == "law 7 does not apply: echo: aligned tasks do not stream in this version; use predict"
+    testing.check_resume(echo, echo_file, tmp_path, settings=["training.ema=0.9"], bptt=4, epochs=1)
+
+
+def test_a_target_a_step(echo: Task, tmp_path: Path) -> None:
+    rows = [{"text": "abcd", "echo": "aabc"}, {"text": "abcd", "echo": "aab"}, {"text": "dc", "echo": "ad"}]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(DataError, match=r"a\.jsonl:2: 3 targets for 4 steps of input; give one a step$"):
+        train("echo", data=tmp_path / "a.jsonl", dev=tmp_path / "a.jsonl", out=tmp_path / "ck")
+    bad: list[DataError] = []
+    made = train(
+        "echo", data=tmp_path / "a.jsonl", dev=tmp_path / "a.jsonl", out=tmp_path / "ck", epochs=1, on_error=bad.append
+    )
+    assert made.manifest.data["items"] == [2, 2]
+    assert len(bad) == 2
+
+
+def test_where_bptt_has_no_place(
+    echo: Task, echo_file: Path, ratings_file: Path, tiny_settings: list[str], tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=r"^--bptt cuts the sequences of aligned tasks; sentiment is many-to-one: "):
+        call(tmp_path / "ck", ratings_file, tiny_settings, bptt=8)
+    with pytest.raises(UsageError, match=r"^--bptt carries state forwards, which encoder\.bidirectional cannot: "):
+        train("echo", data=echo_file, out=tmp_path / "ck", settings=["encoder.bidirectional=true"], bptt=8)
+    with pytest.raises(UsageError, match=r"^--set training\.bptt: bptt must be 0 or more, not -1$"):
+        train("echo", data=echo_file, out=tmp_path / "ck", settings=["training.bptt=-1"])
+    assert not run_folder(tmp_path / "ck").exists()

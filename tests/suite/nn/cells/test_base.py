@@ -1,10 +1,25 @@
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
-from suite.nn.cells.base import Cell, State, fold, freeze_column, glorot_blocks, last, orthogonal_blocks, within
+from suite.nn.cells.base import (
+    Cell,
+    State,
+    fold,
+    freeze_column,
+    full_precision,
+    glorot_blocks,
+    last,
+    orthogonal_blocks,
+    within,
+)
 
 
 class Counter(Cell):
@@ -103,3 +118,30 @@ def test_first_weights_are_filled_gate_by_gate() -> None:
     bound = (6 / 120) ** 0.5
     assert 0.99 * bound < float(wide.abs().max()) <= bound
     assert abs(float(wide.std()) - bound / 3**0.5) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("device", "autocast", "kept"), [("cpu", True, False), ("cuda", False, False), ("cuda", True, True)]
+)
+def test_full_precision_is_for_accelerators_under_autocast(
+    device: str, autocast: bool, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tried with a stand-in for a tensor, since few machines that run this have an accelerator."""
+    entered: list[tuple[str, bool]] = []
+
+    @contextlib.contextmanager
+    def context(kind: str, *, enabled: bool) -> Iterator[None]:
+        entered.append((kind, enabled))
+        yield
+        entered.pop()
+
+    def scan(self: Any, x: Any, state: Any, lengths: Any = None) -> Any:
+        return x, list(entered), lengths
+
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda kind: autocast)
+    monkeypatch.setattr(torch, "autocast", context)
+    x = SimpleNamespace(device=SimpleNamespace(type=device), float=lambda: "in full")
+    given, inside, lengths = full_precision(scan)(None, x, {}, "lengths")  # type: ignore[arg-type]
+    assert lengths == "lengths"
+    assert inside == ([(device, False)] if kept else [])
+    assert given == ("in full" if kept else x)

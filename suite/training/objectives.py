@@ -1,0 +1,142 @@
+"""What is minimised: how some items become a batch, and a batch becomes a loss. One objective a mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from suite.data.batching import bucketed, pad
+from suite.errors import DataError
+from suite.nn.cells.base import State, within
+from suite.training.specs import TrainingSpec
+
+Batch = dict[str, Tensor]
+#: The chance of an item by its number: a generator of its own, made when it is asked for.
+Chance = Callable[[int], np.random.Generator]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What one step reads: some items, by number, from time ``begin`` to ``end`` (None: to each one's own end)."""
+
+    items: Sequence[int]
+    begin: int = 0
+    end: int | None = None
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is minimised, over which items.
+
+    ``lengths`` of the N items decide which go together. ``count(stretch)`` is how many losses a stretch has,
+    ``batch(stretch, chance)`` collates it, and ``loss(model, batch, state)`` gives the sum of its losses and
+    the state it ends in; ``state`` is that of the stretch before, empty at the beginning.
+    """
+
+    lengths: Sequence[int]
+    count: Callable[[Stretch], int]
+    batch: Callable[[Stretch, Chance], Batch]
+    loss: Callable[[nn.Module, Batch, State], tuple[Tensor, State]]
+
+
+def plan(lengths: Sequence[int], spec: TrainingSpec, seed: int, epoch: int) -> list[Stretch]:
+    """The steps of an epoch, in order: each batch whole, or with ``bptt`` one stretch of it after the other."""
+    steps = []
+    for items in bucketed(lengths, spec.batch_size, seed, epoch):
+        longest = max(lengths[i] for i in items)
+        size = spec.bptt or longest
+        begins = range(0, longest, size) if longest else [0]
+        steps += [Stretch(items, begin, begin + size if begin + size < longest else None) for begin in begins]
+    return steps
+
+
+def steps_each(lengths: Sequence[int], spec: TrainingSpec, seed: int) -> list[int]:
+    """How many steps each epoch has."""
+    if not spec.bptt:
+        return [len(plan(lengths, spec, seed, 0))] * spec.epochs
+    # How often a batch is cut depends on its longest item, and so on its company, which changes with the epoch.
+    return [len(plan(lengths, spec, seed, epoch)) for epoch in range(spec.epochs)]
+
+
+def many_to_one(
+    inputs: Sequence[np.ndarray],
+    targets: np.ndarray,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    *,
+    weights: np.ndarray | None = None,
+    vary: Callable[[int, np.random.Generator], np.ndarray] | None = None,
+) -> Objective:
+    """The objective of a many-to-one model: one loss an item, of the item as a whole.
+
+    ``inputs`` are arrays ``[T, …]``, ``targets`` ``[N, …]``; ``weights [N]`` says what each item counts, and
+    ``vary(index, random)`` gives an input changed, anew each time it is used.
+    """
+    wanted = torch.from_numpy(targets)
+    shares = None if weights is None else torch.from_numpy(np.asarray(weights, np.float32))
+
+    def count(stretch: Stretch) -> int:
+        return len(stretch.items)
+
+    def batch(stretch: Stretch, chance: Chance) -> Batch:
+        items = list(stretch.items)
+        padded, lengths = pad([inputs[i] if vary is None else vary(i, chance(i)) for i in items])
+        made = {"inputs": torch.from_numpy(padded), "lengths": torch.from_numpy(lengths), "targets": wanted[items]}
+        return made if shares is None else {**made, "weights": shares[items]}
+
+    def summed(model: Any, batch: Batch, state: State) -> tuple[Tensor, State]:
+        outputs, following = _read(model, batch, state)
+        losses = loss(outputs, batch["targets"])
+        return (losses * batch["weights"] if "weights" in batch else losses).sum(), following
+
+    return Objective([len(array) for array in inputs], count, batch, summed)
+
+
+def aligned(
+    inputs: Sequence[np.ndarray],
+    targets: Sequence[np.ndarray],
+    loss: Callable[[Tensor, Tensor], Tensor],
+    *,
+    vary: Callable[[int, np.random.Generator], np.ndarray] | None = None,
+) -> Objective:
+    """The objective of an aligned model: one loss a step, and every step counts the same.
+
+    ``inputs`` are arrays ``[T, …]``, ``targets`` arrays of the same lengths ``[T, …]``. ``vary(index, random)``
+    gives an input changed, but not in its length, anew each time it is used.
+    """
+
+    def count(stretch: Stretch) -> int:
+        return sum(len(targets[i][stretch.begin : stretch.end]) for i in stretch.items)
+
+    def changed(i: int, chance: Chance) -> np.ndarray:
+        # Whole, before it is cut: the stretches of an item must fit together.
+        array = inputs[i] if vary is None else vary(i, chance(i))
+        if len(array) != len(targets[i]):
+            raise DataError(f"augment made {len(array)} steps of {len(targets[i])}; an aligned input keeps its length")
+        return array
+
+    def batch(stretch: Stretch, chance: Chance) -> Batch:
+        cut = slice(stretch.begin, stretch.end)
+        # One step at least: a process whose rows have all ended has gradients like the others, of zero.
+        padded, lengths = pad([changed(i, chance)[cut] for i in stretch.items], least=1)
+        wanted, _ = pad([targets[i][cut] for i in stretch.items], least=1)
+        arrays = {"inputs": padded, "lengths": lengths, "targets": wanted}
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+    def summed(model: Any, batch: Batch, state: State) -> tuple[Tensor, State]:
+        outputs, following = _read(model, batch, state)
+        losses = loss(outputs.flatten(0, 1), batch["targets"].flatten(0, 1))
+        inside = within(batch["lengths"], outputs.shape[1]).flatten()
+        return (losses * inside).sum(), following
+
+    return Objective([len(array) for array in inputs], count, batch, summed)
+
+
+def _read(model: Any, batch: Batch, state: State) -> tuple[Tensor, State]:
+    outputs, following = model(batch["inputs"], batch["lengths"], state or model.initial(len(batch["lengths"])))
+    # A loss is a sum of many small numbers, which autocast's half precision would lose.
+    return outputs.float(), following

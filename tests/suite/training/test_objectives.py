@@ -1,0 +1,209 @@
+"""From items to batches and losses: what is counted, how long sequences are cut, where chance comes from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from suite.data.batching import bucketed
+from suite.errors import DataError
+from suite.nn.build import series_to_each, series_to_one
+from suite.nn.specs import EncoderSpec, HeadSpec, StepHeadSpec
+from suite.training.losses import LOSSES, cross_entropy
+from suite.training.objectives import Stretch, aligned, many_to_one, plan, steps_each
+from suite.training.specs import TrainingSpec
+
+LENGTHS = [7, 1, 4, 9, 3, 3, 8, 2]
+
+
+def series(seed: int = 0) -> list[np.ndarray]:
+    random = np.random.default_rng(seed)
+    return [random.standard_normal((length, 2)).astype(np.float32) for length in LENGTHS]
+
+
+def labels(seed: int = 0) -> list[np.ndarray]:
+    return [np.random.default_rng(seed).integers(0, 3, length) for length in LENGTHS]
+
+
+def steps(**sizes: Any) -> Any:
+    torch.manual_seed(0)
+    return series_to_each(2, EncoderSpec(cell="gru", hidden=6, **sizes), StepHeadSpec(), 3).eval()
+
+
+# -- the plan of an epoch ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("epoch", [0, 3])
+def test_without_bptt_a_step_is_a_batch(epoch: int) -> None:
+    spec = TrainingSpec(batch_size=3, epochs=4)
+    batches = bucketed(LENGTHS, 3, 5, epoch)
+    assert plan(LENGTHS, spec, 5, epoch) == [Stretch(items, 0, None) for items in batches]
+    assert steps_each(LENGTHS, spec, 5) == [3] * 4
+
+
+@pytest.mark.parametrize("bptt", [1, 3, 4, 9, 50])
+def test_stretches_follow_each_other_and_cover_their_batch(bptt: int) -> None:
+    spec = TrainingSpec(batch_size=3, epochs=20, bptt=bptt)
+    counts = []
+    for epoch in range(20):
+        stretches = plan(LENGTHS, spec, 0, epoch)
+        counts.append(len(stretches))
+        at = 0
+        for items in bucketed(LENGTHS, 3, 0, epoch):
+            longest = max(LENGTHS[i] for i in items)
+            begins = list(range(0, longest, bptt))
+            mine = stretches[at : at + len(begins)]
+            assert [s.items for s in mine] == [items] * len(begins)
+            assert [s.begin for s in mine] == begins
+            assert [s.end for s in mine] == [*begins[1:], None]
+            at += len(begins)
+        assert at == len(stretches)
+    assert steps_each(LENGTHS, spec, 0) == counts
+
+
+def test_epochs_may_have_different_numbers_of_steps() -> None:
+    # Company changes where there are more items than a window of batches holds.
+    lengths = np.random.default_rng(0).integers(1, 30, 250).tolist()
+    assert len(set(steps_each(lengths, TrainingSpec(batch_size=2, epochs=9, bptt=2), 0))) > 1
+
+
+def test_items_without_steps_are_a_step_all_the_same() -> None:
+    assert plan([0, 0], TrainingSpec(batch_size=2, bptt=4), 0, 0)[0].end is None
+    assert plan([0, 0], TrainingSpec(batch_size=2), 0, 0)[0].begin == 0
+
+
+# -- many to one -------------------------------------------------------------------------------------------
+
+
+def test_batch_of_a_many_to_one_objective() -> None:
+    inputs = [np.ones((3, 2), np.float32), np.ones((1, 2), np.float32)]
+    objective = many_to_one(inputs, np.array([5, 7]), cross_entropy)
+    assert list(objective.lengths) == [3, 1]
+    stretch = Stretch([1, 0])
+    assert objective.count(stretch) == 2
+    batch = objective.batch(stretch, np.random.default_rng)
+    assert batch["lengths"].tolist() == [1, 3]
+    assert batch["targets"].tolist() == [7, 5]
+    assert batch["inputs"][0].tolist() == [[1, 1], [0, 0], [0, 0]]
+
+
+def test_loss_of_many_to_one_is_a_weighted_sum_over_rows() -> None:
+    torch.manual_seed(0)
+    model = series_to_one(2, EncoderSpec(hidden=4), HeadSpec(), 3).eval()
+    targets, weights = np.arange(8) % 3, np.linspace(0.5, 1.5, 8)
+    objective = many_to_one(series(), targets, cross_entropy, weights=weights)
+    plain = many_to_one(series(), targets, cross_entropy)
+
+    def loss(of: Any, *items: int) -> float:
+        total, _ = of.loss(model, of.batch(Stretch(items), np.random.default_rng), {})
+        return float(total.detach())
+
+    wanted = sum(loss(plain, i) * weights[i] for i in (2, 5, 1))
+    assert loss(objective, 2, 5, 1) == pytest.approx(wanted, rel=1e-5)
+
+
+# -- aligned -----------------------------------------------------------------------------------------------
+
+
+def test_every_step_counts_the_same_and_padding_nothing() -> None:
+    model, objective = steps(), aligned(series(), labels(), cross_entropy)
+    stretch = Stretch([3, 1, 2])
+    assert objective.count(stretch) == 9 + 1 + 4
+    total, _ = objective.loss(model, objective.batch(stretch, np.random.default_rng), {})
+    wanted = 0.0
+    for i in stretch.items:
+        x = torch.from_numpy(series()[i])[None]
+        outputs, _ = model(x, torch.tensor([len(x[0])]), model.initial(1))
+        wanted += float(cross_entropy(outputs[0].detach(), torch.from_numpy(labels()[i])).sum())
+    assert float(total.detach()) == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 9])
+def test_stretches_with_carried_state_lose_what_the_whole_loses(size: int) -> None:
+    model, objective = steps(layers=2), aligned(series(), labels(), cross_entropy)
+    items = [3, 1, 2, 0]
+    whole, _ = objective.loss(model, objective.batch(Stretch(items), np.random.default_rng), {})
+    total, count, state = 0.0, 0, {}
+    for begin in range(0, 9, size):
+        stretch = Stretch(items, begin, begin + size)
+        loss, state = objective.loss(model, objective.batch(stretch, np.random.default_rng), state)
+        total += float(loss.detach())
+        count += objective.count(stretch)
+    assert total == pytest.approx(float(whole.detach()), rel=1e-5)
+    assert count == objective.count(Stretch(items)) == 9 + 1 + 4 + 7
+
+
+def test_a_row_that_has_ended_drops_out() -> None:
+    objective = aligned(series(), labels(), cross_entropy)
+    stretch = Stretch([3, 1, 2], 3, 6)
+    assert objective.count(stretch) == 3 + 0 + 1
+    batch = objective.batch(stretch, np.random.default_rng)
+    assert batch["lengths"].tolist() == [3, 0, 1]
+    np.testing.assert_array_equal(batch["inputs"][0], series()[3][3:6])
+    np.testing.assert_array_equal(batch["targets"][0], labels()[3][3:6])
+
+
+def test_rows_that_have_all_ended_give_gradients_of_zero() -> None:
+    """As those of a process' share may have, while others have not: both give their sums to the other."""
+    model, objective = steps(), aligned(series(), labels(), cross_entropy)
+    total, _ = objective.loss(model, objective.batch(Stretch([1, 7], 4, 8), np.random.default_rng), {})
+    total.backward()
+    assert total.detach() == 0
+    assert all(p.grad is not None and not p.grad.any() for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_works_over_steps(name: str) -> None:
+    torch.manual_seed(0)
+    model = series_to_each(2, EncoderSpec(hidden=4), StepHeadSpec(), 2)
+    targets = [t % 2 if name == "cross_entropy" else t.astype(np.float32) for t in labels()]
+    objective = aligned(series(), targets, LOSSES[name])
+    total, _ = objective.loss(model, objective.batch(Stretch([0, 1, 6]), np.random.default_rng), {})
+    total.backward()
+    assert total.isfinite()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+# -- chance ------------------------------------------------------------------------------------------------
+
+
+def noisy(item: int, random: np.random.Generator) -> np.ndarray:
+    array = series()[item]
+    return array + random.standard_normal(array.shape).astype(array.dtype)
+
+
+def test_an_items_chance_is_its_own() -> None:
+    """Whoever it is collated with, and in whatever order, so that it does not matter which process does it."""
+    objective = many_to_one(series(), np.zeros(8, np.int64), cross_entropy, vary=noisy)
+    together = objective.batch(Stretch([4, 5, 7]), lambda item: np.random.default_rng([1, item]))["inputs"]
+    alone = objective.batch(Stretch([7]), lambda item: np.random.default_rng([1, item]))["inputs"]
+    assert torch.equal(alone[0], together[2, :2])
+    assert not torch.equal(together[0], together[1])
+
+
+def test_nobody_asks_for_chance_that_needs_none() -> None:
+    def refuse(item: int) -> np.random.Generator:
+        raise AssertionError("a generator costs more than a small batch")
+
+    many_to_one(series(), np.zeros(8, np.int64), cross_entropy).batch(Stretch([0, 1]), refuse)
+    aligned(series(), labels(), cross_entropy).batch(Stretch([0, 1]), refuse)
+
+
+def test_stretches_of_an_augmented_item_fit_together() -> None:
+    objective = aligned(series(), labels(), cross_entropy, vary=noisy)
+
+    def inputs(begin: int, end: int | None) -> Tensor:
+        return objective.batch(Stretch([3], begin, end), np.random.default_rng)["inputs"][0]
+
+    assert torch.equal(torch.cat([inputs(0, 4), inputs(4, 8), inputs(8, None)]), inputs(0, None))
+    assert not np.array_equal(inputs(0, None), series()[3])
+
+
+def test_what_is_changed_keeps_the_length_of_an_aligned_input() -> None:
+    objective = aligned(series(), labels(), cross_entropy, vary=lambda item, random: series()[item][1:])
+    with pytest.raises(DataError, match="augment made 6 steps of 7; an aligned input keeps its length"):
+        objective.batch(Stretch([0]), np.random.default_rng)
