@@ -82,6 +82,8 @@ def answers(
         bad.add(index)
         on_error(named)
 
+    if pipeline.task.judged_by == "outputs":
+        pipeline = pipeline.reading()
     inputs = (examples[i].input for i in order)
     results = list(pipeline(inputs, batch_size=batch_size, on_error=fail, **options))
     for i, result in zip((i for i in order if i not in bad), results, strict=True):

@@ -108,8 +108,8 @@ class Pipeline:
             except Exception as error:
                 failure = error
             if arrays:
-                rows = self._rows(arrays, batch_size)
-                results = [self._result(item, pieces, rows, options) for item, pieces in kept]
+                made = self._made([piece for _, pieces in kept for piece in pieces], arrays, batch_size, options)
+                results = [self._joined(item, len(pieces), made, options) for item, pieces in kept]
                 if timing:
                     share = (time.perf_counter() - started) / len(results)
                     results = [dataclasses.replace(result, seconds=share) for result in results]
@@ -127,12 +127,40 @@ class Pipeline:
         for start in range(0, len(arrays), batch_size):
             yield from self.outputs(arrays[start : start + batch_size])
 
-    def _result(
-        self, item: Any, pieces: Sequence[Any], rows: Iterator[np.ndarray], options: Mapping[str, Any]
-    ) -> Result:
-        """The result of an input from the next rows of outputs, one for each of its pieces."""
-        results = [self.task.decode(next(rows), self.codecs, piece, **options) for piece in pieces]
+    def _made(
+        self, pieces: list[Any], arrays: list[np.ndarray], batch_size: int, options: Mapping[str, Any]
+    ) -> Iterator[Result]:
+        """The result of each piece: read off its outputs, or written by a decoder."""
+        if self.task.answer is None:
+            for piece, row in zip(pieces, self._rows(arrays, batch_size), strict=True):
+                yield self.task.decode(row, self.codecs, piece, **options)
+            return
+        for start in range(0, len(arrays), batch_size):
+            some = slice(start, start + batch_size)
+            yield from self.task.answer(self, pieces[some], arrays[some], **options)
+
+    def _joined(self, item: Any, count: int, made: Iterator[Result], options: Mapping[str, Any]) -> Result:
+        """The result of an input from the next results, one for each of its pieces."""
+        results = list(itertools.islice(made, count))
         return results[0] if self.task.join is None else self.task.join(results, item, self.codecs, **options)
+
+    def reading(self) -> Pipeline:
+        """This pipeline with answers read off the model's outputs, where its task would write them."""
+        return Pipeline(
+            dataclasses.replace(self.task, answer=None), self.codecs, self.runtime, causal=self.causal, name=self.name
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        """A verb that only the task has: ``pipeline.generate(…)``."""
+        task = self.__dict__.get("task")
+        verb = next((verb for verb in task.verbs if verb.name == name), None) if task is not None else None
+        if verb is None:
+            raise AttributeError(f"a {task.name if task else ''} pipeline has no {name!r}")
+
+        def run(*inputs: Any, **options: Any) -> Any:
+            return verb.run(self, *inputs, **verb.checked(self.task.name, options))
+
+        return run
 
     def outputs_of(self, inputs: Sequence[Any], batch_size: int = 64) -> np.ndarray:
         """Raw outputs ``[N, K]`` of whole inputs; for what looks behind results, like calibration."""

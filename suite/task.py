@@ -87,17 +87,44 @@ class Option:
     help: str
     default: Any = None
     verbs: tuple[str, ...] = ("predict",)
+    choices: tuple[str, ...] = ()
 
     def checked(self, value: Any) -> Any:
         """``value`` as the option's type, or a UsageError."""
-        from suite.errors import UsageError
+        from suite.errors import UsageError, nearest
 
-        if value is None or isinstance(value, self.type):
+        if value is None or (isinstance(value, self.type) and not self.choices):
             return value
         try:
-            return self.type(value)
+            made = self.type(value)
         except (TypeError, ValueError):
             raise UsageError(f"{self.name}={value!r}: expected {self.type.__name__}") from None
+        if self.choices and made not in self.choices:
+            raise UsageError(f"{self.name}={value!r}: {nearest(str(made), self.choices)}")
+        return made
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verb:
+    """A verb only this task has: ``suite TASK NAME`` and ``pipeline.NAME(…)``; or its own way of ``stream``.
+
+    ``run(pipeline, *inputs, **options)`` gives results one by one, which are printed as they come, or a dict of
+    figures. ``options`` are keywords of both. ``inputs`` names what is typed after the verb (``"[FILE]..."``), ``""``
+    for nothing. ``plots`` adds ``--plot``, which draws the results as ``Task.plot`` does. ``render`` prints a result
+    otherwise than ``Task.render``; None for one with nothing to say.
+    """
+
+    name: str
+    help: str
+    run: Callable[..., Any]
+    options: Sequence[Option] = ()
+    inputs: str = ""
+    plots: bool = False
+    render: Callable[[Any], str | None] | None = None
+
+    def checked(self, task: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """``given`` or default options. Raises UsageError for one that is unknown or of another type."""
+        return _checked(f"{task} {self.name}", self.options, given, ())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +168,11 @@ class Task:
     decode
         ``decode(outputs [K], codecs, input, *, final=None, **options) -> Result``; ``final`` goes into the
         result as it is, ``options`` are the task's own options of ``predict``. An aligned task's are ``[T, K]``.
+    answer, judged_by
+        ``answer(pipeline, pieces, arrays, **options) -> [Result]``, where an answer is written by a decoder instead
+        of read off outputs. ``evaluate`` judges answers, or what ``decode`` makes of the ``"outputs"``.
+    verbs
+        Verbs that only this task has.
     render
         A result as lines for people; ``render_update(result, before)`` the same for one update of a stream, after
         the update ``before`` (None for the first); None where there is nothing new to say.
@@ -189,6 +221,9 @@ class Task:
     chunks: Callable[[IO[bytes]], Iterator[Any]]
     unit: Literal["step", "segment"] = "step"
     options: Sequence[Option] = ()
+    verbs: Sequence[Verb] = ()
+    answer: Callable[..., Sequence[Result]] | None = None
+    judged_by: Literal["answer", "outputs"] = "answer"
     check: Callable[[Example, Codecs], Example] | None = None
     initialise: Callable[..., None] | None = None
     read: Callable[..., Iterator[Example]] | None = None
@@ -246,13 +281,7 @@ class Task:
 
     def checked(self, verb: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """This task's options of a verb with ``given`` values or defaults. Raises UsageError for an unknown one."""
-        known = {option.name: option for option in self.option(verb)}
-        for name in given:
-            if name not in known:
-                from suite.errors import UsageError, nearest
-
-                raise UsageError(f"{self.name}: no option {name!r}; {nearest(name, [*known, *COMMON.get(verb, ())])}")
-        return {name: option.checked(given.get(name, option.default)) for name, option in known.items()}
+        return _checked(self.name, self.option(verb), given, COMMON.get(verb, ()))
 
     def check_columns(self, row: Row, names: Sequence[str] | None = None) -> None:
         """Raise DataError if ``row`` lacks one of the columns ``names``, by default those that data must have."""
@@ -266,3 +295,13 @@ class Task:
                     f"{nearest(column.name, map(str, row.values))} "
                     f"--columns {column.name}=YOURS renames one"
                 )
+
+
+def _checked(whose: str, options: Sequence[Option], given: Mapping[str, Any], common: Sequence[str]) -> dict[str, Any]:
+    known = {option.name: option for option in options}
+    for name in given:
+        if name not in known:
+            from suite.errors import UsageError, nearest
+
+            raise UsageError(f"{whose}: no option {name!r}; {nearest(name, [*known, *common])}")
+    return {name: option.checked(given.get(name, option.default)) for name, option in known.items()}

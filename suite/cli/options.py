@@ -67,6 +67,7 @@ def of_task(options: Sequence[Option]) -> Callable[[F], F]:
     def add(command: F) -> F:
         for option in reversed(options):
             kind: Any = click.Path(path_type=Path) if option.type is Path else option.type
+            kind = click.Choice(option.choices) if option.choices else kind
             flag = {"is_flag": True} if option.type is bool else {"type": kind}
             name = "--" + option.name.replace("_", "-")
             text = _sentence(option.help)

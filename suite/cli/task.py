@@ -12,7 +12,7 @@ import click
 from suite.cli import options
 from suite.cli.output import Skipping, as_line, count_lines, figures, progress
 from suite.errors import DataError, UsageError
-from suite.task import Result, Task
+from suite.task import Result, Task, Verb
 
 
 def task_group(task: Task) -> click.Group:
@@ -22,6 +22,8 @@ def task_group(task: Task) -> click.Group:
     group = click.Group(task.name, help=f"{task.summary}\n\n{task.about}".strip())
     for make in (_predict, _stream, _evaluate, train_command, _info, _export, _demo):
         group.add_command(make(task))
+    for verb in task.verbs:
+        group.add_command(_verb(task, verb))
     return group
 
 
@@ -182,6 +184,43 @@ def _stream(task: Task) -> click.Command:
         finish(session)
 
     return stream
+
+
+def _verb(task: Task, verb: Verb) -> click.Command:
+    """A verb that only this task has, made from its declaration."""
+
+    @click.command(verb.name, help=verb.help)
+    @options.checkpoint
+    @options.runtime
+    @options.as_json
+    @options.of_task(verb.options)
+    def run(
+        checkpoint: Path | None, runtime: Any, as_json: bool, plot: Path | None = None, inputs: tuple[str, ...] = (),
+        **own: Any,
+    ) -> None:  # fmt: skip
+        from suite.pipelines import Pipeline
+
+        pipeline = Pipeline.open(task.name, checkpoint, runtime=runtime)
+        made = verb.run(pipeline, *inputs, **verb.checked(task.name, own))
+        if isinstance(made, dict):
+            click.echo(as_line(made) if as_json else figures(made))
+            return
+        kept: list[Result] = []
+        for result in made:
+            line = as_line(result.to_dict()) if as_json else (verb.render or task.render)(result)
+            if line is not None:
+                click.echo(line)
+            if plot is not None and len(kept) < 1000:
+                kept.append(result)
+        if plot is not None and task.plot is not None:
+            task.plot(pipeline, [result.input for result in kept], kept, plot)
+            click.echo(f"drawn: {plot}", err=True)
+
+    if verb.plots:
+        run = options.plot(task.plot_help)(run)
+    if verb.inputs:
+        run = click.argument("inputs", nargs=-1, metavar=verb.inputs)(run)
+    return run
 
 
 def _evaluate(task: Task) -> click.Command:

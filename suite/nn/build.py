@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
-from suite.nn.frontends import Embedding, Features
+from suite.nn.frontends import Columns, Embedding, Features
 from suite.nn.mappings import Aligned, ManyToOne
 from suite.nn.specs import EmbeddingSpec, EncoderSpec, HeadSpec, StepHeadSpec
 from suite.plugins import registry
@@ -34,6 +36,16 @@ def tokens_to_each(
     cell = registry().cell(encoder.cell)
     example = torch.zeros(2, 2, dtype=torch.int64)
     return Aligned(Embedding(vocabulary, embedding), cell, encoder, head, outputs, example, graph)
+
+
+def columns_to_each(
+    sizes: Sequence[int], embedding: EmbeddingSpec, beside: Sequence[int], encoder: EncoderSpec, head: StepHeadSpec,
+    outputs: int, graph: str = "encoder",
+) -> Aligned:  # fmt: skip
+    """An aligned model over tokens and what is known beside them, ``[B, T, F]`` (see ``Columns``)."""
+    cell = registry().cell(encoder.cell)
+    example = torch.zeros(2, 2, len(sizes), dtype=torch.int64)
+    return Aligned(Columns(sizes, embedding, beside), cell, encoder, head, outputs, example, graph)
 
 
 def series_to_each(features: int, encoder: EncoderSpec, head: StepHeadSpec, outputs: int) -> Aligned:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
+from suite.errors import UsageError
 from suite.nn.specs import EmbeddingSpec
 
 
@@ -33,11 +36,31 @@ class Embedding(nn.Module):
         x: Tensor = self.table(inputs)
         if self.training and self.drop_word:
             x = x * (torch.rand(inputs.shape, device=x.device) >= self.drop_word)[:, :, None]
-        if self.training and self.dropout:
-            # One mask for all of a row's steps: the same features are missing throughout.
-            mask = x.new_empty(x.shape[0], 1, x.shape[2]).bernoulli_(1 - self.dropout)
-            x = x * mask / (1 - self.dropout)
-        return x
+        return _thinned(x, self.dropout) if self.training and self.dropout else x
+
+
+class Columns(nn.Module):
+    """Rows of whole numbers ``[B, T, F]`` to vectors ``[B, T, D]``: a table for each of the F columns, joined.
+
+    The first column is the token and has ``spec.features``; the others are what is known beside it, each with as
+    many features as ``beside`` says. In training whole features are dropped, the same ones at all of a row's steps.
+    """
+
+    def __init__(self, sizes: Sequence[int], spec: EmbeddingSpec, beside: Sequence[int]) -> None:
+        super().__init__()
+        if len(beside) != len(sizes) - 1:
+            raise UsageError(f"{len(sizes) - 1} columns stand beside the token, {len(beside)} widths are given")
+        widths = (spec.features, *beside)
+        self.features, self.dropout = sum(widths), spec.dropout
+        self.table = nn.Embedding(sizes[0], spec.features)
+        self.beside = nn.ModuleList([nn.Embedding(size, width) for size, width in zip(sizes[1:], beside, strict=True)])
+        for table in (self.table, *self.beside):
+            nn.init.normal_(table.weight, std=table.embedding_dim**-0.5)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        tables = (self.table, *self.beside)
+        x = torch.cat([table(inputs[..., i]) for i, table in enumerate(tables)], dim=-1)
+        return _thinned(x, self.dropout) if self.training and self.dropout else x
 
 
 class Features(nn.Module):
@@ -49,3 +72,9 @@ class Features(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         return inputs
+
+
+def _thinned(x: Tensor, dropout: float) -> Tensor:
+    """One mask for all of a row's steps: the same features are missing throughout."""
+    mask = x.new_empty(x.shape[0], 1, x.shape[2]).bernoulli_(1 - dropout)
+    return x * mask / (1 - dropout)

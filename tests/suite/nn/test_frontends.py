@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 import torch
 
-from suite.nn.frontends import Embedding, Features
-from suite.nn.specs import EmbeddingSpec
+from suite.errors import UsageError
+from suite.nn.build import columns_to_each
+from suite.nn.frontends import Columns, Embedding, Features
+from suite.nn.specs import EmbeddingSpec, EncoderSpec, StepHeadSpec
 
 
 def test_embedding_is_a_table() -> None:
@@ -50,3 +55,32 @@ def test_a_silent_token_stays_zero() -> None:
     assert module.table.weight.grad is not None
     assert not module.table.weight.grad[1].any()
     assert module.table.weight.grad[2].any()
+
+
+def test_columns_join_a_table_each() -> None:
+    torch.manual_seed(0)
+    module = Columns((9, 4, 3), EmbeddingSpec(features=5, dropout=0.5), (2, 1)).eval()
+    x = module(torch.tensor([[[8, 3, 2], [0, 3, 0]]]))
+    assert x.shape == (1, 2, module.features) == (1, 2, 8)
+    assert torch.equal(x[0, 0, :5], module.table.weight[8])
+    assert torch.equal(x[0, 0, 5:7], x[0, 1, 5:7])
+    assert torch.equal(x[0, 0, 7:], module.beside[1].weight[2])
+    dropped = module.train()(torch.zeros(200, 3, 3, dtype=torch.int64)) == 0
+    assert torch.equal(dropped[:, 0], dropped[:, 2])  # the same features at all of a row's steps
+    assert abs(float(dropped.float().mean()) - 0.5) < 0.05
+    with pytest.raises(UsageError, match="2 columns stand beside the token, 1 widths are given"):
+        Columns((9, 4, 3), EmbeddingSpec(), (2,))
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_a_decoder_over_columns_exports(tied: bool, tmp_path: Path) -> None:
+    from suite.nn.export import export
+    from suite.nn.weights import WEIGHTS, round_to_half, save_weights
+
+    torch.manual_seed(0)
+    encoder = EncoderSpec(hidden=7, layers=2, dropout=0)
+    head = StepHeadSpec(dropout=0, tied=tied)
+    model = columns_to_each((9, 4), EmbeddingSpec(features=5), (3,), encoder, head, 9, "decoder")
+    round_to_half(model.eval())
+    save_weights(model, tmp_path / WEIGHTS)
+    assert export(model, tmp_path, WEIGHTS) == ["decoder.onnx"]
