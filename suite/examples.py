@@ -88,15 +88,25 @@ def stratum(target: object) -> str:
 
 
 def identity(paths: Iterable[str | Path]) -> dict[str, str]:
-    """Which files these are: name → SHA-256 of the contents. A second file of a name is numbered."""
+    """Which files and folders these are: name → SHA-256 of the contents. A second one of a name is numbered."""
     found: dict[str, str] = {}
     for path in map(Path, paths):
+        name, number = path.name, 2
+        while name in found:
+            name, number = f"{path.name} ({number})", number + 1
         try:
-            with path.open("rb") as file:
-                name, number = path.name, 2
-                while name in found:
-                    name, number = f"{path.name} ({number})", number + 1
-                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+            found[name] = _digest(path)
         except OSError as error:
             raise DataError(f"{one_line(error)}; check the path") from error
     return found
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file; of a folder, that of the names and digests of the files in it."""
+    if not path.is_dir():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    whole = hashlib.sha256()
+    for inner in sorted(p for p in path.rglob("*") if p.is_file()):
+        whole.update(f"{inner.relative_to(path).as_posix()}\0{_digest(inner)}\n".encode())
+    return whole.hexdigest()

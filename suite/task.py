@@ -174,8 +174,8 @@ class Task:
     verbs
         Verbs that only this task has.
     render
-        A result as lines for people; ``render_update(result, before)`` the same for one update of a stream, after
-        the update ``before`` (None for the first); None where there is nothing new to say.
+        A result as lines for people; ``render_update(result, before)`` the same for one update of a stream;
+        ``before`` is the last one shown, or None, and None is given back where there is nothing new to say.
     check
         ``check(example, codecs) -> example``, its target as results of a model with these codecs say it. Raises
         DataError for one they never say, so that a label spelt otherwise is not counted as the model's mistake.

@@ -18,7 +18,7 @@ from suite.codecs.series import SeriesCodec, SeriesSpec, samples
 from suite.codecs.target import Labels
 from suite.data.augment import AugmentSpec, augment
 from suite.data.series import Recording, as_array, open_recording, read_labelled, read_recordings
-from suite.errors import DataError, nearest, one_line
+from suite.errors import DataError, UsageError, nearest, one_line
 from suite.hooks import hookimpl
 from suite.metrics import accuracy, macro_f1, per_class
 from suite.nn.specs import EncoderSpec, HeadSpec
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 #: A recording longer than the longest of training by this factor holds more than one movement.
 LONGER = 1.5
 #: It is read in windows of half a movement, judged as movements that may go on, two over every moment: on joined
-#: recordings of BasicMotions .93 of all samples get the right label so, .77 by windows of a whole movement.
+#: recordings of BasicMotions .91 of all samples get the right label so, .77 by windows of a whole movement.
 OVERLAP = 2
 #: Shares of a recording, in percent, after which ``evaluate`` asks for its label.
 SHARES = (25, 50, 75)
@@ -96,16 +96,21 @@ def read(
     width = 0
     for series in read_labelled(path, on_error, columns=columns, format=format):
         width = width or series.array.shape[1]
-        if series.array.shape[1] != width:
-            error = DataError(f"{series.where}: {series.array.shape[1]} channels where the first recording has {width}")
-            if on_error is None:
-                raise error
-            on_error(error)
+        if series.array.size and series.array.shape[1] == width:
+            yield Example(input=series, target=series.label, key=series.key, where=series.where)
             continue
-        yield Example(input=series, target=series.label, key=series.key, where=series.where)
+        what = "the recording is empty; give at least one sample"
+        if series.array.size:
+            what = f"{series.array.shape[1]} channels where the first recording has {width}; give all the same channels"
+        error = DataError(f"{series.where}: {what}")
+        if on_error is None:
+            raise error
+        on_error(error)
 
 
 def expand(argument: str, on_error: Any = None) -> Iterator[tuple[str, Any]]:
+    if not argument:
+        raise DataError("an empty name where a file or folder is needed; is a variable not set?")
     for recording in read_recordings(argument, on_error):
         yield recording.where or argument, recording
 
@@ -123,19 +128,32 @@ def fit(
 
 
 def _names(path: Path | None, labels: Sequence[str]) -> dict[str, str]:
-    """Display names out of a JSON file ``{label: name}``."""
+    """Display names out of a JSON file ``{label: name}``. Raises DataError unless every label is shown differently."""
     if path is None:
         return {}
     try:
-        names = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: {one_line(error)}; give a JSON file of names by label") from error
-    if not isinstance(names, dict) or not all(isinstance(name, str) and name for name in names.values()):
-        raise DataError(f'{path}: not names by label; write {{"1": "circle", "2": "square"}}')
+        pairs = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=list)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or one_line(error)}; give a JSON file of names by label") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not JSON ({error}); write {_NAMES}") from error
+    names = dict(pairs) if isinstance(pairs, list) and all(isinstance(pair, tuple) for pair in pairs) else None
+    if names is None or not all(isinstance(name, str) and name for name in names.values()):
+        raise DataError(f"{path}: not names by label; write {_NAMES}")
+    if len(names) < len(pairs):
+        twice = next(label for label, _ in pairs if sum(label == other for other, _ in pairs) > 1)
+        raise DataError(f"{path}: the label {twice!r} is named twice; leave one out")
+    known = sorted(set(labels))
     for label in names:
-        if label not in labels:
-            raise DataError(f"{path}: no recording has the label {label!r}; {nearest(label, sorted(set(labels)))}")
+        if label not in known:
+            raise DataError(f"{path}: no recording has the label {label!r}; {nearest(label, known)}")
+    shown = Counter(names.get(label, label) for label in known)
+    if alike := [name for name, count in shown.items() if count > 1]:
+        raise DataError(f"{path}: two labels would be shown as {alike[0]!r}; give them different names")
     return names
+
+
+_NAMES = '{"1": "circle", "2": "square"}'
 
 
 def notes(examples: Sequence[Example], codecs: Codecs) -> list[str]:
@@ -152,7 +170,8 @@ def notes(examples: Sequence[Example], codecs: Codecs) -> list[str]:
     counts = Counter(e.target for e in examples)
     single = sorted(str(label) for label, count in counts.items() if count == 1)
     if single:
-        lines.append(f"one recording only of {', '.join(single[:8])}: the figures leave these out; record more")
+        shown = ", ".join(single[:8]) + (", …" if len(single) > 8 else "")
+        lines.append(f"one recording only of {shown}: the figures leave these out; record more")
     few, many = min(counts.values()), max(counts.values())
     if many > 3 * few:
         lines.append(f"labels have {few:,} to {many:,} recordings: rare ones count for more (training.balance)")
@@ -193,7 +212,9 @@ def vary(recording: Recording, config: GestureConfig, random: np.random.Generato
     return dataclasses.replace(recording, array=recording.array if np.isnan(array).all() else array)
 
 
-def adapt(codecs: Codecs, *, rate: float | None = None, **options: Any) -> Codecs:
+def adapt(codecs: Codecs, *, rate: float | None = None, sure: float | None = None, **options: Any) -> Codecs:
+    if sure is not None and not 0 <= sure <= 1:
+        raise UsageError(f"sure {sure:g}: give a probability, from 0 to 1")
     if rate is None:
         return codecs
     codec = codecs["input"]
@@ -326,7 +347,9 @@ def _first(recording: Recording, share: int) -> Recording:
     count = max(1, -(-len(recording.array) * share // 100))
     array = recording.array[:count]
     if np.isnan(array).all():
-        array = np.where(np.isnan(array), np.nanmean(recording.array, axis=0), array)
+        there = ~np.isnan(recording.array).all(axis=0)
+        array = array.copy()
+        array[:, there] = np.nanmean(recording.array[:, there], axis=0)
     return dataclasses.replace(recording, array=array)
 
 
@@ -341,11 +364,16 @@ def render(result: Any) -> str:
 def render_update(result: Any, before: Any) -> str | None:
     if result.final:
         return f"{'─' * 14}  {_verdict(result)}\n"
-    if before is not None and (before.label, before.sure) == (result.label, result.sure):
+    likely = result.probabilities[result.label] >= 0.5  # than all others together
+    was_sure = before is not None and before.sure
+    if before is not None and before.label == result.label:
+        news = not likely if was_sure else bool(result.sure)
+    else:
+        news = likely or was_sure
+    if not news:
         return None
-    if not result.sure and (before is None or not before.sure) and result.probabilities[result.label] < 0.5:
-        return None  # no label is likelier than all others together: nothing to say yet
-    return f"sample {result.input + 1:<7,}  {_verdict(result)}{'  no longer in doubt' if result.sure else ''}"
+    doubt = "  no longer in doubt" if result.sure else "  in doubt again" if was_sure else ""
+    return f"sample {result.input + 1:<7,}  {_verdict(result)}{doubt}"
 
 
 def _verdict(result: GestureResult) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +27,21 @@ def over_time(pipeline: Pipeline, recordings: Sequence[Recording], results: Sequ
         array = recording.array[:STEPS]
         seconds = np.arange(len(array)) / (rate or 1)
         left = Chart(f"{Path(str(result.input)).name}", x=unit)
-        for i, name in enumerate(codec.channels[:6]):
-            left.line(seconds, array[:, i], name if len(codec.channels) > 1 else "", markers=False)
+        names = recording.channels or codec.channels
+        for i, name in enumerate(names[:6]):
+            left.line(seconds, array[:, i], name if len(names) > 1 else "", markers=False)
         panels.append(left)
 
-        updates: list[Any] = [*(session := Session(pipeline)).feed(Recording(array=array, rate=rate)), *session.flush()]
+        updates: list[Any] = [
+            *(session := Session(pipeline)).feed(replace(recording, array=array, rate=rate)),
+            *session.flush(),
+        ]
         after = (np.arange(len(updates)) + 1) / (codec.rate or 1)
         peaks = {name: max(u.probabilities[name] for u in updates) for name in updates[0].probabilities}
         title = f"{result.label} {result.probabilities[result.label]:.2f}"
         first = next((i for i, u in enumerate(updates) if u.sure), None)
         if first is not None:
-            title += f"; {updates[first].label} no longer in doubt after {after[first]:.3g} {unit}"
+            title += f"; {updates[first].label} no longer in doubt at {after[first]:.3g} {unit}"
         right = Chart(title, x=unit, y="probability so far", y_range=(0, 1))
         for name in sorted(peaks, key=peaks.__getitem__, reverse=True)[:LABELS]:
             right.line(after, [u.probabilities[name] for u in updates], name, markers=False)

@@ -76,7 +76,7 @@ def show(task: Task, *, as_json: bool = False, plot: Path | None = None) -> None
     before: Result | None = None
     for result in [*session.feed(first), *session.flush(), session.finish()]:
         line = as_line(result.to_dict()) if as_json else task.render_update(result, before)
-        before = result
         if line is not None:
             click.echo(line)
+            before = result
     say("")

@@ -32,8 +32,14 @@ def _predict(task: Task) -> click.Command:
 
     @click.command("predict", help=_predict_help(task))
     @click.argument("inputs", nargs=-1)
-    @click.option("--input", "input_file", metavar="FILE", help=f"Read inputs from a file, or - for standard input "
-                  f"(a column {column.name}, or one item a line).")  # fmt: skip
+    @click.option(
+        "--input",
+        "input_file",
+        metavar="FILE",
+        help="A file, or one with the names of files."
+        if task.expand
+        else f"Read inputs from a file, or - for standard input (a column {column.name}, or one item a line).",
+    )
     @options.file_format
     @options.columns
     @options.checkpoint
@@ -56,6 +62,8 @@ def _predict(task: Task) -> click.Command:
             )
         if plot is not None and task.plot is None:
             raise UsageError(f"--plot: {task.name} draws nothing here")
+        if task.expand is not None and (columns or file_format):
+            raise UsageError(f"--columns, --format: {task.name} reads each input by its own ending; leave them out")
         from suite.pipelines import Pipeline
 
         pipeline = Pipeline.open(task.name, checkpoint, runtime=runtime)
@@ -98,6 +106,11 @@ def _predict(task: Task) -> click.Command:
 
 def _predict_help(task: Task) -> str:
     column = task.columns[0]
+    if task.expand is not None:
+        return (
+            f"Answer each input, in order.\n\nINPUTS are files ({column.help}); --input FILE names one more, a .txt "
+            "with the names of several, or - for names on standard input."
+        )
     return (
         f"Answer each input ({column.help}), in order.\n\nINPUTS are arguments; or give --input FILE, or pipe them in, "
         "one a line. Files may be .txt, .csv, .tsv, .jsonl, .json or .parquet."
@@ -162,9 +175,9 @@ def _stream(task: Task) -> click.Command:
         def show(result: Result) -> None:
             nonlocal before
             line = as_line(result.to_dict()) if as_json else task.render_update(result, before)
-            before = result
             if line is not None:
                 click.echo(line)
+                before = result
 
         def finish(session: Session) -> None:
             nonlocal before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ def train_command(task: Task) -> click.Command:
 
     @click.command("train", help=_help(task))
     @click.option("--data", multiple=True, metavar="FILE", help=f"Labelled files; may be repeated{where}.")
-    @click.option("--dev", multiple=True, metavar="FILE", help="Files to choose by; default: a tenth of the data.")
+    @click.option("--dev", multiple=True, metavar="FILE", help=f"Files to choose by; default: {_held_out(task)}.")
     @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to; default ./TASK-checkpoint.")
     @click.option("--cell", metavar="NAME", help="The recurrent cell (see suite cells).")
     @click.option(
@@ -34,7 +35,7 @@ def train_command(task: Task) -> click.Command:
     @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Where chance starts.")
     @click.option("--resume", is_flag=True, help="Go on with an interrupted run into the same --out.")
     @click.option("--init-from", type=click.Path(path_type=Path), metavar="DIR|shipped",
-                  help="Start from another model's weights and words.")  # fmt: skip
+                  help="Start from another model's weights and codecs.")  # fmt: skip
     @options.file_format
     @options.columns
     @options.skip_errors
@@ -78,10 +79,16 @@ def _speaks() -> bool:
 
 def _help(task: Task) -> str:
     columns = "; ".join(f"{c.name} ({c.help})" for c in task.columns)
+    files = "Data: " if task.read is not None else "Data files are .csv, .tsv, .jsonl, .json or .parquet with: "
     return (
-        f"Train a model on your own data.\n\nData files are .csv, .tsv, .jsonl, .json or .parquet with: {columns}. "
-        "The best epoch on dev is exported to ONNX, verified, and written with its curves and a model card."
+        f"Train a model on your own data.\n\n{files}{columns}. What was learnt is exported to ONNX, verified, and "
+        "written with its curves and a model card."
     )
+
+
+def _held_out(task: Task) -> str:
+    share = task.config().training.hold_out
+    return f"{share:.0%} of the data, by rule" if share else "none, all of the data is learnt from"
 
 
 class Display:
@@ -102,7 +109,7 @@ class Display:
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
             self._bar = Progress(
-                TextColumn("epoch {task.fields[epoch]}"), BarColumn(bar_width=None), TaskProgressColumn(),
+                TextColumn("{task.fields[stage]}"), BarColumn(bar_width=None), TaskProgressColumn(),
                 TextColumn("{task.fields[figures]}"), TimeRemainingColumn(), console=Console(stderr=True), expand=True,
             )  # fmt: skip
             self._bar.start()
@@ -123,14 +130,15 @@ class Display:
         self._open()
         if self._bar is not None:
             if self._task is None:
-                self._task = self._bar.add_task("", total=progress.steps, epoch="1", figures="")
-            shown = f"loss {progress.loss:.4f} · grad {progress.grad_norm:.2f}"
+                self._task = self._bar.add_task("", total=progress.steps, stage="", figures="")
+            shown = "" if math.isnan(progress.loss) else f"loss {progress.loss:.4f} · grad {progress.grad_norm:.2f}"
             if progress.items_per_second:
                 shown += f" · {progress.items_per_second:,.0f}/s"
             if progress.dev is not None:
                 shown = f"dev {progress.dev:.4f} (best {progress.best:.4f}) · {shown}"
             epoch = progress.epoch + (progress.step < progress.steps)  # the one under way
-            self._bar.update(self._task, completed=progress.step, epoch=str(epoch), figures=shown)
+            stage = "reading" if math.isnan(progress.loss) else f"epoch {epoch}"
+            self._bar.update(self._task, completed=progress.step, stage=stage, figures=shown)
         if len(progress.history) > self._epochs:
             self._epochs = len(progress.history)
             last = progress.history[-1]

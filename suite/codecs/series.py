@@ -92,7 +92,8 @@ class SeriesCodec:
         width = given[0].array.shape[1]
         channels = names if len(names) == width else tuple(str(i + 1) for i in range(width))
         if rate is not None:
-            given = [r if r.rate is not None else replace(r, rate=_checked_rate(rate)) for r in given]
+            rate = _checked_rate(rate)
+            given = [r if r.rate is not None else replace(r, rate=rate) for r in given]
         rates = [r.rate for r in given if r.rate is not None]
         rate = float(np.median(rates)) if rates else None
         if rate is not None and spec.max_rate:
@@ -136,8 +137,8 @@ class SeriesCodec:
         rate = _checked_rate(rate)
         if self.rate is None:
             raise UsageError(
-                "--rate: the model does not know the rate it was trained at, so that it cannot resample; leave it out, "
-                "or train on recordings with a rate"
+                f"rate {rate:g}: the model does not know the rate it was trained at, so that it cannot resample; "
+                "leave it out, or train on recordings with a rate"
             )
         return replace(self, given=rate)
 
@@ -187,7 +188,8 @@ class SeriesCodec:
             carried.last = np.asarray(self.mean, dtype=np.float32)
         missing = np.isnan(array)
         filled = _forward(array, missing, carried.last)
-        parts = [(filled - np.asarray(self.mean, np.float32)) / np.asarray(self.scales[0], np.float32)]
+        with np.errstate(over="ignore"):  # what a tiny spread blows up is clipped
+            parts = [(filled - np.asarray(self.mean, np.float32)) / np.asarray(self.scales[0], np.float32)]
         # Before the second sample nothing has moved, and before the third nothing has gathered speed.
         orders = carried.orders
         current = filled
@@ -200,7 +202,8 @@ class SeriesCodec:
                 orders[order] = current[-1].copy()
             else:
                 orders.append(current[-1].copy())
-            parts.append(moved / np.asarray(self.scales[order + 1], np.float32))
+            with np.errstate(over="ignore"):
+                parts.append(moved / np.asarray(self.scales[order + 1], np.float32))
             current = moved
         features = np.clip(np.concatenate(parts, axis=1), -self.spec.clip, self.spec.clip)
         marks = missing[:, list(self.masked)].astype(np.float32)
@@ -311,18 +314,23 @@ class SeriesFeeder:
 
     def feed(self, piece: Any) -> list[tuple[Any, np.ndarray]]:
         width = len(self._codec.channels)
+        names: tuple[str, ...] = ()
+        where = ""
         if isinstance(piece, Recording):
             if self._carried.last is None and self._resampler is None:
                 self._resampler = self._resampling(piece.rate or self._codec.given)
-            piece = piece.array
+            piece, names, where = piece.array, piece.channels, piece.where
         if isinstance(piece, str | bytes | Path):
             raise DataError(f"expected samples, got {type(piece).__name__}; feed numbers [n, {width}]")
         if isinstance(piece, np.ndarray | list | tuple) and width > 1 and len(piece) and _is_flat(piece):
             piece = piece[None] if isinstance(piece, np.ndarray) else [piece]
-        rows = as_array(piece, "the samples")
+        rows = as_array(piece, where or "the samples")
         if not rows.size:
             return []
-        rows = self._codec._ordered(rows)
+        try:
+            rows = self._codec._ordered(rows, names)
+        except DataError as error:
+            raise DataError(f"{where}: {error}" if where else str(error)) from None
         return self._steps(rows if self._resampler is None else self._resampler.feed(rows))
 
     def flush(self) -> list[tuple[Any, np.ndarray]]:
@@ -336,23 +344,31 @@ class SeriesFeeder:
         return [(first + i, features[i : i + 1]) for i in range(len(features))]
 
 
-def samples(stdin: IO[bytes]) -> Iterator[Array | None]:
-    """Samples of standard input as they arrive, ``[n, C]``; ``None`` where a blank line ends a recording.
+def samples(stdin: IO[bytes]) -> Iterator[Recording | None]:
+    """Samples of standard input as they arrive, in pieces; ``None`` where a blank line ends a recording.
 
-    A line is a sample, its values separated by commas, tabs or spaces; a first line of names is passed over,
-    and so is a column called ``time``. Raises DataError, naming the line, for what is not numbers, after what
+    A line is a sample, its values separated by commas, tabs or spaces; a first line may name the channels, and a
+    column called ``time`` is passed over. Raises DataError, naming the line, for what is not numbers, after what
     came before it.
     """
     # A pipe may give little and keep the rest for later: read what is there, never wait for a full block.
     read = getattr(stdin, "read1", stdin.read)
     rest, number, time = b"", 0, None
     fresh, width = True, 0
+    names: tuple[str, ...] = ()
+
+    def piece() -> Recording:
+        with np.errstate(over="ignore"):
+            array = np.asarray(rows, dtype=np.float32)
+        return Recording(array=array, channels=names, where=begun)
+
     while True:
         block = read(65536)
         *lines, rest = (rest + block).split(b"\n") if block else ([rest, b""] if rest else [b""])
         rows: list[list[float]] = []
         failure: DataError | None = None
-        ended: list[Array | None] = []
+        begun = f"standard input, line {number + 1}"
+        ended: list[Recording | None] = []
         for line in lines:
             number += 1
             where = f"standard input, line {number}"
@@ -360,15 +376,17 @@ def samples(stdin: IO[bytes]) -> Iterator[Array | None]:
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip("\r")
                 if not text.strip():
                     if rows:
-                        ended.append(np.asarray(rows, dtype=np.float32))
+                        ended.append(piece())
                         rows = []
                     if not fresh:
                         ended.append(None)
-                    fresh, width = True, 0
+                    fresh, width, begun = True, 0, f"standard input, line {number + 1}"
                     continue
                 fields = _split(text, where)
                 if fresh and is_header(fields):
                     time = next((i for i, name in enumerate(fields) if name.lower() == "time"), None)
+                    names = tuple(name for i, name in enumerate(fields) if i != time)
+                    begun = f"standard input, line {number + 1}"
                     continue
                 if time is not None:
                     fields = fields[:time] + fields[time + 1 :]
@@ -384,8 +402,7 @@ def samples(stdin: IO[bytes]) -> Iterator[Array | None]:
                 break
         yield from ended
         if rows:
-            with np.errstate(over="ignore"):
-                yield np.asarray(rows, dtype=np.float32)
+            yield piece()
         if failure is not None:
             raise failure
         if not block:

@@ -32,7 +32,7 @@ class Labels:
     temperature: float = 1.0
     shown: tuple[str, ...] = ()
     early: bool = False
-    sure: float = 0.9
+    sure: float = 0.99
     loss = "cross_entropy"
 
     def __post_init__(self) -> None:

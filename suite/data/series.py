@@ -49,8 +49,8 @@ _SEPARATED = {
     ",": "commas; name it .csv",
     " ": "spaces; save it with commas",
 }
-#: No value of a recording is larger.
-LARGEST = float(np.finfo(np.float32).max)
+#: A larger value is a slip, or a mark of something missing; differences of smaller ones stay finite.
+LARGEST = 1e30
 # Lines that are parsed together: numpy's parser is twenty times as fast as a loop over fields.
 BLOCK = 4096
 # The largest array that is read from a compressed file: a small file must not unpack to more than a machine has.
@@ -183,8 +183,8 @@ def _file(
 def as_array(raw: Any, where: str = "the recording") -> Array:
     """Numbers as float32 ``[T, C]``; one axis is one channel, None is missing. ``where`` begins messages.
 
-    Raises DataError for text, for rows of unequal length, for another number of axes, for infinite values and
-    for numbers beyond float32.
+    Raises DataError for text, for rows of unequal length, for another number of axes, and for values that
+    are infinite or beyond ±1e30.
     """
     if isinstance(raw, np.ndarray) and raw.dtype == np.float32:
         array = raw
@@ -207,10 +207,11 @@ def as_array(raw: Any, where: str = "the recording") -> Array:
         raise DataError(f"{where}: no channels in it; give [T, C], time first")
     with np.errstate(over="ignore", invalid="ignore"):
         found: Array = array.astype(np.float32, copy=False)
-    infinite = np.isinf(found)
-    if infinite.any():
-        step, channel = (int(index[0]) for index in np.nonzero(infinite))
-        raise DataError(f"{where}: sample {step + 1} of channel {channel + 1} is infinite; leave it empty if missing")
+    beyond = np.abs(found) > LARGEST
+    if beyond.any():
+        step, channel = (int(index[0]) for index in np.nonzero(beyond))
+        what = "infinite" if np.isinf(found[step, channel]) else f"{found[step, channel]:g}, too large"
+        raise DataError(f"{where}: sample {step + 1} of channel {channel + 1} is {what}; leave it empty if missing")
     return found
 
 
@@ -232,7 +233,7 @@ def parse_number(text: str, where: str, column: str = "") -> float:
     if abs(value) > LARGEST or "_" in text:
         what = "is not a number" if not _is_number(text) else "is infinite" if math.isinf(value) else "is too large"
         advice = "write decimals with a point" if _is_number(text.replace(",", ".")) and "," in text else "fix it there"
-        if what == "is infinite":
+        if what != "is not a number":
             advice = "leave it empty if it is missing"
         at = f" in column {column}" if column else ""
         raise DataError(f"{where}: {text[:40]!r}{at} {what}; {advice}")
@@ -336,12 +337,15 @@ def _table(
 
 def _check_separator(text: str, separator: str, where: str) -> None:
     """Raise DataError for a first line whose columns are separated by something else."""
-    for other, what in _SEPARATED.items():
-        # Spreadsheets of many languages write 1,5;2,5; and a name may hold spaces, numbers do not.
-        decimals = [part.strip(' "').replace(",", ".") for part in text.split(other if other != " " else None)]
-        numbers = len(decimals) > 1 and all(map(_is_number, decimals))
-        if other != separator and other in text and (numbers if separator in text or other == " " else True):
-            raise DataError(f"{where}: the columns are separated by {what}")
+    wrong = None
+    if separator not in text:
+        # A name may hold spaces, numbers do not.
+        there = [other for other in _SEPARATED if other in text.strip()]
+        wrong = next((other for other in there if other != " " or all(map(_is_number, text.split()))), None)
+    elif all(map(_is_number, text.replace('"', "").replace(",", ".").split(";"))) and ";" in text:
+        wrong = ";"  # spreadsheets of many languages write 1,5;2,5
+    if wrong is not None:
+        raise DataError(f"{where}: the columns are separated by {_SEPARATED[wrong]}")
 
 
 def _raise(faults: list[DataError]) -> None:
@@ -605,7 +609,8 @@ def _ts_series(text: str, where: str, header: _Header, first: Array | None) -> R
     channels = [_channel(part.split(","), where, f"{i + 1}") for i, part in enumerate(parts)]
     lengths = [len(channel) for channel in channels]
     if min(lengths) != max(lengths):
-        raise DataError(f"{where}: channels of {min(lengths)} and of {max(lengths)} samples in one series; write ? where a value is missing")
+        what = f"channels of {min(lengths)} and of {max(lengths)} samples in one series"
+        raise DataError(f"{where}: {what}; write ? where a value is missing")
     array = np.stack(channels, axis=1)
     if problem := header.problem(array, first):
         raise DataError(f"{where}: {problem}; correct the header or the line")
@@ -631,7 +636,7 @@ def _numpy(path: Path) -> Recording:
                 found = ", ".join(arrays.files) or "none"
                 raise DataError(f"{path}: no array 'x' [T, C] in it (found: {found}); save it as x")
             array = as_array(arrays["x"], str(path))
-            rate = arrays["rate"].tolist() if "rate" in arrays.files else None
+            rate = arrays["rate"].astype(float).tolist() if "rate" in arrays.files else None
             names = arrays["channels"].tolist() if "channels" in arrays.files else []
     except (ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile) as error:
         what = "objects (a pickle), which are not read" if "pickle" in str(error).lower() else one_line(error)

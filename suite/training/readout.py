@@ -33,10 +33,10 @@ MOST = 40_000
 FLOOR = 0.1
 STRENGTHS = np.logspace(-2, 4, 13)
 SHARPNESS = np.geomspace(0.5, 8, 30)
-#: An early answer is out of doubt where answers as sure as it were right this often.
+#: An early answer is out of doubt where the first answer as sure as it was right this often.
 RIGHT = 0.95
-#: As many early answers it takes to say so.
-ENOUGH = 20
+#: As many items it takes to say so.
+ENOUGH = 10
 BATCH = 64
 
 
@@ -105,7 +105,9 @@ def learn(
         for number in range(copies + cuts):
             for index in range(count):
                 array = inputs[index] if vary is None else vary(index, random)
-                yield array if number < copies else array[: max(1, math.ceil(len(array) * random.random()))]
+                # Each cut ends later than the one before; most end early, where a stream has least to go by.
+                share = ((number - copies + random.random()) / cuts) ** 2 if number >= copies else 1.0
+                yield array[: max(1, math.ceil(len(array) * share))]
 
     total = count * (1 + copies + cuts)
     vectors = pooled(model, made(), total, report)
@@ -125,7 +127,7 @@ def learn(
         soon = solve(vectors[whole:], targets[rest], rest, shares, classes, which)
         found.append(soon)
         outputs = np.concatenate([outputs, np.zeros_like(outputs)], axis=1)
-        sure = out_of_doubt(soon.outputs, targets[rest[which]])
+        sure = out_of_doubt(soon.outputs.reshape(cuts, -1, classes), targets[judged])
     with torch.no_grad():
         head.weight.copy_(torch.from_numpy(np.concatenate([s.weight for s in found])))
         head.bias.copy_(torch.from_numpy(np.concatenate([s.bias for s in found])))
@@ -271,11 +273,21 @@ def _log_softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def out_of_doubt(outputs: np.ndarray, truth: np.ndarray) -> float | None:
-    """The least probability from which answers ``[M, K]`` are right often enough; None where it cannot be said."""
-    probabilities = np.exp(_log_softmax(outputs.astype(np.float64)))
-    order = np.argsort(-probabilities.max(axis=1), kind="stable")
-    right = np.cumsum(outputs.argmax(axis=1)[order] == truth[order]) / np.arange(1, len(order) + 1)
-    good = np.flatnonzero((right >= RIGHT) & (np.arange(len(order)) + 1 >= ENOUGH))
-    if not len(good):
+    """The least probability such that the first answer that reaches it is right often enough.
+
+    ``outputs [cuts, N, K]`` are the answers about N items as they go on, ``truth [N]`` their labels. None where too
+    few items ever get there.
+    """
+    if not outputs.size:
         return None
-    return round(float(np.clip(probabilities.max(axis=1)[order][good[-1]], 0.5, 0.99)), 3)
+    probabilities = np.exp(_log_softmax(outputs.astype(np.float64).reshape(-1, outputs.shape[2]))).max(axis=1)
+    peaks, right = probabilities.reshape(outputs.shape[:2]), outputs.argmax(axis=2) == truth
+    for level in np.arange(0.5, 1.0, 0.005):
+        reached = peaks >= level
+        there = reached.any(axis=0)
+        if there.sum() < ENOUGH:
+            return None
+        first = reached.argmax(axis=0)[there]
+        if right[first, np.flatnonzero(there)].mean() >= RIGHT:
+            return round(float(level), 3)
+    return None

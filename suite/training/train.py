@@ -9,6 +9,7 @@ them go as far as ``fit``, and the main one goes on alone.
 from __future__ import annotations
 
 import dataclasses
+import math
 import platform
 import tempfile
 from collections import Counter
@@ -203,7 +204,8 @@ def train(
         say(f"best epoch {progress.best_epoch} of {progress.epoch}")
         draw = partial(_draw_curves, progress.history, found.score(figures)[0])
     metric, value = found.score(figures)
-    say(f"{part.replace('_', ' ')} {metric} {value:.4f}")
+    shown = f"{value:.4f}" if value > -math.inf else "cannot be said: there is nothing to judge by"
+    say(f"{part.replace('_', ' ')} {metric} {shown}")
     manifest = Manifest(
         task=task, mapping=found.mapping, config=configs.to_dict(config), cells=(config.encoder.cell,),
         streams=model.causal, parameters=parameters, seed=seed, versions=_versions(),

@@ -272,7 +272,7 @@ def test_samples_of_standard_input(text: str, size: int) -> None:
         if piece is None:
             found.append([])
         else:
-            found[-1] += piece.tolist()
+            found[-1] += piece.array.tolist()
     found = [item for item in found if item]
     assert len(found) == 2
     assert found[0][0] == [1, 2]
@@ -283,7 +283,7 @@ def test_samples_of_standard_input(text: str, size: int) -> None:
 
 def test_samples_come_as_soon_as_their_line_is_there() -> None:
     source = samples(Trickle(b"1,2\n3,4\n", 4))  # type: ignore[arg-type]
-    assert next(source).tolist() == [[1, 2]]  # type: ignore[union-attr]
+    assert next(source).array.tolist() == [[1, 2]]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -299,5 +299,5 @@ def test_samples_come_as_soon_as_their_line_is_there() -> None:
 def test_bad_samples_are_named_after_what_came_before(text: bytes, said: str) -> None:
     came = []
     with pytest.raises(DataError) as error:
-        came += [piece.tolist() for piece in samples(io.BytesIO(text)) if piece is not None]
+        came += [piece.array.tolist() for piece in samples(io.BytesIO(text)) if piece is not None]
     assert said in str(error.value)

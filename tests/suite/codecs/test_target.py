@@ -175,7 +175,7 @@ def test_the_other_kind() -> None:
 def test_files_are_readable() -> None:
     values: dict[str, Any] = json.loads(Labels(("schön", "b")).files()[FILE])
     assert values == {
-        "kind": "labels", "names": ["schön", "b"], "temperature": 1.0, "shown": [], "early": False, "sure": 0.9,
+        "kind": "labels", "names": ["schön", "b"], "temperature": 1.0, "shown": [], "early": False, "sure": 0.99,
     }  # fmt: skip
     assert "schön" in Labels(("schön", "b")).files()[FILE].decode()
 

@@ -79,19 +79,23 @@ def test_nothing_judged_takes_the_middle() -> None:
     assert np.isfinite(found.weight).all()
 
 
-def test_out_of_doubt() -> None:
-    truth = np.zeros(100, np.int64)
-    margins = np.linspace(5, 0, 100)
-    wrong = np.arange(100) >= 60  # the surest 60 are right
-    outputs = np.stack([np.where(wrong, 0, margins), np.where(wrong, margins, 0)], axis=1)
-    sure = out_of_doubt(outputs, truth)
+def answers(levels: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Logits ``[cuts, N, 2]`` whose larger probability is ``levels``; label 0 is said where that is right."""
+    margins = np.log(levels / (1 - levels))
+    return np.stack([np.where(right, margins, 0), np.where(right, 0, margins)], axis=2)
+
+
+def test_out_of_doubt_is_a_matter_of_the_first_answer_that_is_sure() -> None:
+    truth = np.zeros(40, np.int64)
+    early = np.linspace(0.6, 0.8, 40)
+    levels = np.stack([early, np.full(40, 0.95)])
+    right = np.stack([np.zeros(40, bool), np.ones(40, bool)])  # too early is wrong
+    sure = out_of_doubt(answers(levels, right), truth)
     assert sure is not None
-    probabilities = 1 / (1 + np.exp(-margins))
-    share = np.mean(~wrong[probabilities >= sure])
-    assert 0.95 <= share < 0.97
-    assert out_of_doubt(-outputs, 1 - truth * 0) == out_of_doubt(-outputs, np.ones(100, np.int64))
-    assert out_of_doubt(outputs[:10], truth[:10]) is None  # too few to say
-    assert out_of_doubt(outputs, truth + 1) is None  # never right
+    assert 0.78 < sure <= 0.81  # as soon as no more than 2 of 40 are there too early
+    assert out_of_doubt(answers(levels, ~right), truth) == 0.5
+    assert out_of_doubt(answers(levels[:, :5], right[:, :5]), truth[:5]) is None  # too few to say
+    assert out_of_doubt(answers(levels, np.zeros((2, 40), bool)), truth) is None  # never right
 
 
 # --- a model ------------------------------------------------------------------------------------------------
