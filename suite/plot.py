@@ -435,8 +435,11 @@ def figure(panels: Sequence[Panel], path: Path, *, columns: int = 1, width: int 
 # --- pictures that several tasks have ------------------------------------------------------------------------------
 
 
-def curves(history: Sequence[Mapping[str, Any]], metric: str, path: Path) -> None:
-    """Draw training loss, dev metric (the best epoch marked) and gradient norm by epoch."""
+def curves(history: Sequence[Mapping[str, Any]], metric: str, path: Path, *, lower: bool = False) -> None:
+    """Draw training loss, dev metric (the best epoch marked) and gradient norm by epoch.
+
+    Of a metric that is better ``lower`` the history has the negative.
+    """
     epochs = [entry["epoch"] for entry in history]
     titles = {"loss": "training loss", "dev": f"dev {metric}", "grad_norm": "gradient norm"}
     charts = {key: Chart(title, x="epoch") for key, title in titles.items()}
@@ -444,7 +447,8 @@ def curves(history: Sequence[Mapping[str, Any]], metric: str, path: Path) -> Non
     if np.isfinite(dev).any():
         charts["dev"].vertical(epochs[int(np.nanargmax(dev))])
     for key, chart in charts.items():
-        chart.line(epochs, [entry[key] for entry in history])
+        sign = -1 if lower and key == "dev" else 1
+        chart.line(epochs, [sign * entry[key] for entry in history])
     figure(list(charts.values()), path, columns=3, height=240)
 
 

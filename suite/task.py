@@ -111,7 +111,8 @@ class Verb:
     ``run(pipeline, *inputs, **options)`` gives results one by one, which are printed as they come, or a dict of
     figures. ``options`` are keywords of both. ``inputs`` names what is typed after the verb (``"[FILE]..."``), ``""``
     for nothing. ``plots`` adds ``--plot``, which draws the results as ``Task.plot`` does. ``render`` prints a result
-    otherwise than ``Task.render``; None for one with nothing to say.
+    otherwise than ``Task.render``; None for one with nothing to say. ``end`` follows each printed result. One that
+    needs no ``model`` is given None for the pipeline.
     """
 
     name: str
@@ -121,6 +122,8 @@ class Verb:
     inputs: str = ""
     plots: bool = False
     render: Callable[[Any], str | None] | None = None
+    end: str = "\n"
+    model: bool = True
 
     def checked(self, task: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """``given`` or default options. Raises UsageError for one that is unknown or of another type."""
@@ -180,8 +183,8 @@ class Task:
         ``check(example, codecs) -> example``, its target as results of a model with these codecs say it. Raises
         DataError for one they never say, so that a label spelt otherwise is not counted as the model's mistake.
     metrics, best
-        ``metrics(results, examples) -> {name: value}``, and the metrics, higher better, the first of which
-        that is there picks the best epoch on dev.
+        ``metrics(results, examples) -> {name: value}``, and the metrics the first of which that is there picks the
+        best epoch on dev: the highest, or with ``-`` before the name the lowest.
     measure
         ``measure(pipeline, examples, **options)``: further figures for ``evaluate``, for which results alone do
         not do.
@@ -271,9 +274,17 @@ class Task:
         return sorted(p for p in folder.iterdir() if p.is_file()) if folder and folder.is_dir() else []
 
     def score(self, figures: Mapping[str, Any]) -> tuple[str, float]:
-        """Name and value of the metric that picks the best epoch: the first that is a number, or else −∞."""
-        there = [(name, float(figures[name])) for name in self.best if name in figures]
+        """Name and score of the metric that picks the best epoch: the first that is a number, or else −∞.
+
+        A higher score is better: it is the metric's value, or what is below zero of one that is better lower.
+        """
+        names = [(name.removeprefix("-"), -1.0 if name.startswith("-") else 1.0) for name in self.best]
+        there = [(name, sign * float(figures[name])) for name, sign in names if name in figures]
         return next((pair for pair in there if pair[1] == pair[1]), (there[0][0], float("-inf")))
+
+    def lower(self, metric: str) -> bool:
+        """Whether a metric is better the lower it is."""
+        return f"-{metric}" in self.best
 
     def option(self, verb: str) -> list[Option]:
         """The options this task adds to a verb."""

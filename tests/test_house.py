@@ -137,7 +137,7 @@ def test_nothing_above_the_torch_line_imports_torch(path: Path) -> None:
 @pytest.mark.parametrize("path", CORE, ids=name)
 def test_what_draws_is_imported_when_something_is_drawn(path: Path) -> None:
     found = {module.partition(".")[0] for module in imports(tree(path))}
-    assert not found & {"matplotlib", "rich"}
+    assert not found & {"matplotlib", "tqdm"}
     if not draws(path):
         assert "PIL" not in found
         assert not {"suite.plot", "suite.canvas"} & {".".join(m.split(".")[:2]) for m in imports(tree(path))}
@@ -150,7 +150,7 @@ def test_help_loads_no_task_and_nothing_heavy() -> None:
         "numpy",
         "onnxruntime",
         "tokenizers",
-        "rich",
+        "tqdm",
         "PIL",
         "matplotlib",
         "importlib.metadata",

@@ -73,6 +73,13 @@ def test_every_verb_of_use_works(suite: Callable[..., str], tmp_path: Path) -> N
     assert (tmp_path / "evaluation.png").stat().st_size > 1000
     assert "parameters" in suite("sentiment", "info")
     assert "person 1" in suite("gesture", "predict", str(GESTURES / "pickups.ts"), "--plot", "gestures.png")
+    assert "key D, meter 6/8" in suite(
+        "music", "generate", "--key", "D", "--meter", "6/8", "--bars", "8", "--plot", "roll.png", "--out", "tunes"
+    )
+    assert "chorale" in suite("music", "generate", "--style", "chorale", "--bars", "2").lower()
+    assert "bits_per_char" in suite("music", "evaluate")
+    assert "bars_filled" in suite("music", "report", "tunes")
+    assert (tmp_path / "roll.png").stat().st_size > 1000
     assert "person" in suite("gesture", "stream", "--checkpoint", "wiimote", stdin="1\n1.1\n1.5\n")
     assert "accuracy_at" in suite("gesture", "evaluate", "--plot", "confusion.png")
     assert (tmp_path / "gestures.png").stat().st_size > 1000

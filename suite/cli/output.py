@@ -103,20 +103,9 @@ def progress(items: Iterable[T], count: Callable[[], int | None], what: str) -> 
     if not sys.stderr.isatty() or sys.stdout.isatty():
         yield from items
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from tqdm import tqdm
 
-    speed = TextColumn("{task.fields[speed]}")
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn(what), BarColumn(), MofNCompleteColumn(), speed, TimeRemainingColumn(), console=console,
-        transient=True,
-    ) as bar:  # fmt: skip
-        task = bar.add_task(what, total=count(), speed="")
-        for item in items:
-            yield item
-            rate = bar.tasks[0].speed
-            bar.update(task, advance=1, speed=f"{rate:,.0f}/s" if rate else "")
+    yield from tqdm(items, what, count(), leave=False, file=sys.stderr, unit=" items", dynamic_ncols=True)
 
 
 def count_lines(path: Path) -> int | None:

@@ -203,17 +203,15 @@ def _verb(task: Task, verb: Verb) -> click.Command:
     """A verb that only this task has, made from its declaration."""
 
     @click.command(verb.name, help=verb.help)
-    @options.checkpoint
-    @options.runtime
     @options.as_json
     @options.of_task(verb.options)
     def run(
-        checkpoint: Path | None, runtime: Any, as_json: bool, plot: Path | None = None, inputs: tuple[str, ...] = (),
-        **own: Any,
+        as_json: bool, checkpoint: Path | None = None, runtime: Any = None, plot: Path | None = None,
+        inputs: tuple[str, ...] = (), **own: Any,
     ) -> None:  # fmt: skip
         from suite.pipelines import Pipeline
 
-        pipeline = Pipeline.open(task.name, checkpoint, runtime=runtime)
+        pipeline = Pipeline.open(task.name, checkpoint, runtime=runtime) if verb.model else None
         made = verb.run(pipeline, *inputs, **verb.checked(task.name, own))
         if isinstance(made, dict):
             click.echo(as_line(made) if as_json else figures(made))
@@ -222,13 +220,16 @@ def _verb(task: Task, verb: Verb) -> click.Command:
         for result in made:
             line = as_line(result.to_dict()) if as_json else (verb.render or task.render)(result)
             if line is not None:
-                click.echo(line)
+                click.echo(line, nl=as_json)
+                click.echo("" if as_json else verb.end, nl=False)
             if plot is not None and len(kept) < 1000:
                 kept.append(result)
-        if plot is not None and task.plot is not None:
+        if plot is not None and task.plot is not None and pipeline is not None:
             task.plot(pipeline, [result.input for result in kept], kept, plot)
             click.echo(f"drawn: {plot}", err=True)
 
+    if verb.model:
+        run = options.checkpoint(options.runtime(run))
     if verb.plots:
         run = options.plot(task.plot_help)(run)
     if verb.inputs:

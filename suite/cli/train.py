@@ -50,7 +50,8 @@ def train_command(task: Task) -> click.Command:
         place = out or Path(f"{task.name}-checkpoint")
         skip = Skipping(skip_errors)
 
-        with Display("steps" if task.mapping == "aligned" else "items") as display:
+        sign = -1.0 if task.best[0].startswith("-") else 1.0
+        with Display("steps" if task.mapping == "aligned" else "items", sign) as display:
             try:
                 made = run(
                     task.name, data=data or None, dev=dev or None, out=place, cell=cell, settings=settings,
@@ -94,55 +95,49 @@ def _held_out(task: Task) -> str:
 class Display:
     """A bar on a terminal, a line an epoch elsewhere; both on standard error, from the first word on."""
 
-    def __init__(self, unit: str = "items") -> None:
-        self._unit = unit
+    def __init__(self, unit: str = "items", sign: float = 1.0) -> None:
+        self._unit, self._sign = unit, sign  # of a metric that is better lower, progress has the negative
         self._bar: Any = None
-        self._task: Any = None
         self._epochs = 0
 
     def __enter__(self) -> Display:
         return self
 
-    def _open(self) -> None:
-        if self._bar is None and sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-            self._bar = Progress(
-                TextColumn("{task.fields[stage]}"), BarColumn(bar_width=None), TaskProgressColumn(),
-                TextColumn("{task.fields[figures]}"), TimeRemainingColumn(), console=Console(stderr=True), expand=True,
-            )  # fmt: skip
-            self._bar.start()
-
     def __exit__(self, *error: object) -> None:
         if self._bar is not None:
-            self._bar.stop()
+            self._bar.close()
 
     def say(self, line: str) -> None:
-        self._open()
         if self._bar is not None:
-            self._bar.console.print(line, markup=False, highlight=False)
+            self._bar.write(line, file=sys.stderr)
         else:
             click.echo(line, err=True)
 
     def report(self, progress: Progress) -> None:
         """Called after each step, and with the dev metric after each epoch."""
-        self._open()
-        if self._bar is not None:
-            if self._task is None:
-                self._task = self._bar.add_task("", total=progress.steps, stage="", figures="")
-            shown = "" if math.isnan(progress.loss) else f"loss {progress.loss:.4f} · grad {progress.grad_norm:.2f}"
-            if progress.items_per_second:
-                shown += f" · {progress.items_per_second:,.0f}/s"
-            if progress.dev is not None:
-                shown = f"dev {progress.dev:.4f} (best {progress.best:.4f}) · {shown}"
-            epoch = progress.epoch + (progress.step < progress.steps)  # the one under way
-            stage = "reading" if math.isnan(progress.loss) else f"epoch {epoch}"
-            self._bar.update(self._task, completed=progress.step, stage=stage, figures=shown)
+        if sys.stderr.isatty():
+            self._show(progress)
         if len(progress.history) > self._epochs:
             self._epochs = len(progress.history)
             last = progress.history[-1]
             self.say(
-                f"epoch {last['epoch']}: loss {last['loss']:.4f}, dev {last['dev']:.4f}, "
+                f"epoch {last['epoch']}: loss {last['loss']:.4f}, dev {self._sign * last['dev']:.4f}, "
                 f"gradient norm {last['grad_norm']:.2f}, {progress.items_per_second:,.0f} {self._unit}/s"
             )
+
+    def _show(self, progress: Progress) -> None:
+        if self._bar is None:
+            from tqdm import tqdm
+
+            form = "{desc} {percentage:3.0f}% |{bar}| {postfix} · {remaining} left"
+            self._bar = tqdm(total=progress.steps, file=sys.stderr, bar_format=form, dynamic_ncols=True, leave=False)
+        shown = [] if math.isnan(progress.loss) else [f"loss {progress.loss:.4f}", f"grad {progress.grad_norm:.2f}"]
+        if progress.items_per_second:
+            shown.append(f"{progress.items_per_second:,.0f} {self._unit}/s")
+        if progress.dev is not None:
+            best = math.nan if progress.best is None else progress.best
+            shown.insert(0, f"dev {self._sign * progress.dev:.4f} (best {self._sign * best:.4f})")
+        epoch = progress.epoch + (progress.step < progress.steps)  # the one under way
+        self._bar.set_description_str("reading" if math.isnan(progress.loss) else f"epoch {epoch}", refresh=False)
+        self._bar.postfix = " · ".join(shown)
+        self._bar.update(progress.step - self._bar.n)

@@ -12,6 +12,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, Literal, Self
 
@@ -182,38 +183,42 @@ class SeriesCodec:
             return array[:, [list(names).index(name) for name in self.channels]]
         return array
 
+    @cached_property
+    def _figures(self) -> tuple[Array, list[Array], npt.NDArray[np.int64]]:
+        """Mean, spreads by order, and the channels that are marked, as arrays: a stream needs them at every sample."""
+        scales = [np.asarray(row, np.float32) for row in self.scales]
+        return np.asarray(self.mean, np.float32), scales, np.flatnonzero(self.masked)
+
     def _features(self, array: Array, carried: _Carried) -> Array:
         """Samples to features ``[T, D]``; ``carried`` is what the samples before left, and is brought up to date."""
+        mean, scales, masked = self._figures
         if carried.last is None:
-            carried.last = np.asarray(self.mean, dtype=np.float32)
+            carried.last = mean
         missing = np.isnan(array)
-        filled = _forward(array, missing, carried.last)
-        with np.errstate(over="ignore"):  # what a tiny spread blows up is clipped
-            parts = [(filled - np.asarray(self.mean, np.float32)) / np.asarray(self.scales[0], np.float32)]
+        current = filled = _forward(array, missing, carried.last)
+        count, width = array.shape
+        found: Array = np.empty((count, self.size), dtype=np.float32)
         # Before the second sample nothing has moved, and before the third nothing has gathered speed.
-        orders = carried.orders
-        current = filled
-        for order in range(self.spec.derivatives):
-            before = orders[order] if order < len(orders) else None
-            if before is None:
-                before = current[:1] if order == 0 else np.zeros_like(current[:1])
-            moved = np.diff(current, axis=0, prepend=before.reshape(1, -1))
-            if order < len(orders):
-                orders[order] = current[-1].copy()
-            else:
-                orders.append(current[-1].copy())
-            with np.errstate(over="ignore"):
-                parts.append(moved / np.asarray(self.scales[order + 1], np.float32))
-            current = moved
-        features = np.clip(np.concatenate(parts, axis=1), -self.spec.clip, self.spec.clip)
-        marks = missing[:, list(self.masked)].astype(np.float32)
-        clock = []
+        orders, end = carried.orders, width
+        with np.errstate(over="ignore"):  # what a tiny spread blows up is clipped
+            np.divide(filled - mean, scales[0], out=found[:, :width])
+            for order in range(self.spec.derivatives):
+                known = order < len(orders)
+                moved = np.empty_like(current)
+                moved[0] = current[0] - (orders[order] if known else current[0] if order == 0 else 0)
+                moved[1:] = current[1:] - current[:-1]
+                orders[order : order + 1] = [current[-1].copy()]
+                np.divide(moved, scales[order + 1], out=found[:, end : end + width])
+                current, end = moved, end + width
+        values = found[:, :end]
+        np.minimum(np.maximum(values, -self.spec.clip, out=values), self.spec.clip, out=values)
+        if len(masked):
+            found[:, end : end + len(masked)] = missing[:, masked]
         if self.spec.clock:
-            steps = np.arange(carried.count + 1, carried.count + len(array) + 1, dtype=np.float64)[:, None]
-            clock = [(4 * steps / (steps + self.length) - 2).astype(np.float32)]
+            steps = np.arange(carried.count + 1, carried.count + count + 1, dtype=np.float64)
+            found[:, -1] = 4 * steps / (steps + self.length) - 2
         carried.last = filled[-1].copy()
-        carried.count += len(array)
-        found: Array = np.concatenate([features, marks, *clock], axis=1).astype(np.float32, copy=False)
+        carried.count += count
         return found
 
     # -- files -------------------------------------------------------------------------------------------

@@ -102,9 +102,12 @@ class Labels:
         """Softmax of the logits ``[K]``, or ``[2K]``, by label; ``final`` says whether the input is over."""
         count = len(self.names)
         logits = outputs[count:] if self.early and not final else outputs[:count]
-        logits = logits.astype(np.float64) / self.temperature
-        shifted = np.exp(logits - logits.max())
-        return dict(zip(self.labels, (shifted / shifted.sum()).tolist(), strict=True))
+        # Plain numbers: there are few of them, at every step of a stream.
+        values = [value / self.temperature for value in logits.tolist()]
+        top = max(values)
+        shares = [math.exp(value - top) for value in values]
+        total = sum(shares)
+        return {label: share / total for label, share in zip(self.labels, shares, strict=True)}
 
     def files(self) -> dict[str, bytes]:
         values = {"names": list(self.names), "temperature": self.temperature, "shown": list(self.shown)}

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from suite.data.batching import bucketed, pad
-from suite.errors import DataError
 from suite.nn.cells.base import State, within
 from suite.training.specs import TrainingSpec
 
@@ -101,29 +100,30 @@ def aligned(
     targets: Sequence[np.ndarray],
     loss: Callable[[Tensor, Tensor], Tensor],
     *,
-    vary: Callable[[int, np.random.Generator], np.ndarray] | None = None,
+    vary: Callable[[int, np.random.Generator], tuple[np.ndarray, np.ndarray]] | None = None,
 ) -> Objective:
     """The objective of an aligned model: one loss a step, and every step counts the same.
 
     ``inputs`` are arrays ``[T, …]``, ``targets`` arrays of the same lengths ``[T, …]``. ``vary(index, random)``
-    gives an input changed, but not in its length, anew each time it is used.
+    gives an input and its target changed, anew each time they are used; where their length is another, the item
+    is taken as it is.
     """
 
     def count(stretch: Stretch) -> int:
         return sum(len(targets[i][stretch.begin : stretch.end]) for i in stretch.items)
 
-    def changed(i: int, chance: Chance) -> np.ndarray:
+    def changed(i: int, chance: Chance) -> tuple[np.ndarray, np.ndarray]:
         # Whole, before it is cut: the stretches of an item must fit together.
-        array = inputs[i] if vary is None else vary(i, chance(i))
-        if len(array) != len(targets[i]):
-            raise DataError(f"augment made {len(array)} steps of {len(targets[i])}; an aligned input keeps its length")
-        return array
+        pair = (inputs[i], targets[i]) if vary is None else vary(i, chance(i))
+        same = len(pair[0]) == len(pair[1]) == len(targets[i])
+        return pair if same else (inputs[i], targets[i])
 
     def batch(stretch: Stretch, chance: Chance) -> Batch:
         cut = slice(stretch.begin, stretch.end)
+        pairs = [changed(i, chance) for i in stretch.items]
         # One step at least: a process whose rows have all ended has gradients like the others, of zero.
-        padded, lengths = pad([changed(i, chance)[cut] for i in stretch.items], least=1)
-        wanted, _ = pad([targets[i][cut] for i in stretch.items], least=1)
+        padded, lengths = pad([array[cut] for array, _ in pairs], least=1)
+        wanted, _ = pad([target[cut] for _, target in pairs], least=1)
         arrays = {"inputs": padded, "lengths": lengths, "targets": wanted}
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 

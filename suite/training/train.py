@@ -202,9 +202,11 @@ def train(
         codecs = calibrated(found, codecs, model, dev_part)
         figures = _dev_metrics(found, codecs, model, dev_part)
         say(f"best epoch {progress.best_epoch} of {progress.epoch}")
-        draw = partial(_draw_curves, progress.history, found.score(figures)[0])
+        metric = found.score(figures)[0]
+        draw = partial(_draw_curves, progress.history, metric, found.lower(metric))
     metric, value = found.score(figures)
-    shown = f"{value:.4f}" if value > -math.inf else "cannot be said: there is nothing to judge by"
+    value = -value if found.lower(metric) else value
+    shown = f"{value:.4f}" if math.isfinite(value) else "cannot be said: there is nothing to judge by"
     say(f"{part.replace('_', ' ')} {metric} {shown}")
     manifest = Manifest(
         task=task, mapping=found.mapping, config=configs.to_dict(config), cells=(config.encoder.cell,),
@@ -352,18 +354,24 @@ def balanced(targets: Sequence[Any], power: float) -> np.ndarray | None:
 
 def _varied(
     task: Task, config: Any, codecs: Codecs, examples: Sequence[Example], index: int, random: np.random.Generator
-) -> np.ndarray:
-    """An item's input, changed a little by its task and encoded."""
+) -> Any:
+    """An item's input, changed a little by its task and encoded; of an aligned task, with its target."""
     assert task.augment is not None
-    changed = task.augment(examples[index].input, config, random, codecs)
-    encoded: np.ndarray = codecs["input"].encode(changed)  # type: ignore[attr-defined]
-    return encoded
+    item = examples[index]
+    changed = task.augment(item.input, config, random, codecs)
+    encoded = codecs["input"].encode(changed)  # type: ignore[attr-defined]
+    if task.mapping != "aligned":
+        return encoded
+    # What is written is what is read: a language model's target changes with its input.
+    target = changed if item.target is item.input else item.target
+    (wanted,) = codecs["target"].encode([target])  # type: ignore[attr-defined]
+    return encoded, wanted
 
 
-def _draw_curves(history: Sequence[Mapping[str, Any]], metric: str, path: Path) -> None:
+def _draw_curves(history: Sequence[Mapping[str, Any]], metric: str, lower: bool, path: Path) -> None:
     from suite.plot import curves
 
-    curves(history, metric, path)
+    curves(history, metric, path, lower=lower)
 
 
 def _quiet(progress: Any) -> None:

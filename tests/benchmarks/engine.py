@@ -171,16 +171,16 @@ def many_sessions(task: str, pieces: list[str], count: int = 1000) -> dict[str, 
     return {"mb_each": grown / count, "largest_difference": worst}
 
 
-def in_process(function: str, *arguments: Any) -> dict[str, Any]:
-    """Run one of these functions in a fresh process, so that memory is only its own."""
+def in_process(function: str, *arguments: Any, module: str = "engine") -> dict[str, Any]:
+    """Run one of these functions (or another module's) in a fresh process, so that memory is only its own."""
     import json
 
     code = (
-        "import json, sys; sys.path.insert(0, sys.argv[1]); import engine; "
-        "print(json.dumps(getattr(engine, sys.argv[2])(*json.loads(sys.argv[3]))))"
+        "import importlib, json, sys; sys.path.insert(0, sys.argv[1]); module = importlib.import_module(sys.argv[4]); "
+        "print(json.dumps(getattr(module, sys.argv[2])(*json.loads(sys.argv[3]))))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(Path(__file__).parent), function, json.dumps(arguments)],
+        [sys.executable, "-c", code, str(Path(__file__).parent), function, json.dumps(arguments), module],
         check=True, capture_output=True, text=True, env={**os.environ, "PYTHONWARNINGS": "ignore"},
     )  # fmt: skip
     values: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

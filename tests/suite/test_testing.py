@@ -396,7 +396,8 @@ def test_testing_itself_loads_no_torch() -> None:
 
 
 def test_plugin_is_light() -> None:
-    testing.check_light("suite_sentiment", "sentiment")
+    for task in ("sentiment", "gesture", "music"):
+        testing.check_light(f"suite_{task}", task)
 
 
 @pytest.mark.parametrize(

@@ -214,8 +214,8 @@ def sequences() -> Objective:
     random = np.random.default_rng(0)
     inputs = [random.integers(0, 30, int(random.integers(1, 13))) for _ in range(37)]
 
-    def other(item: int, random: np.random.Generator) -> np.ndarray:
-        return np.where(random.random(len(inputs[item])) < 0.2, 0, inputs[item])
+    def other(item: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        return np.where(random.random(len(inputs[item])) < 0.2, 0, inputs[item]), inputs[item][::-1].copy()
 
     return aligned(inputs, [array[::-1].copy() for array in inputs], cross_entropy, vary=other)
 

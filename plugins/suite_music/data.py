@@ -1,0 +1,158 @@
+"""The data of the music task: old fiddle tunes as ABC text, and Bach's four-part chorales as steps.
+
+Both come with music21. The tunes are those of O'Neill's Music of Ireland (1903: 1,850 of them and variants)
+and of Ryan's Mammoth Collection (1883), typed by Norbert Paap, John Chambers and others; the chorales are
+Margaret Greentree's edition.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from suite.data.fetch import Source
+from suite.data.sources import PARTS, Recipe
+from suite.data.splits import part
+from suite.errors import DataError
+from suite_music.chorales import HOLD, REST, VOICES
+from suite_music.musicxml import Part, Score, read
+
+MUSIC21 = Source(
+    purl="pkg:pypi/music21@10.5.1",
+    filename="music21-10.5.1-py3-none-any.whl",
+    sha256="dc3309498c4c95cebdf8d4f20c868deb6b63bce1d929cad4f51a7ccc982987b1",
+    size=20_118_992,
+    licence="BSD-3-Clause",
+    origin=(
+        "music21's corpus, which its licence file says is out of copyright in the United States or distributed with "
+        "permission; the tunes were printed in 1883 and 1903, the chorales are J. S. Bach's"
+    ),
+)
+COLLECTIONS = ("oneills1850", "ryansMammoth")
+#: Steps in a quarter note.
+STEPS = 4
+
+
+def recipe() -> Recipe:
+    """Tunes as train, dev and test, and chorales as the same three files in the folder ``chorales``."""
+    return Recipe(
+        sources=(MUSIC21,),
+        build=build,
+        note=(
+            "Tunes of O'Neill's and Ryan's collections as ABC: the header lines M, L and K, and the body. Variants "
+            "of a tune, by the letters and digits of its title, are in one part. In chorales/, four voices in "
+            "sixteenth-note steps."
+        ),
+        parts={
+            "train": (2_482, "bebac28b7216c04a"),
+            "dev": (282, "9f1eb5abbb384054"),
+            "test": (304, "f1bc89219050f244"),
+        },
+    )
+
+
+def build(folders: Mapping[str, Path], out: Path) -> None:
+    """Write both sets; a tune is ``key``, ``title``, ``text``, ``source``, a chorale as `chorale` says."""
+    corpus = folders[MUSIC21.purl] / "music21" / "corpus"
+    _write(out, tunes(corpus))
+    (out / "chorales").mkdir()
+    _write(out / "chorales", chorales(corpus / "bach"))
+
+
+def _write(folder: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    parts: dict[str, list[Mapping[str, Any]]] = {name: [] for name in PARTS}
+    for row in rows:
+        parts[part(row["key"])].append(row)
+    for name, found in parts.items():
+        with (folder / f"{name}.jsonl").open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in found)
+
+
+# --- tunes ------------------------------------------------------------------------------------------------------
+
+
+def tunes(corpus: Path) -> Iterator[dict[str, str]]:
+    """Every tune of the two collections that states its key, in the order of files and numbers."""
+    for collection in COLLECTIONS:
+        for path in sorted((corpus / collection).glob("*.abc")):
+            for title, text in split_tunes(path.read_text(encoding="utf-8", errors="replace")):
+                yield {"key": tune_key(title) or text, "title": title, "text": text, "source": collection}
+
+
+def split_tunes(text: str) -> Iterator[tuple[str, str]]:
+    """The tunes of an ABC file as (title, text form): its lines ``M:``, ``L:`` and ``K:``, then the body.
+
+    A tune begins at a line ``X:``; one without ``K:`` or without a body is passed over.
+    """
+    for piece in re.split(r"(?m)^(?=X:)", text):
+        lines = [line.rstrip() for line in piece.split("\n") if line.strip() and not line.startswith("%")]
+        head = [line for line in lines if line[:2] in ("M:", "L:", "K:")]
+        body = [line for line in lines if not re.match(r"[A-Za-z]:", line)]
+        title = next((line[2:].strip() for line in lines if line.startswith("T:")), "")
+        if piece.startswith("X:") and body and any(line.startswith("K:") for line in head):
+            yield title, "\n".join([*head, *body]) + "\n"
+
+
+def tune_key(title: str) -> str:
+    """What variants of a tune share: their title's letters and digits, in lower case."""
+    return re.sub(r"[^a-z0-9]", "", title.lower())
+
+
+# --- chorales ---------------------------------------------------------------------------------------------------
+
+
+def chorales(folder: Path) -> Iterator[dict[str, Any]]:
+    """Every score of the folder in which all four voices sing, by file name."""
+    paths = sorted(folder.glob("*.mxl"))
+    if not paths:
+        raise DataError(f"{folder}: no .mxl files; fetch the package again")
+    for path in paths:
+        if (row := chorale(read(path), path.name)) is not None:
+            yield row
+
+
+def chorale(score: Score, key: str) -> dict[str, Any] | None:
+    """A score in steps of a sixteenth note, or None where one of the four voices is missing.
+
+    ``steps`` has four numbers a step, from soprano to bass: the MIDI pitch of a note that begins, or ``HOLD``, or
+    ``REST``. ``bars`` are the steps at which a measure begins, ``fermatas`` those of notes with a fermata.
+    ``fifths``, ``mode`` and ``meter`` are what the score states first.
+    """
+    found = [next((part for part in score.parts if part.name.lower().startswith(name)), None) for name in VOICES]
+    voices = [part for part in found if part is not None]
+    if len(voices) < len(VOICES):
+        return None
+    end = max(start + length for voice in voices for start, length in voice.measures)
+    count = int(end * STEPS)
+    steps = zip(*(_steps(voice, count) for voice in voices), strict=True)
+    marked = {int(sound.start * STEPS) for voice in voices for sound in voice.sounds if sound.fermata}
+    return {
+        "key": key,
+        "title": Path(key).stem,
+        "fifths": score.key[0],
+        "mode": score.key[1],
+        "meter": score.meter,
+        "bars": [int(start * STEPS) for start, _ in voices[0].measures],
+        "fermatas": sorted(marked),
+        "steps": [list(step) for step in steps],
+    }
+
+
+def _steps(voice: Part, count: int) -> list[int]:
+    """One voice: a note is where it sounds as a step begins, so that what is shorter than a step may be lost."""
+    steps = [REST] * count
+    for sound in voice.sounds:
+        if sound.pitch is None:
+            continue
+        first, last = (-int(-time * STEPS // 1) for time in (sound.start, sound.start + sound.duration))
+        for step in range(first, min(last, count)):
+            steps[step] = HOLD
+        # A tie goes on only from a note that is there.
+        held = sound.tied and sound.start > Fraction(0) and steps[first - 1] != REST
+        if first < min(last, count) and not held:
+            steps[first] = sound.pitch
+    return steps

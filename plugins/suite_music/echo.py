@@ -1,0 +1,82 @@
+"""What came next the last time: a hint at the next token, from the piece itself.
+
+Tunes repeat themselves, and a recurrent state of fixed size is bad at quoting. So a model is told, beside each
+token, which token followed the longest recent stretch that ends like the piece so far, and how long that
+stretch is; how far to trust it, it learns. (The idea is that of match models in data compression: Mahoney, 2005,
+"Adaptive Weighing of Context Models for Lossless Data Compression".)
+"""
+
+from __future__ import annotations
+
+#: Tokens that are looked back on, at least and at most: memory is bounded in a piece without end.
+WINDOW = 1024
+#: Stretches shorter than the first give no hint, and ones longer than the last are all the same.
+SHORTEST, LONGEST = 2, 24
+#: How many earlier places are compared.
+PLACES = 8
+#: Classes of length: 0 without a hint, then 2, 3, … 7, 8–11, 12–15, 16–23, and 24.
+CLASSES = 11
+
+
+class Echo:
+    """Reads tokens one by one, and hints at the next.
+
+    A *place* is the index of a token that followed some pair; ``_latest`` has the last one of every pair, and
+    ``_before`` for each place the one before it of the same pair.
+    """
+
+    def __init__(self) -> None:
+        self._tokens: list[int] = []
+        self._latest: dict[tuple[int, int], int] = {}
+        self._before: list[int] = [-1]
+        self._place, self._length = -1, 0
+
+    def read(self, token: int) -> tuple[int, int]:
+        """Take the next token; returns (token that may follow or -1, class of the length of the stretch)."""
+        if self._place >= 0 and self._tokens[self._place] == token:
+            self._place, self._length = self._place + 1, min(self._length + 1, LONGEST)
+        else:
+            self._place, self._length = -1, 0
+        if len(self._tokens) == 2 * WINDOW:
+            self._forget()
+        self._tokens.append(token)
+        if self._length < LONGEST:
+            self._search()
+        self._index()
+        return (self._tokens[self._place], _class(self._length)) if self._place >= 0 else (-1, 0)
+
+    def _search(self) -> None:
+        """Go to the latest place after a stretch that is longer than the present one."""
+        tokens = self._tokens
+        place = self._latest.get((tokens[-2], tokens[-1]), -1) if len(tokens) > 1 else -1
+        for _ in range(PLACES):
+            if place < 0:
+                return
+            length = SHORTEST
+            while length < LONGEST and length < place and tokens[place - 1 - length] == tokens[-1 - length]:
+                length += 1
+            if length > self._length:
+                self._place, self._length = place, length
+            place = self._before[place]
+
+    def _index(self) -> None:
+        pair = (self._tokens[-2], self._tokens[-1]) if len(self._tokens) > 1 else (-1, -1)
+        self._before.append(self._latest.get(pair, -1))
+        self._latest[pair] = len(self._tokens)
+
+    def _forget(self) -> None:
+        """Keep the latest ``WINDOW`` tokens, and what is known of them."""
+        kept, self._tokens = self._tokens[-WINDOW:], []
+        self._latest, self._before = {}, [-1]
+        for token in kept:
+            self._tokens.append(token)
+            self._index()
+        self._place -= WINDOW
+        if self._place < 0:
+            self._place, self._length = -1, 0
+
+
+def _class(length: int) -> int:
+    if length < 8:
+        return max(length - 1, 0)
+    return 7 if length < 12 else 8 if length < 16 else 9 if length < LONGEST else 10

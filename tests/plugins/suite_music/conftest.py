@@ -1,0 +1,129 @@
+"""A handful of real tunes, a codec fitted on them, small checkpoints, and the command line in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from suite_music.chorales import Chorale
+from suite_music.data import split_tunes
+from suite_music.tunes import TuneCodec, TuneSpec
+
+SAMPLES = Path(__file__).parents[3] / "assets" / "music" / "samples" / "labelled.abc"
+
+
+@pytest.fixture(scope="session")
+def tunes() -> list[str]:
+    """The text form of each tune of the samples."""
+    return [text for _, text in split_tunes(SAMPLES.read_text(encoding="utf-8"))]
+
+
+@pytest.fixture(scope="session")
+def codec(tunes: list[str]) -> TuneCodec:
+    """A codec with a token for everything in the samples."""
+    return TuneCodec.fit(tunes, TuneSpec(min_count=1, min_layout=1))
+
+
+@pytest.fixture(scope="session")
+def chorale() -> Chorale:
+    """Two bars in G minor with a pickup: held notes, a repeated one, a passing sixteenth, a rest in the tenor."""
+    beats = [(70, 62, 55, 43), (70, 62, -1, 42), (69, 60, 0, 43), (67, 62, 55, 38), (66, 62, 57, 38), (67, 62, 58, 43)]
+    beats += [(67, 60, 55, 48), (-1, -1, 54, 50)]
+    steps = [step for beat in beats for step in (beat, *[tuple(0 if v == 0 else -1 for v in beat)] * 3)]
+    steps[6] = (72, -1, -1, -1)
+    return Chorale(tuple((s, a, t, b) for s, a, t, b in steps), -2, "minor", "4/4", 4)
+
+
+#: Settings of a model that trains in about a second.
+SMALL = (
+    "encoder.hidden=8", "encoder.layers=1", "encoder.dropout=0", "embedding.features=8", "embedding.dropout=0",
+    "tunes.min_count=1", "tunes.min_layout=1", "training.batch_size=4", "training.epochs=2", "training.patience=0",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command did. ``lines`` are those of its output."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+    @property
+    def values(self) -> list[dict[str, Any]]:
+        """What ``--json`` printed."""
+        return [json.loads(line) for line in self.lines]
+
+    @property
+    def error(self) -> str:
+        """The error, which must be one line and all there is on standard error."""
+        (line,) = self.err.splitlines()
+        assert line.startswith("suite")
+        assert "this is a defect" not in line
+        return line
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Ran]:
+    """``cli("predict", …)``: a verb of the task, run in an empty folder."""
+    from suite.cli import run
+
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str | Path) -> Ran:
+        capsys.readouterr()
+        code = run(["music", *map(str, arguments)])
+        return Ran(code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def small() -> list[str]:
+    """Settings for ``train(…, settings=…)``."""
+    return list(SMALL)
+
+
+@pytest.fixture(scope="session")
+def chorale_rows(chorale: Chorale) -> list[dict[str, Any]]:
+    """The chorale in five keys, as rows of the data."""
+    rows = []
+    for by, fifths in ((0, -2), (2, 0), (-2, -4), (1, 5), (3, 1)):
+        steps = [[pitch + by if pitch > 0 else pitch for pitch in step] for step in chorale.steps]
+        row = {"key": f"{fifths}.mxl", "fifths": fifths, "mode": "minor", "meter": "4/4", "bars": [0, 4, 20]}
+        rows.append({**row, "steps": steps})
+    return rows
+
+
+@pytest.fixture(scope="session")
+def chorales_file(tmp_path_factory: pytest.TempPathFactory, chorale_rows: list[dict[str, Any]]) -> Path:
+    """The same as JSON lines."""
+    path = tmp_path_factory.mktemp("chorales") / "chorales.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in chorale_rows))
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small checkpoint that writes tunes, though no good ones. Read it; do not change it."""
+    return _trained(SAMPLES, tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture(scope="session")
+def tiny_chorale(tmp_path_factory: pytest.TempPathFactory, chorales_file: Path) -> Path:
+    """A small checkpoint that writes chorales, though no good ones."""
+    return _trained(chorales_file, tmp_path_factory.mktemp("tiny-chorale") / "model")
+
+
+def _trained(data: Path, out: Path) -> Path:
+    from suite.training.train import train
+
+    return train("music", data=data, dev=data, out=out, settings=SMALL).path
