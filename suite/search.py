@@ -192,8 +192,7 @@ def generate(
         written += 1
         if written == limit:
             return
-        keep = tokens[there] != stop if stop is not None else np.ones(len(there), dtype=bool)
-        if not keep.all():
+        if stop is not None and not (keep := tokens[there] != stop).all():
             there, state = there[keep], {name: array[keep] for name, array in state.items()}
         if len(there):
             inputs = np.asarray([[rows[i].read(int(tokens[i]))] for i in there], dtype=np.int64)

@@ -129,7 +129,7 @@ class Display:
         if self._bar is None:
             from tqdm import tqdm
 
-            form = "{desc} {percentage:3.0f}% |{bar}| {postfix} · {remaining} left"
+            form = "{percentage:3.0f}% {bar:16} {desc} · {remaining} left"
             self._bar = tqdm(total=progress.steps, file=sys.stderr, bar_format=form, dynamic_ncols=True, leave=False)
         shown = [] if math.isnan(progress.loss) else [f"loss {progress.loss:.4f}", f"grad {progress.grad_norm:.2f}"]
         if progress.items_per_second:
@@ -138,6 +138,6 @@ class Display:
             best = math.nan if progress.best is None else progress.best
             shown.insert(0, f"dev {self._sign * progress.dev:.4f} (best {self._sign * best:.4f})")
         epoch = progress.epoch + (progress.step < progress.steps)  # the one under way
-        self._bar.set_description_str("reading" if math.isnan(progress.loss) else f"epoch {epoch}", refresh=False)
-        self._bar.postfix = " · ".join(shown)
+        stage = "reading" if math.isnan(progress.loss) else f"epoch {epoch}"
+        self._bar.set_description_str(" · ".join([stage, *shown]), refresh=False)
         self._bar.update(progress.step - self._bar.n)

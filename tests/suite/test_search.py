@@ -13,7 +13,7 @@ import pytest
 
 from suite.errors import SuiteError
 from suite.runtime import Arrays
-from suite.search import Sampling, generate, score
+from suite.search import STRETCH, Sampling, generate, score
 
 SIZE, HIDDEN = 5, 7
 END = SIZE - 1
@@ -126,6 +126,18 @@ def test_top_k_and_top_p_keep_the_likeliest() -> None:
     np.testing.assert_allclose(Sampling(top_k=2).probabilities(LOGITS, allowed), [0, 4 / 7, 3 / 7, 0, 0])
 
 
+@pytest.mark.parametrize("allowed", [None, np.array([0, 1, 1, 1, 1], bool)])
+@pytest.mark.parametrize(
+    "settings", [{}, {"temperature": 2.0}, {"top_k": 3}, {"top_p": 0.75}, {"top_k": 4, "top_p": 0.9}]
+)
+def test_tokens_are_drawn_as_likely_as_is_said(settings: dict[str, Any], allowed: np.ndarray | None) -> None:
+    sampling, random, count = Sampling(**settings), np.random.default_rng(1), 20_000
+    counts = Counter(sampling.draw(LOGITS, random, allowed) for _ in range(count))
+    said = sampling.probabilities(LOGITS, allowed)
+    np.testing.assert_allclose([counts[token] / count for token in range(SIZE)], said, atol=0.012)
+    assert not any(counts[token] for token in np.flatnonzero(said == 0))
+
+
 def test_settings_out_of_range_are_refused() -> None:
     for bad in ({"temperature": -1}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.5}, {"no_repeat": -2}):
         with pytest.raises(ValueError, match=next(iter(bad))):
@@ -139,6 +151,26 @@ def test_the_prefix_is_read_in_one_call_and_each_token_in_one_more() -> None:
     graph = Graph()
     written(graph, [[0], [0, 1, 2]], randoms(2), limit=4)
     assert graph.calls == [(2, 3), (2, 1), (2, 1), (2, 1)]
+
+
+@pytest.mark.parametrize("reader", [None, Pairs])
+def test_long_prefixes_are_read_in_stretches(reader: Any) -> None:
+    graph, random = Graph(3), np.random.default_rng(0)
+    prefixes = [random.integers(0, SIZE, size).tolist() for size in (3, 2 * STRETCH + 5, STRETCH, 1)]
+    together = written(graph, prefixes, randoms(4), reader=reader, limit=6)
+    assert [shape[:2] for shape in graph.calls[:4]] == [(4, STRETCH), (4, STRETCH), (4, 5), (4, 1)]
+    for i, prefix in enumerate(prefixes):
+        # Read token by token, with the state carried by hand.
+        read = reader().read if reader else int
+        arrays = graph.initial(1)
+        chance, row = np.random.default_rng([0, i]), list(prefix)
+        for place in range(len(prefix) + 5):
+            inputs = np.array([[read(row[place])]])
+            outputs = graph({**arrays, "inputs": inputs, "lengths": np.ones(1, dtype=np.int64)})
+            arrays = {"state.h": outputs["next.h"]}
+            if place >= len(prefix) - 1:
+                row.append(Sampling().draw(outputs["outputs"][0, 0], chance))
+        assert row[len(prefix) :] == together[i]
 
 
 def test_steps_equal_one_forward_pass() -> None:
