@@ -89,13 +89,11 @@ def _note(clock: Clock) -> Clock:
         return clock._replace(chord=_MORE)
     left, n, d = clock.tuplet if clock.tuplet[0] else (0, 1, 1)
     duration = clock.unit * clock.broken[0] * n // (clock.broken[1] * d)
-    return clock._replace(
-        position=clock.position + duration,
-        last=duration,
-        broken=(1, 1),
-        tuplet=(max(left - 1, 0), n, d),
-        chord=_COUNTED if clock.chord else _NONE,
-    )
+    # Field by field, which is faster than _replace: this is done for every note of everything.
+    return Clock(
+        clock.unit, clock.bar, clock.position + duration, duration, clock.bars, (1, 1), (max(left - 1, 0), n, d),
+        _COUNTED if clock.chord else _NONE, clock.grace, clock.compound, clock.stated,
+    )  # fmt: skip
 
 
 def _bar(clock: Clock, bar: Bar) -> Clock:

@@ -31,6 +31,8 @@ HEAD = "M:2/4\nL:1/8\nK:C\n"
         ("cdef|gabcd|efga|]", (2, 3)),
         ("(3cde f2|c>d{e}ef|]", (2, 2)),
         ("cdef||", (1, 1)),
+        ("cdef|gabc|", (2, 2)),
+        ("f|cdef|gab|", (2, 2)),
         ("cdef", (1, 1)),
         ("", (0, 0)),
     ],
