@@ -37,7 +37,9 @@ class Session:
                 "stream; train one with encoder.bidirectional=false"
             )
         if pipeline.task.mapping == "aligned":
-            raise UsageError(f"{pipeline.task.name}: aligned tasks do not stream in this version; use predict")
+            own = any(verb.name == "stream" for verb in pipeline.task.verbs)
+            how = "its stream is pipeline.stream(…)" if own else "aligned tasks do not stream in this version"
+            raise UsageError(f"{pipeline.task.name}: {how}")
         self._options = pipeline.task.checked("stream", options)
         self._task, self._codecs = pipeline.task, pipeline.adapted(self._options).codecs
         graph = pipeline.runtime.graph("encoder")
