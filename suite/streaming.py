@@ -38,7 +38,8 @@ class Session:
             )
         if pipeline.task.mapping == "aligned":
             own = any(verb.name == "stream" for verb in pipeline.task.verbs)
-            how = "its stream is pipeline.stream(…)" if own else "aligned tasks do not stream in this version"
+            how = "its stream is pipeline.stream(…)"
+            how = how if own else "aligned tasks do not stream in this version; use predict"
             raise UsageError(f"{pipeline.task.name}: {how}")
         self._options = pipeline.task.checked("stream", options)
         self._task, self._codecs = pipeline.task, pipeline.adapted(self._options).codecs
