@@ -107,7 +107,7 @@ class Pipeline:
                         on_error(number, error)
             except Exception as error:
                 failure = error
-            if arrays:
+            if kept:
                 made = self._made([piece for _, pieces in kept for piece in pieces], arrays, batch_size, options)
                 results = [self._joined(item, len(pieces), made, options) for item, pieces in kept]
                 if timing:

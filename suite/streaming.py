@@ -7,6 +7,7 @@ kept, so a session costs the same after a million steps as after one, and any ch
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -36,11 +37,10 @@ class Session:
                 f"{pipeline.name or pipeline.task.name}: a bidirectional model needs the whole input and cannot "
                 "stream; train one with encoder.bidirectional=false"
             )
-        if pipeline.task.mapping == "aligned":
+        if pipeline.task.mapping != "many-to-one":
             own = any(verb.name == "stream" for verb in pipeline.task.verbs)
-            how = "its stream is pipeline.stream(…)"
-            how = how if own else "aligned tasks do not stream in this version; use predict"
-            raise UsageError(f"{pipeline.task.name}: {how}")
+            how = f"{pipeline.task.mapping} tasks do not stream in this version; use predict"
+            raise UsageError(f"{pipeline.task.name}: {'its stream is pipeline.stream(…)' if own else how}")
         self._options = pipeline.task.checked("stream", options)
         self._task, self._codecs = pipeline.task, pipeline.adapted(self._options).codecs
         graph = pipeline.runtime.graph("encoder")
@@ -58,7 +58,11 @@ class Session:
 
     def feed(self, piece: Any) -> list[Result]:
         """Take the next piece; returns an update (``final=False``) for every step it completed."""
-        return [self._update(raw, step) for raw, step in self._feeder.feed(piece)]
+        return list(self.updates(piece))
+
+    def updates(self, piece: Any) -> Iterator[Result]:
+        """The same one by one, each as soon as it is known."""
+        return (self._update(raw, step) for raw, step in self._feeder.feed(piece))
 
     def flush(self) -> list[Result]:
         """Take what was held back as finished; returns its updates. ``finish`` does this by itself."""
@@ -129,6 +133,68 @@ class Session:
         return None
 
 
+class SegmentSession:
+    """One stream of pieces that are each read whole and answered as soon as they are (see ``Task.segments``).
+
+    Made by ``suite.stream``; it has the face of a ``Session``. Every update says what it adds, so that all of them
+    together, and what ``finish`` adds, are the answer. Nothing but the unfinished piece is kept.
+    """
+
+    def __init__(self, pipeline: Pipeline, state: dict[str, Any] | None = None, **options: Any) -> None:
+        if pipeline.task.segments is None:
+            raise UsageError(f"{pipeline.task.name}: does not stream in this version; use predict")
+        self._options = pipeline.task.checked("stream", options)
+        self._pipeline, self._segments = pipeline.adapted(self._options), pipeline.task.segments
+        self._cutter = self._segments.cut(state["pending"] if state else None)
+        self._carried: dict[str, Any] = dict(state["carried"]) if state else {}
+        self.steps: int = state["steps"] if state else 0
+
+    def feed(self, piece: Any) -> list[Result]:
+        """Take more of the input; returns the updates (``final=False``) of the pieces it completed."""
+        return list(self.updates(piece))
+
+    def updates(self, piece: Any) -> Iterator[Result]:
+        """The same one by one, each as soon as it is known."""
+        return self._answered(self._cutter.feed(piece))
+
+    def flush(self) -> Iterator[Result]:
+        """Take what was held back as whole; gives its updates. ``finish`` does this by itself."""
+        return self._answered(self._cutter.flush())
+
+    def finish(self) -> Result:
+        """End the input: what was held back is answered, and the final result is returned.
+
+        Raises DataError if there was nothing to read.
+        """
+        updates = list(self.flush())
+        if not self.steps:
+            raise DataError("the stream ended before anything could be read; feed at least one step")
+        return self._segments.final(updates, self._carried)
+
+    @property
+    def pending(self) -> bool:
+        """Whether a piece that may still go on is held back."""
+        return bool(self._cutter.pending)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Everything the session is, as JSON values: give it to ``suite.stream(task, state=…)`` to go on."""
+        return {"pending": self._cutter.pending, "carried": dict(self._carried), "steps": self.steps}
+
+    def _answered(self, cut: Iterator[tuple[Any, Any]]) -> Iterator[Result]:
+        for between, piece in cut:
+            self.steps += 1
+            yield from self._segments.follow(self._pipeline, between, piece, self._carried, **self._options)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
 def stream(
     task: str | Pipeline,
     checkpoint: str | Path | None = None,
@@ -136,10 +202,11 @@ def stream(
     runtime: Kind | None = None,
     state: dict[str, Any] | None = None,
     **options: Any,
-) -> Session:
+) -> Session | SegmentSession:
     """A new session of a task (by name, or of an open pipeline). See ``Session``; ``options`` are the task's own.
 
     Raises UsageError for a model that cannot stream.
     """
     opened = task if isinstance(task, Pipeline) else Pipeline.open(task, checkpoint, runtime=runtime)
-    return Session(opened, state, **options)
+    kind = Session if opened.task.unit == "step" else SegmentSession
+    return kind(opened, state, **options)

@@ -16,7 +16,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar, Literal
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from suite.errors import DataError, SuiteError
 
@@ -130,6 +130,38 @@ class Verb:
         return _checked(f"{task} {self.name}", self.options, given, ())
 
 
+class Cutter(Protocol):
+    """What cuts a stream into pieces that are answered whole, and what lies between them."""
+
+    def feed(self, piece: Any) -> Iterator[tuple[Any, Any]]:
+        """(what comes before it, piece) of the pieces that this completes."""
+        ...
+
+    def flush(self) -> Iterator[tuple[Any, Any]]:
+        """The pieces still held back at the end of the input."""
+        ...
+
+    @property
+    def pending(self) -> Any:
+        """What is held back, as JSON."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segments:
+    """How a stream is answered whose unit is a piece that is read whole.
+
+    ``cut(pending) -> Cutter`` makes or goes on with one. ``follow(pipeline, between, piece, carried, **options)``
+    yields updates while the piece is answered (one that is empty is not), each with what it adds; ``carried`` is a
+    dict of plain values for sums over the stream. ``final(updates, carried) -> Result`` makes the last result, of the
+    updates since the one before it that was shown.
+    """
+
+    cut: Callable[[Any], Cutter]
+    follow: Callable[..., Iterator[Result]]
+    final: Callable[[Sequence[Result], Mapping[str, Any]], Result]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """One application of the engine. See ``plugins/suite_sentiment`` for a whole one.
@@ -167,7 +199,7 @@ class Task:
         pieces' results. By default an input is one piece.
     augment
         ``augment(input, config, random, codecs) -> input``: a training input before it is encoded, changed a
-        little; ``random`` is numpy's.
+        little; ``random`` is numpy's. An unaligned task's gets (input, target) and gives the arrays of both.
     decode
         ``decode(outputs [K], codecs, input, *, final=None, **options) -> Result``; ``final`` goes into the
         result as it is, ``options`` are the task's own options of ``predict``. An aligned task's are ``[T, K]``.
@@ -204,6 +236,8 @@ class Task:
         A paragraph for ``suite TASK --help`` and the model card, and one for ``suite TASK stream --help``.
     unit
         What the stream carries state over: ``"step"``, or ``"segment"`` when a bounded piece is read whole.
+    segments
+        How such pieces are cut and answered one after the other.
     """
 
     name: str
@@ -223,6 +257,7 @@ class Task:
     best: Sequence[str]
     chunks: Callable[[IO[bytes]], Iterator[Any]]
     unit: Literal["step", "segment"] = "step"
+    segments: Segments | None = None
     options: Sequence[Option] = ()
     verbs: Sequence[Verb] = ()
     answer: Callable[..., Sequence[Result]] | None = None

@@ -165,10 +165,11 @@ def _stream(task: Task) -> click.Command:
     @options.of_task(task.option("stream"))
     def stream(checkpoint: Path | None, runtime: Any, as_json: bool, **own: Any) -> None:
         from suite.pipelines import Pipeline
-        from suite.streaming import Session
+        from suite.streaming import SegmentSession, Session
+        from suite.streaming import stream as session_of
 
         pipeline = Pipeline.open(task.name, checkpoint, runtime=runtime)
-        session = Session(pipeline, **own)
+        session = session_of(pipeline, **own)
 
         before: Result | None = None
 
@@ -176,10 +177,11 @@ def _stream(task: Task) -> click.Command:
             nonlocal before
             line = as_line(result.to_dict()) if as_json else task.render_update(result, before)
             if line is not None:
-                click.echo(line)
+                # What a piece's updates add goes on the same line.
+                click.echo(line, nl=as_json or task.unit == "step")
                 before = result
 
-        def finish(session: Session) -> None:
+        def finish(session: Session | SegmentSession) -> None:
             nonlocal before
             for update in session.flush():
                 show(update)
@@ -190,9 +192,9 @@ def _stream(task: Task) -> click.Command:
         for piece in task.chunks(sys.stdin.buffer):
             if piece is None:
                 finish(session)
-                session = Session(pipeline, **own)
+                session = session_of(pipeline, **own)
                 continue
-            for update in session.feed(piece):
+            for update in session.updates(piece):
                 show(update)
         finish(session)
 

@@ -9,6 +9,15 @@ from typing import IO
 from suite.errors import DataError
 
 
+def as_it_comes(stdin: IO[bytes]) -> Iterator[bytes]:
+    """All of standard input in pieces as they arrive, split characters included; a byte order mark is left out."""
+    read = getattr(stdin, "read1", stdin.read)
+    first = True
+    while block := read(65536):
+        yield block.removeprefix(codecs.BOM_UTF8) if first else block
+        first = False
+
+
 def paragraphs(stdin: IO[bytes]) -> Iterator[str | None]:
     """Pieces of text as they arrive; ``None`` where a blank line ends a text. Split characters are held.
 

@@ -11,9 +11,14 @@ import numpy.typing as npt
 # Items are sorted by length inside windows of this many batches: enough for little padding, few enough that
 # a batch's company still changes from epoch to epoch.
 WINDOW = 50
+# The same where batches are filled by tokens, in items.
+WINDOW_ITEMS = 25_000
+
+#: How long an item is; or, where it is a pair, how long each side is.
+Length = int | tuple[int, ...]
 
 
-def bucketed(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+def bucketed(lengths: Sequence[Length], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
     """Batches of indices into ``lengths``, items of like length together, every index exactly once.
 
     The items are shuffled by (seed, epoch), sorted by length inside windows of ``WINDOW`` batches, cut into
@@ -28,8 +33,37 @@ def bucketed(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> 
     order = random.permutation(len(lengths)).tolist()
     batches: list[list[int]] = []
     for start in range(0, len(order), batch_size * WINDOW):
-        window = sorted(order[start : start + batch_size * WINDOW], key=lambda index: lengths[index])
+        window = sorted(order[start : start + batch_size * WINDOW], key=lambda index: _sides(lengths[index]))
         batches.extend(window[at : at + batch_size] for at in range(0, len(window), batch_size))
+    return [batches[index] for index in random.permutation(len(batches)).tolist()]
+
+
+def filled(lengths: Sequence[Length], tokens: int, seed: int, epoch: int) -> list[list[int]]:
+    """Batches as `bucketed` makes them, each with as many items as make at most ``tokens`` when padded.
+
+    The sides of a pair are padded each by itself and counted together. An item that is longer than ``tokens`` is a
+    batch of its own. Raises ValueError for fewer tokens than one or a negative seed or epoch.
+    """
+    if tokens < 1:
+        raise ValueError(f"tokens must be at least 1, not {tokens}")
+    if seed < 0 or epoch < 0:
+        raise ValueError(f"seed and epoch must not be negative, not {seed} and {epoch}")
+    sides = [_sides(length) for length in lengths]
+    random = np.random.default_rng([seed, epoch])
+    order = random.permutation(len(sides)).tolist()
+    batches: list[list[int]] = []
+    for start in range(0, len(order), WINDOW_ITEMS):
+        # By the longer side first, a batch has little padding on both.
+        window = sorted(order[start : start + WINDOW_ITEMS], key=lambda i: (max(sides[i]), sum(sides[i])))
+        batch: list[int] = []
+        longest = (0,) * len(sides[0])
+        for index in window:
+            longest = tuple(map(max, longest, sides[index]))
+            if batch and (len(batch) + 1) * sum(longest) > tokens:
+                batches.append(batch)
+                batch, longest = [], sides[index]
+            batch.append(index)
+        batches.append(batch)
     return [batches[index] for index in random.permutation(len(batches)).tolist()]
 
 
@@ -57,8 +91,15 @@ def pad(
     return padded, lengths
 
 
-def padding_share(lengths: Sequence[int], batches: Sequence[Sequence[int]]) -> float:
+def padding_share(lengths: Sequence[Length], batches: Sequence[Sequence[int]]) -> float:
     """The share (0…1) of all positions in the padded batches that is padding; 0 where there are none."""
-    used = sum(lengths[index] for batch in batches for index in batch)
-    total = sum(len(batch) * max(lengths[index] for index in batch) for batch in batches if batch)
+    sides = [_sides(length) for length in lengths]
+    used = sum(sum(sides[index]) for batch in batches for index in batch)
+    total = sum(
+        len(batch) * sum(map(max, zip(*(sides[index] for index in batch), strict=True))) for batch in batches if batch
+    )
     return 1 - used / total if total else 0.0
+
+
+def _sides(length: Length) -> tuple[int, ...]:
+    return (length,) if isinstance(length, int) else length

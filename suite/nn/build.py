@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 
 from suite.nn.frontends import Columns, Embedding, Features
-from suite.nn.mappings import Aligned, ManyToOne
-from suite.nn.specs import EmbeddingSpec, EncoderSpec, HeadSpec, StepHeadSpec
+from suite.nn.mappings import Aligned, ManyToOne, Unaligned
+from suite.nn.specs import AttentionSpec, EmbeddingSpec, EncoderSpec, HeadSpec, StepHeadSpec
 from suite.plugins import registry
 
 
@@ -52,3 +52,16 @@ def series_to_each(features: int, encoder: EncoderSpec, head: StepHeadSpec, outp
     """An aligned model over feature vectors ``[B, T, D]``."""
     cell = registry().cell(encoder.cell)
     return Aligned(Features(features), cell, encoder, head, outputs, torch.zeros(2, 2, features))
+
+
+def tokens_to_tokens(
+    vocabulary: int, embedding: EmbeddingSpec, encoder: EncoderSpec, decoder: EncoderSpec, attention: AttentionSpec,
+    head: StepHeadSpec,
+) -> Unaligned:  # fmt: skip
+    """An unaligned model from token ids ``[B, S]`` to tokens of the same vocabulary, in one table for both."""
+    cells = registry().cell(encoder.cell), registry().cell(decoder.cell)
+    example = torch.zeros(2, 2, dtype=torch.int64)
+    frontend = Embedding(vocabulary, embedding, scaled=head.tied)
+    return Unaligned(
+        frontend, cells[0], encoder, decoder, attention, head, vocabulary, example, decoder_cell=cells[1]
+    )  # fmt: skip

@@ -35,10 +35,11 @@ class Layer(nn.Module):
             else None
         )
 
-    def forward(self, x: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
+    def forward(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
         normed = self.norm(x)
         y, following = self.cell.scan(normed, state, lengths)
         if self.back is not None:
+            assert lengths is not None
             start = self.back.initial(x.shape[0])
             reverse, _ = self.back.scan(reversed_by_length(normed, lengths), start, lengths)
             y = torch.cat([y, reversed_by_length(reverse, lengths)], dim=2)
@@ -51,7 +52,10 @@ class Layer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """``[B, T, D]`` to ``[B, T, outputs]``, carrying a flat state (``0.h``, ``0.c``, ``1.h``, …)."""
+    """``[B, T, D]`` to ``[B, T, outputs]``, carrying a flat state (``0.h``, ``0.c``, ``1.h``, …).
+
+    Without ``lengths`` every step counts.
+    """
 
     def __init__(self, cell: type[Cell], inputs: int, spec: EncoderSpec) -> None:
         super().__init__()
@@ -80,13 +84,13 @@ class Encoder(nn.Module):
             for name, value in layer.cell.initial(batch).items()  # type: ignore[union-attr,operator]
         }
 
-    def forward(self, x: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
+    def forward(self, x: Tensor, lengths: Tensor | None, state: State) -> tuple[Tensor, State]:
         following: State = {}
         for i, layer in enumerate(self.layers):
             own = {k.partition(".")[2]: v for k, v in state.items() if k.startswith(f"{i}.")}
             x, after = layer(x, lengths, own)
             following.update({f"{i}.{name}": value for name, value in after.items()})
-        return x * within(lengths, x.shape[1])[:, :, None], following
+        return x if lengths is None else x * within(lengths, x.shape[1])[:, :, None], following
 
 
 class RMSNorm(nn.Module):

@@ -16,14 +16,16 @@ class Embedding(nn.Module):
 
     The token ``silent`` is the zero vector for good: an unknown word is then what a dropped word is, and says
     nothing. In training, whole words and whole features are dropped (Gal and Ghahramani, 2016, arXiv:1512.05287).
+    ``scaled`` vectors are multiplied by √D: those of a table that also makes the outputs start too small to be read.
     """
 
-    def __init__(self, vocabulary: int, spec: EmbeddingSpec, silent: int | None = None) -> None:
+    def __init__(self, vocabulary: int, spec: EmbeddingSpec, silent: int | None = None, scaled: bool = False) -> None:
         super().__init__()
         self.features = spec.features
         self.table = nn.Embedding(vocabulary, spec.features, padding_idx=silent)
         self.fill(spec.features**-0.5)
         self.drop_word, self.dropout = spec.drop_word, spec.dropout
+        self.scale = spec.features**0.5 if scaled else None
 
     def fill(self, std: float) -> None:
         """Start every row anew from a normal distribution; the silent one stays zero."""
@@ -34,6 +36,8 @@ class Embedding(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         x: Tensor = self.table(inputs)
+        if self.scale is not None:
+            x = x * self.scale
         if self.training and self.drop_word:
             x = x * (torch.rand(inputs.shape, device=x.device) >= self.drop_word)[:, :, None]
         return _thinned(x, self.dropout) if self.training and self.dropout else x

@@ -15,9 +15,11 @@ from torch.nn import functional
 
 from suite.errors import UsageError
 from suite.nn.cells.base import Cell, State, within
+from suite.nn.decoders import AttendingDecoder
 from suite.nn.encoders import Encoder
+from suite.nn.frontends import Embedding
 from suite.nn.pooling import pooling
-from suite.nn.specs import EncoderSpec, HeadSpec, StepHeadSpec
+from suite.nn.specs import AttentionSpec, EncoderSpec, HeadSpec, StepHeadSpec
 
 Arrays = dict[str, Tensor]
 
@@ -154,6 +156,114 @@ class Aligned(OneGraph):
         if self.bias is not None:
             outputs = functional.linear(outputs, self.frontend.table.weight, self.bias)  # type: ignore[union-attr,arg-type]
         return outputs * within(lengths, outputs.shape[1])[:, :, None], following
+
+
+class Unaligned(Model):
+    """A sequence to another one: front end, encoder, and a decoder that attends to what the encoder read.
+
+    ``forward(inputs [B, S, …], lengths [B], tokens [B, T]) -> features [B, T, F]`` is teacher forcing: ``tokens``
+    are those written before each step, and ``head`` makes logits ``[…, V]`` of features.
+
+    Two graphs. ``encoder``: ``inputs``, ``lengths`` → ``memory.*`` (keys, values ``[B, S, A]`` and mask
+    ``[B, S]``) and ``start.*``, the decoder's first state. ``decoder``: ``token [B]``, ``state.*``, ``memory.*`` →
+    ``logits [B, V]``, ``weights [B, S]`` (where it looked) and ``next.*``. The first state is that after one step
+    which reads the mean of what the encoder found: a state that the cell can reach, whatever the cell.
+
+    A written token's vector is of the front end's table, or of ``table`` where what is read are other tokens or
+    none. With ``head.tied`` the outputs are the scores of that table.
+    """
+
+    # The encoder reads a piece whole, both ways if it likes; what streams are the pieces.
+    causal = True
+
+    def __init__(
+        self, frontend: nn.Module, cell: type[Cell], encoder: EncoderSpec, decoder: EncoderSpec,
+        attention: AttentionSpec, head: StepHeadSpec, outputs: int, example: Tensor,
+        table: Embedding | None = None, decoder_cell: type[Cell] | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.frontend, self.table = frontend, table
+        self.encoder = Encoder(cell, int(frontend.features), encoder)  # type: ignore[arg-type]
+        written = self.written
+        width = head.hidden or written.features
+        self.decoder = AttendingDecoder(
+            decoder_cell or cell, written.features, self.encoder.outputs, decoder, attention, width
+        )
+        self.first = nn.Linear(self.encoder.outputs, written.features)
+        self.dropout = nn.Dropout(head.dropout)
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        if head.tied and (width, outputs) != (written.features, written.table.num_embeddings):
+            raise UsageError(f"head.tied needs a table of as many vectors as outputs, {outputs}, and no head.hidden")
+        self.weight = None if head.tied else nn.Parameter(torch.randn(outputs, width) * width**-0.5)
+        self.register_buffer("example", example, persistent=False)
+
+    @property
+    def written(self) -> Embedding:
+        """The table of the vectors of written tokens."""
+        found = self.frontend if self.table is None else self.table
+        if not isinstance(found, Embedding):
+            raise UsageError("the decoder needs a table of vectors for what it writes")
+        return found
+
+    def read(self, inputs: Tensor, lengths: Tensor) -> tuple[State, Tensor]:
+        """The memory of what is read, and the vector ``[B, D]`` that the decoder begins with."""
+        x = self.frontend(inputs)
+        y, _ = self.encoder(x, lengths, self.encoder.initial(x.shape[0]))
+        # Beyond a row's length it is zero.
+        mean = y.sum(1) / lengths.clamp(min=1)[:, None].to(y.dtype)
+        return self.decoder.attention.remember(y, lengths), self.first(mean)
+
+    def forward(self, inputs: Tensor, lengths: Tensor, tokens: Tensor) -> Tensor:
+        memory, first = self.read(inputs, lengths)
+        x = torch.cat([first[:, None], self.written(tokens).to(first.dtype)], dim=1)
+        features, _, _ = self.decoder(x, self.decoder.initial(x.shape[0]), memory)
+        written: Tensor = self.dropout(features[:, 1:])
+        return written
+
+    @property
+    def head(self) -> tuple[Tensor, Tensor]:
+        """What makes logits of features: weight ``[V, F]`` and bias ``[V]``."""
+        return self.written.table.weight if self.weight is None else self.weight, self.bias
+
+    def graphs(self) -> dict[str, Graph]:
+        example = self.example
+        assert isinstance(example, Tensor)
+        rows, steps = example.shape[:2]
+        lengths = torch.full((rows,), steps, dtype=torch.int64, device=example.device)
+        state = self.decoder.initial(rows)
+        place = {0: "batch", 1: "time"}
+
+        def encode(arrays: Arrays) -> Arrays:
+            memory, first = self.read(arrays["inputs"], arrays["lengths"])
+            start = self.decoder.initial(first.shape[0])
+            start = self.decoder(first[:, None], start, memory)[1]
+            return _named("memory", memory) | {f"start.{name}": start[name] for name in state}
+
+        def decode(arrays: Arrays) -> Arrays:
+            own = {name: arrays[f"state.{name}"] for name in state}
+            memory = {name: arrays[f"memory.{name}"] for name in ("keys", "values", "mask")}
+            features, following, weights = self.decoder(self.written(arrays["token"][:, None]), own, memory)
+            results = {"logits": functional.linear(features[:, 0], *self.head), "weights": weights[:, 0]}
+            return results | {f"next.{name}": following[name] for name in state}
+
+        whole = torch.zeros(rows, steps, self.decoder.attention.features, device=example.device)
+        memory = {"keys": whole, "values": whole, "mask": whole[:, :, 0] == 0}
+        token = torch.zeros(rows, dtype=torch.int64, device=example.device)
+        axes = {"inputs": place, "lengths": {0: "batch"}, **{f"memory.{name}": place for name in memory}}
+        starts = {f"start.{name}": {0: "batch"} for name in state}
+        reads = {name: axes[name] for name in axes if name.startswith("memory.")}
+        carried = {f"{part}.{name}": {0: "batch"} for part in ("state", "next") for name in state}
+        return {
+            "encoder": Graph(encode, {"inputs": example, "lengths": lengths}, axes | starts),
+            "decoder": Graph(
+                decode, {"token": token, **_named("state", state), **_named("memory", memory)},
+                {"token": {0: "batch"}, **reads, **carried, "logits": {0: "batch"}, "weights": place},
+            ),
+        }  # fmt: skip
+
+
+def _named(part: str, arrays: State) -> Arrays:
+    return {f"{part}.{name}": value for name, value in arrays.items()}
 
 
 def _head(width: int, spec: HeadSpec | StepHeadSpec) -> tuple[nn.Sequential, int]:

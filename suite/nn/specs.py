@@ -75,3 +75,25 @@ class StepHeadSpec:
 
     def __post_init__(self) -> None:
         check_ranges(self, least={"hidden": 0}, shares=("dropout",))
+
+
+@dataclass(frozen=True)
+class AttentionSpec:
+    """How a decoder looks at what an encoder read.
+
+    It looks after its layer ``after``, and the layers above read what it found; 0 is after the last. ``kind`` is
+    ``multiplicative`` (Luong et al., 2015) or ``additive`` (Bahdanau et al., 2015), in ``heads`` parts of together
+    ``features`` numbers. ``feeding`` gives each step what the step before found: it reads less in parallel, so
+    training is slower.
+    """
+
+    kind: Literal["multiplicative", "additive"] = "multiplicative"
+    features: int = 256
+    heads: int = 1
+    after: int = 1
+    feeding: bool = False
+
+    def __post_init__(self) -> None:
+        check_ranges(self, least={"features": 1, "heads": 1, "after": 0})
+        if self.features % self.heads:
+            raise ValueError(f"features, {self.features}, must be a multiple of heads, {self.heads}")

@@ -53,7 +53,8 @@ def verify(model: Model, checkpoint: Checkpoint, inputs: Sequence[Any] = ()) -> 
                 where = f"{checkpoint.path}/{name}.onnx: cannot be run at batch {batch}, {steps} steps"
                 raise SuiteError(f"{where}: {one_line(failure):.300}") from failure
             for label, right in ours_found.items():
-                error = float(np.max(np.abs(right - theirs_found[label]) / np.maximum(1, np.abs(right)), initial=0))
+                right, found = right.astype(np.float64), theirs_found[label].astype(np.float64)  # a mask too
+                error = float(np.max(np.abs(right - found) / np.maximum(1, np.abs(right)), initial=0))
                 worst = max(worst, error)
                 if not error <= TOLERANCE:
                     raise SuiteError(

@@ -6,16 +6,74 @@ A row is an item of a many-to-one task, or a step of an aligned one.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
+import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from suite.errors import UsageError, nearest
 
 
-def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
-    """−log softmax(outputs)[target]; targets are int64 ``[B]``."""
-    return functional.cross_entropy(outputs, targets, reduction="none")
+def cross_entropy(outputs: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
+    """−log softmax(outputs)[target]; targets are int64 ``[B]``, of which ``smoothing`` is spread over all outputs."""
+    return functional.cross_entropy(outputs, targets, reduction="none", label_smoothing=smoothing)
+
+
+#: As many rows of a large head's outputs are made at a time: they then stay in a processor's cache.
+ROWS = 256
+
+
+def written(features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
+    """The sum of ``cross_entropy(features weightᵀ + bias, targets)``: features ``[N, F]``, weight ``[V, F]``.
+
+    The outputs ``[N, V]`` of a large vocabulary are never there as a whole, and their gradient is taken while they
+    are: with most of a decoder's numbers in them, this saves time as well as memory.
+    """
+    total: Tensor = _Written.apply(features, weight, bias, targets, smoothing)  # type: ignore[no-untyped-call]
+    return total
+
+
+class _Written(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float
+    ) -> Tensor:  # fmt: skip
+        device = features.device.type
+        low = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else features.dtype
+        narrow = features.to(low), weight.to(low), bias.to(low)
+        learns = any(ctx.needs_input_grad[:3])
+        grads = torch.empty_like(narrow[0]), torch.zeros_like(weight), torch.zeros_like(bias)
+        total = weight.new_zeros(())
+        with torch.autocast(device, enabled=False):
+            for begin in range(0, len(features), ROWS):
+                x, wanted = narrow[0][begin : begin + ROWS], targets[begin : begin + ROWS, None]
+                outputs = torch.addmm(narrow[2], x, narrow[1].t()).to(weight.dtype)
+                outputs -= outputs.amax(1, keepdim=True)
+                total -= (1 - smoothing) * outputs.gather(1, wanted).sum()
+                if smoothing:
+                    total -= smoothing * outputs.mean(1).sum()
+                whole = outputs.exp_().sum(1, keepdim=True)
+                total += whole.log().sum()
+                if not learns:
+                    continue
+                grad = outputs.div_(whole).sub_(smoothing / len(weight))
+                grad.scatter_add_(1, wanted, torch.full_like(whole, smoothing - 1))
+                grads[2].add_(grad.sum(0))
+                grad = grad.to(low)
+                torch.mm(grad, narrow[1], out=grads[0][begin : begin + ROWS])
+                grads[1].add_(grad.t() @ x)
+        ctx.save_for_backward(*grads)
+        ctx.dtype = features.dtype
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *given: Tensor) -> tuple[Tensor | None, ...]:
+        features, weight, bias = ctx.saved_tensors
+        return features.to(ctx.dtype) * given[0], weight * given[0], bias * given[0], None, None
 
 
 def normal(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -33,8 +91,12 @@ def normal(outputs: Tensor, targets: Tensor) -> Tensor:
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"cross_entropy": cross_entropy, "normal": normal}
 
 
-def loss(name: str) -> Callable[[Tensor, Tensor], Tensor]:
-    """The loss of that name. Raises UsageError for an unknown one."""
+def loss(name: str, smoothing: float = 0.0) -> Callable[[Tensor, Tensor], Tensor]:
+    """The loss of that name. Raises UsageError for an unknown one, and where it cannot be smoothed."""
     if name not in LOSSES:
         raise UsageError(f"loss {name!r}: no such loss; {nearest(name, LOSSES)}")
-    return LOSSES[name]
+    if not smoothing:
+        return LOSSES[name]
+    if name != "cross_entropy":
+        raise UsageError(f"training.label_smoothing is for targets that are one of many, not for the loss {name!r}")
+    return partial(cross_entropy, smoothing=smoothing)

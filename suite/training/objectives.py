@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from suite.data.batching import bucketed, pad
+from suite.data.batching import Length, bucketed, filled, pad
 from suite.nn.cells.base import State, within
+from suite.training.losses import written
 from suite.training.specs import TrainingSpec
 
 Batch = dict[str, Tensor]
@@ -32,33 +34,39 @@ class Stretch:
 class Objective:
     """What is minimised, over which items.
 
-    ``lengths`` of the N items decide which go together. ``count(stretch)`` is how many losses a stretch has,
-    ``batch(stretch, chance)`` collates it, and ``loss(model, batch, state)`` gives the sum of its losses and
-    the state it ends in; ``state`` is that of the stretch before, empty at the beginning.
+    ``lengths`` of the N items, or of both sides of each, decide which go together. ``count(stretch)`` is how many
+    losses a stretch has, ``batch(stretch, chance)`` collates it, and ``loss(model, batch, state)`` gives the sum of
+    its losses and the state it ends in; ``state`` is that of the stretch before, empty at the beginning.
     """
 
-    lengths: Sequence[int]
+    lengths: Sequence[Length]
     count: Callable[[Stretch], int]
     batch: Callable[[Stretch, Chance], Batch]
     loss: Callable[[nn.Module, Batch, State], tuple[Tensor, State]]
 
 
-def plan(lengths: Sequence[int], spec: TrainingSpec, seed: int, epoch: int) -> list[Stretch]:
+def plan(lengths: Sequence[Length], spec: TrainingSpec, seed: int, epoch: int) -> list[Stretch]:
     """The steps of an epoch, in order: each batch whole, or with ``bptt`` one stretch of it after the other."""
+    if spec.batch_tokens:
+        batches = filled(lengths, spec.batch_tokens, seed, epoch)
+    else:
+        batches = bucketed(lengths, spec.batch_size, seed, epoch)
+    if not spec.bptt:
+        return [Stretch(items) for items in batches]
     steps = []
-    for items in bucketed(lengths, spec.batch_size, seed, epoch):
+    for items in batches:
         longest = max(lengths[i] for i in items)
-        size = spec.bptt or longest
-        begins = range(0, longest, size) if longest else [0]
-        steps += [Stretch(items, begin, begin + size if begin + size < longest else None) for begin in begins]
+        assert isinstance(longest, int)
+        ends = [*range(spec.bptt, longest, spec.bptt), None]
+        steps += [Stretch(items, number * spec.bptt, end) for number, end in enumerate(ends)]
     return steps
 
 
-def steps_each(lengths: Sequence[int], spec: TrainingSpec, seed: int) -> list[int]:
+def steps_each(lengths: Sequence[Length], spec: TrainingSpec, seed: int) -> list[int]:
     """How many steps each epoch has."""
-    if not spec.bptt:
+    if not spec.bptt and not spec.batch_tokens:
         return [len(plan(lengths, spec, seed, 0))] * spec.epochs
-    # How often a batch is cut depends on its longest item, and so on its company, which changes with the epoch.
+    # How often a batch is cut, or full, depends on its longest item, and so on its company, which changes.
     return [len(plan(lengths, spec, seed, epoch)) for epoch in range(spec.epochs)]
 
 
@@ -134,6 +142,59 @@ def aligned(
         return (losses * inside).sum(), following
 
     return Objective([len(array) for array in inputs], count, batch, summed)
+
+
+def unaligned(
+    inputs: Sequence[np.ndarray],
+    targets: Sequence[np.ndarray],
+    *,
+    start: int,
+    smoothing: float = 0.0,
+    vary: Callable[[int, np.random.Generator], tuple[np.ndarray, np.ndarray]] | None = None,
+) -> Objective:
+    """The objective of an unaligned model: one loss a target token, −log of its probability, and all count the same.
+
+    ``inputs`` are arrays ``[S, …]``, ``targets`` arrays ``[T]`` of what is written, its end included; ``start``
+    is the token before the first. ``vary(index, random)`` gives a pair changed, anew each time it is used; where
+    that changes how many tokens a target has, the losses still count as those of the target as it was.
+    """
+
+    def count(stretch: Stretch) -> int:
+        return sum(len(targets[i]) for i in stretch.items)
+
+    def batch(stretch: Stretch, chance: Chance) -> Batch:
+        pairs = [(inputs[i], targets[i]) if vary is None else vary(i, chance(i)) for i in stretch.items]
+        padded, lengths = pad([source for source, _ in pairs], least=1)
+        wanted, steps = pad([target for _, target in pairs], least=1)
+        before = np.concatenate([np.full_like(wanted[:, :1], start), wanted[:, :-1]], axis=1)
+        arrays = {"inputs": padded, "lengths": lengths, "tokens": before, "targets": wanted, "steps": steps}
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+    def summed(model: Any, batch: Batch, state: State) -> tuple[Tensor, State]:
+        features = model(batch["inputs"], batch["lengths"], batch["tokens"])
+        # The head is the largest product of all: padding is left out of it.
+        there = within(batch["steps"], features.shape[1]).flatten().nonzero()[:, 0]
+        features, wanted = features.flatten(0, 1).index_select(0, there), batch["targets"].flatten()[there]
+        weight, bias = model.head
+        return written(features, weight, bias, wanted, smoothing), {}
+
+    lengths = [(len(source), len(target)) for source, target in zip(inputs, targets, strict=True)]
+    return Objective(lengths, count, batch, summed)
+
+
+@torch.no_grad()
+def mean_loss(model: nn.Module, objective: Objective, spec: TrainingSpec) -> float:
+    """The objective's mean loss over its items, by the model as it stands."""
+    model.eval()
+    device = next(model.parameters()).device
+    total = 0.0
+    # In no order of chance, and without any.
+    whole = dataclasses.replace(spec, bptt=0)
+    stretches = plan(objective.lengths, whole, 0, 0)
+    for stretch in stretches:
+        batch = {name: value.to(device) for name, value in objective.batch(stretch, np.random.default_rng).items()}
+        total += float(objective.loss(model, batch, {})[0])
+    return total / sum(map(objective.count, stretches))
 
 
 def _read(model: Any, batch: Batch, state: State) -> tuple[Tensor, State]:

@@ -26,6 +26,9 @@ class TrainingSpec:
     ``balance`` weights labels by their frequency to the minus ``balance`` (0: all items count the same).
     ``weight_decay`` is decoupled (AdamW) and spares biases and norms. ``bptt`` > 0 reads the long sequences of an
     aligned task in stretches of that many steps, one update each: state is carried on, gradients are not.
+    ``batch_tokens`` > 0 fills batches up to so many tokens, padding and both sides of a pair included, instead of
+    ``batch_size`` items. ``label_smoothing`` is the share of a target that is spread over all outputs (Szegedy et
+    al., 2016, arXiv:1512.00567).
     """
 
     method: Literal["gradient", "readout"] = "gradient"
@@ -45,8 +48,10 @@ class TrainingSpec:
     hold_out: float = 0.1
     keep: Literal["best", "last"] = "best"
     bptt: int = 0
+    batch_tokens: int = 0
+    label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
         least = {"epochs": 1, "batch_size": 1, "lr": 0, "frontend_lr": 0, "weight_decay": 0, "clip": 0, "patience": 0}
-        least |= {"balance": 0, "bptt": 0, "copies": 0, "cuts": 0}
-        check_ranges(self, least=least, shares=("warmup", "ema", "hold_out"))
+        least |= {"balance": 0, "bptt": 0, "copies": 0, "cuts": 0, "batch_tokens": 0}
+        check_ranges(self, least=least, shares=("warmup", "ema", "hold_out", "label_smoothing"))

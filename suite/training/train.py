@@ -79,7 +79,7 @@ def train(
         from suite.training import readout
         from suite.training.fit import Progress, fit, start
         from suite.training.losses import loss
-        from suite.training.objectives import aligned, many_to_one
+        from suite.training.objectives import aligned, many_to_one, mean_loss, unaligned
         from suite.training.processes import Processes
         from suite.training.state import load_run, read_identity, save_run
     except ImportError as error:
@@ -88,7 +88,7 @@ def train(
     out = Path(out) if Path(out).name else Path(out).absolute()
     check_place(out)  # an hour of training must not end there
     found = registry().task(task)
-    if found.mapping not in ("many-to-one", "aligned"):
+    if found.mapping not in ("many-to-one", "aligned", "unaligned"):
         raise UsageError(f"{task}: training of {found.mapping} models is not part of this version")
     options = found.checked("train", options)
     train_files, dev_files, recipe_settings = _files(found, data, dev, options)
@@ -99,6 +99,8 @@ def train(
     config = _changed(config, cell, settings, epochs, bptt)
     _check_bptt(found, config)
     closed = config.training.method == "readout"
+    if closed and found.mapping != "many-to-one":
+        raise UsageError(f"training.method=readout is for one answer an item; {task} is {found.mapping}: leave it out")
     if closed and (resume or epochs is not None):
         raise UsageError(
             f"{'--resume' if resume else '--epochs'}: training.method=readout learns in one step; leave it out, or add "
@@ -128,8 +130,10 @@ def train(
         for note in found.notes(train_part, fitted):
             say(note)
     if init is not None:
-        # The pieces the weights know stay; what is learnt may be new.
+        # The pieces the weights know stay; what is learnt may be new, save where it is written in such pieces.
         fitted["input"] = codecs["input"]
+        if found.mapping == "unaligned":
+            fitted["target"] = codecs["target"]
     codecs = fitted
     same = dev_part is train_part
     train_part, inputs = _encoded(found, train_part, codecs, on_error)
@@ -150,7 +154,7 @@ def train(
         fresh = transfer(model, load_weights(init.path / WEIGHTS))
         say(f"weights from {init.path}" + (f"; new: {', '.join(fresh)}" if fresh else ""))
     parameters = sum(p.numel() for p in model.parameters())
-    say(f"{config.encoder.cell} model with {parameters:,} parameters; {processes}")
+    say(f"{' and '.join(_cells(config))} model with {parameters:,} parameters; {processes}")
 
     whose = {
         "task": task, "config": configs.to_dict(config), "seed": seed,
@@ -183,13 +187,27 @@ def train(
             load_run(run, folder)
             processes.wait()  # nobody writes there while another reads
             say(f"resumed at step {run.progress.step:,}")
-        row_loss: Any = loss(codecs["target"].loss)  # type: ignore[attr-defined]
-        if found.mapping == "aligned":
+        smoothing = config.training.label_smoothing
+        row_loss: Any = loss(codecs["target"].loss, smoothing)  # type: ignore[attr-defined]
+
+        def judge() -> float:
+            return found.score(_dev_metrics(found, codecs, model, dev_part))[1]
+
+        if found.mapping == "unaligned":
+            begin: int = codecs["target"].start  # type: ignore[attr-defined]
+            objective = unaligned(inputs, targets, start=begin, smoothing=smoothing, vary=vary)
+            unseen = unaligned(*_pairs(codecs, dev_part), start=begin)
+
+            # Writing every answer takes long: epochs are told apart by the log-probability of the right ones.
+            def judge() -> float:
+                return -mean_loss(model, unseen, config.training)
+
+        elif found.mapping == "aligned":
             objective = aligned(inputs, targets, row_loss, vary=vary)
         else:
             objective = many_to_one(inputs, targets, row_loss, weights=weights, vary=vary)
         progress = fit(
-            run, objective, lambda: found.score(_dev_metrics(found, codecs, model, dev_part))[1], config.training,
+            run, objective, judge, config.training,
             seed=seed, report=report or _quiet,
             save=lambda run: save_run(run, folder, whose, {}) if processes.main else None, processes=processes,
         )  # fmt: skip
@@ -202,14 +220,14 @@ def train(
         codecs = calibrated(found, codecs, model, dev_part)
         figures = _dev_metrics(found, codecs, model, dev_part)
         say(f"best epoch {progress.best_epoch} of {progress.epoch}")
-        metric = found.score(figures)[0]
+        metric = "log_probability" if found.mapping == "unaligned" else found.score(figures)[0]
         draw = partial(_draw_curves, progress.history, metric, found.lower(metric))
     metric, value = found.score(figures)
     value = -value if found.lower(metric) else value
     shown = f"{value:.4f}" if math.isfinite(value) else "cannot be said: there is nothing to judge by"
     say(f"{part.replace('_', ' ')} {metric} {shown}")
     manifest = Manifest(
-        task=task, mapping=found.mapping, config=configs.to_dict(config), cells=(config.encoder.cell,),
+        task=task, mapping=found.mapping, config=configs.to_dict(config), cells=_cells(config),
         streams=model.causal, parameters=parameters, seed=seed, versions=_versions(),
         data={key: whose[key] for key in ("train", "dev", "items")},
         metrics={part: figures},
@@ -293,16 +311,22 @@ def _list(value: Any) -> list[str | Path]:
 
 def _changed(config: Any, cell: str | None, settings: Iterable[str], epochs: int | None, bptt: int | None) -> Any:
     config = configs.override(config, settings)
+    parts = [part for part in ("encoder", "decoder") if hasattr(config, part)]
     if cell is not None:
-        config = configs.override(config, [f"encoder.cell={cell}"])
+        config = configs.override(config, [f"{part}.cell={cell}" for part in parts])
     if epochs is not None:
         config = configs.override(config, [f"training.epochs={epochs}"])
     if bptt is not None:
         config = configs.override(config, [f"training.bptt={bptt}"])
     if config.training.epochs < 1 or config.training.batch_size < 1:
         raise UsageError("training.epochs and training.batch_size must be at least 1")
-    registry().cell(config.encoder.cell)  # an unknown cell is named before any data is read
+    for part in parts:
+        registry().cell(getattr(config, part).cell)  # an unknown cell is named before any data is read
     return config
+
+
+def _cells(config: Any) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(getattr(config, part).cell for part in ("encoder", "decoder") if hasattr(config, part)))
 
 
 def _check_bptt(task: Task, config: Any) -> None:
@@ -335,7 +359,7 @@ def _encoded(
 
 def calibrated(task: Task, codecs: Codecs, model: Any, dev: Sequence[Example]) -> Codecs:
     """The codecs with probabilities made honest on dev, where there is enough of it to say how honest they are."""
-    if len(dev) < ENOUGH or task.mapping == "aligned":
+    if len(dev) < ENOUGH or task.mapping != "many-to-one":
         return codecs
     target: Any = codecs["target"]
     outputs = _pipeline(task, codecs, model).outputs_of([example.input for example in dev])
@@ -352,12 +376,20 @@ def balanced(targets: Sequence[Any], power: float) -> np.ndarray | None:
     return weights
 
 
+def _pairs(codecs: Codecs, examples: Sequence[Example]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Inputs and targets as arrays."""
+    inputs = [codecs["input"].encode(example.input) for example in examples]  # type: ignore[attr-defined]
+    return inputs, codecs["target"].encode([example.target for example in examples])  # type: ignore[attr-defined]
+
+
 def _varied(
     task: Task, config: Any, codecs: Codecs, examples: Sequence[Example], index: int, random: np.random.Generator
 ) -> Any:
-    """An item's input, changed a little by its task and encoded; of an aligned task, with its target."""
+    """An item's input, changed a little by its task and encoded; of the other mappings, with its target."""
     assert task.augment is not None
     item = examples[index]
+    if task.mapping == "unaligned":
+        return task.augment((item.input, item.target), config, random, codecs)
     changed = task.augment(item.input, config, random, codecs)
     encoded = codecs["input"].encode(changed)  # type: ignore[attr-defined]
     if task.mapping != "aligned":

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from suite.data import bucketed, pad, padding_share
+from suite.data.batching import filled
 
 
 @pytest.fixture
@@ -80,3 +81,49 @@ def test_pad_refuses_what_does_not_fit() -> None:
 
 def test_padding_share() -> None:
     assert padding_share([1, 3, 4], [[0, 1], [2]]) == pytest.approx(2 / 10)
+
+
+# -- filled by tokens --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pairs() -> list[tuple[int, int]]:
+    """Lengths of sentences and of their translations: mostly short, some long, and not proportional."""
+    random = np.random.default_rng(5)
+    source = np.minimum(random.gamma(1.3, 18, 30_000) + 2, 300).astype(int)
+    target = np.clip(source * random.normal(1.1, 0.15, 30_000) + random.normal(0, 1.5, 30_000), 2, 338).astype(int)
+    return list(zip(source.tolist(), target.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("tokens", [1500, 3000, 8000])
+def test_batches_filled_by_tokens_waste_under_a_tenth_over_both_sides(
+    pairs: list[tuple[int, int]], tokens: int
+) -> None:
+    batches = filled(pairs, tokens, 0, 0)
+    assert sorted(index for batch in batches for index in batch) == list(range(len(pairs)))
+    assert padding_share(pairs, batches) < 0.1
+    for batch in batches:
+        longest = max(pairs[i][0] for i in batch) + max(pairs[i][1] for i in batch)
+        assert len(batch) * longest <= tokens or len(batch) == 1
+    sizes = [sum(sum(pairs[i]) for i in batch) for batch in batches]
+    assert np.median(sizes) > 0.85 * tokens
+
+
+def test_a_batch_filled_by_tokens_changes_with_seed_and_epoch_alone(pairs: list[tuple[int, int]]) -> None:
+    assert filled(pairs, 3000, 1, 2) == filled(pairs, 3000, 1, 2)
+    assert filled(pairs, 3000, 1, 2) != filled(pairs, 3000, 1, 3)
+    assert filled(pairs, 3000, 1, 2) != filled(pairs, 3000, 2, 2)
+
+
+def test_lengths_may_be_of_one_side(lengths: list[int]) -> None:
+    batches = filled(lengths, 1000, 0, 0)
+    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
+    assert all(len(batch) * max(lengths[i] for i in batch) <= 1000 for batch in batches)
+    assert filled([], 10, 0, 0) == []
+    assert sorted(filled([50, 3, 60], 10, 0, 0)) == [[0], [1], [2]]
+
+
+def test_nothing_to_fill_batches_with() -> None:
+    for wrong in ((0, 0, 0), (10, -1, 0), (10, 0, -1)):
+        with pytest.raises(ValueError, match="must"):
+            filled([3], *wrong)

@@ -30,6 +30,7 @@ from suite.errors import DataError, PluginError
         ("pkg:npm/@iconify-json/noto@1.2.0", ("npm", "@iconify-json/noto", "1.2.0")),
         ("pkg:deb/debian/flite@2.2-5", ("deb", "flite", "2.2-5")),
         ("pkg:deb/debian/libstdc++6@1:2%2Bb1", ("deb", "libstdc++6", "1:2+b1")),
+        ("pkg:generic/debian/i18n-pt_BR@bookworm", ("generic", "pt_BR", "bookworm")),
     ],
 )
 def test_package_urls(purl: str, expected: tuple[str, str, str]) -> None:
@@ -39,7 +40,8 @@ def test_package_urls(purl: str, expected: tuple[str, str, str]) -> None:
 @pytest.mark.parametrize(
     "purl",
     ["", "vadersentiment", "pkg:pypi/a", "pkg:cargo/a@1", "pkg:pypi/-r@1", "pkg:npm/--x@1", "pkg:pypi/a b@1",
-     "pkg:npm/@a/b/c@1", "pkg:pypi/a@1;x", "pkg:deb/flite@1", "pkg:pypi/a@1 --pre"],
+     "pkg:npm/@a/b/c@1", "pkg:pypi/a@1;x", "pkg:deb/flite@1", "pkg:pypi/a@1 --pre",
+     "pkg:generic/debian/Packages@bookworm", "pkg:generic/debian/i18n-it@a b"],
 )  # fmt: skip
 def test_package_urls_that_could_mislead_a_client(purl: str) -> None:
     with pytest.raises(PluginError):
@@ -211,6 +213,93 @@ def test_a_damaged_cached_file_is_fetched_again(
     with pytest.raises(DataError, match="could not fetch"):
         fetch(source, client_runner=bringing(sdist, code=1))
     assert files(home) == []
+
+
+# --- an index of a release ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> tuple[Source, Path]:
+    """A release's descriptions, and the source they are."""
+    content = tmp_path / "published-index"
+    content.write_text("Package: a\nDescription-md5: 1\nDescription-it: una cosa\n")
+    source = Source(
+        purl="pkg:generic/debian/i18n-it@bookworm", filename="bookworm-Translation-it", moves=True,
+        sha256=fetching.sha256(content), size=content.stat().st_size, licence="free", origin="a test",
+    )  # fmt: skip
+    return source, content
+
+
+class Apt:
+    """An apt-get that knows a mirror and brings an index into the folder of lists it is told."""
+
+    def __init__(self, published: Path | None, known: str = "Google mirror:g\nDebian mirror:d\n") -> None:
+        self.published, self.known = published, known
+        self.options: dict[str, str] = {}
+        self.sources = ""
+
+    def __call__(self, args: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        if args[1] == "indextargets":
+            return subprocess.CompletedProcess(args, 0, self.known, "")
+        assert args[1] == "update"
+        self.options = dict(pair.split("=", 1) for pair in args[3::2])
+        self.sources = Path(self.options["Dir::Etc::SourceList"]).read_text()
+        if self.published is not None:
+            name = f"mirror_dists_bookworm_main_i18n_Translation-{self.options['Acquire::Languages']}"
+            shutil.copy(self.published, Path(self.options["Dir::State::Lists"]) / name)
+        return subprocess.CompletedProcess(args, 0, "", "")
+
+
+@pytest.fixture(autouse=True)
+def _clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every client is on the machine."""
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+
+
+def test_an_index_comes_from_the_machines_own_mirror_without_touching_its_state(
+    index: tuple[Source, Path], home: Path, files: Any, never: Any
+) -> None:
+    source, content = index
+    apt = Apt(content)
+    kept = fetch(source, client_runner=apt)
+    assert kept.read_bytes() == content.read_bytes()
+    assert files(home) == [".archives/bookworm-Translation-it"]
+    assert apt.sources.endswith("mirror:d bookworm main\n")
+    assert apt.options["Acquire::Languages"] == "it"
+    for name in ("Dir::State::Lists", "Dir::Cache", "Dir::Etc::SourceList"):
+        assert Path(apt.options[name]).is_relative_to(home)
+    assert fetch(source, client_runner=never) == kept
+
+
+def test_an_index_that_was_published_anew_is_taken_and_said(index: tuple[Source, Path], never: Any) -> None:
+    source, content = index
+    content.write_text("Package: b\n")
+    said: list[str] = []
+    kept = fetch(source, client_runner=Apt(content), progress=said.append)
+    assert kept.read_text() == "Package: b\n"
+    assert any("was published anew: it has" in line for line in said)
+    assert fetch(source, client_runner=never, progress=said.append) == kept
+    with pytest.raises(DataError, match="bytes instead of"):
+        fetch(dataclasses.replace(source, moves=False), from_file=content)
+    content.write_text("")
+    with pytest.raises(DataError, match="has 0 bytes"):
+        fetch(source, from_file=content)
+
+
+@pytest.mark.parametrize(
+    ("apt", "said"),
+    [(Apt(None), "has no descriptions in 'it'"), (Apt(None, "Ubuntu mirror:u\n"), "knows no mirror of Debian")],
+)
+def test_an_index_that_is_not_there(index: tuple[Source, Path], apt: Apt, said: str) -> None:
+    with pytest.raises(DataError, match=said) as caught:
+        fetch(index[0], client_runner=apt)
+    assert "apt-get update -o Acquire::Languages=it on Debian bookworm" in str(caught.value)
+
+
+def test_a_machine_without_apt(index: tuple[Source, Path], monkeypatch: pytest.MonkeyPatch, never: Any) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(DataError, match="apt-get is not on this machine"):
+        fetch(index[0], client_runner=never)
 
 
 # --- by hand ------------------------------------------------------------------------------------------------

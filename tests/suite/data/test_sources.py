@@ -106,6 +106,36 @@ def test_other_counts_or_digests_are_an_error(
     assert located("example", recipe) == folder
 
 
+def test_other_counts_are_only_said_where_a_source_moves(
+    recipe: Recipe, sdist: Path, home: Path, bringing: Any
+) -> None:
+    moving = dataclasses.replace(recipe.sources[0], moves=True, sha256="0" * 64)
+    other = changed(recipe, sources=(moving,), parts={**recipe.parts, "train": (3, "0" * 16)})
+    said: list[str] = []
+    folder = get("example", other, client_runner=bringing(sdist), progress=said.append)
+    assert any("train came out as 2 rows" in line and "not quite comparable" in line for line in said)
+    assert located("example", other) == folder
+    record = json.loads((folder / "SOURCE.json").read_text())
+    assert record["archives"] == {sdist.name: hashlib.sha256(sdist.read_bytes()).hexdigest()}
+
+
+def test_a_source_that_is_no_archive_is_built_from_as_it_is(tmp_path: Path, home: Path) -> None:
+    content = tmp_path / "index"
+    content.write_text("doc:1\n")
+    plain = Source(
+        purl="pkg:generic/debian/i18n-it@bookworm", filename="an-index", size=6, licence="free", origin="a test",
+        sha256=hashlib.sha256(content.read_bytes()).hexdigest(),
+    )  # fmt: skip
+
+    def copied(folders: Mapping[str, Path], out: Path) -> None:
+        key = (folders[plain.purl] / "an-index").read_text().strip()
+        for name in ("train", "dev", "test"):
+            (out / f"{name}.jsonl").write_text(json.dumps({"key": f"{key}:{name}"}) + "\n")
+
+    folder = get("example", Recipe(sources=(plain,), build=copied), from_files=[content])
+    assert json.loads((folder / "dev.jsonl").read_text()) == {"key": "doc:1:dev"}
+
+
 def test_a_changed_recipe_does_not_find_the_old_data(recipe: Recipe, sdist: Path, bringing: Any) -> None:
     get("example", recipe, client_runner=bringing(sdist))
     other = dataclasses.replace(recipe.sources[0], purl="pkg:pypi/example@1.1")

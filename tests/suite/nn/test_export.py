@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from suite.checkpoint import Checkpoint, Manifest
 from suite.errors import SuiteError
-from suite.nn.build import series_to_each, tokens_to_each
+from suite.nn.build import series_to_each, tokens_to_each, tokens_to_tokens
 from suite.nn.cells.base import Cell, State
 from suite.nn.export import export
 from suite.nn.frontends import Embedding, Features
 from suite.nn.mappings import ManyToOne, Model
-from suite.nn.specs import EmbeddingSpec, EncoderSpec, HeadSpec, StepHeadSpec
+from suite.nn.specs import AttentionSpec, EmbeddingSpec, EncoderSpec, HeadSpec, StepHeadSpec
 from suite.nn.verify import SIZES, verify
 from suite.nn.weights import WEIGHTS, round_to_half, save_weights
 from suite.plugins import registry
@@ -282,3 +282,42 @@ def test_a_model_that_changed_since_its_export_is_caught(tmp_path: Path) -> None
     model.encoder.layers[0].cell.rnn.bias_hh_l0.data += 0.01  # type: ignore[union-attr,operator]
     with pytest.raises(SuiteError, match=r"differs from torch by .* at batch"):
         verify(model, checkpoint)
+
+
+# -- two graphs --------------------------------------------------------------------------------------------
+
+
+def two_graphs(cell: str, attention: AttentionSpec, vocabulary: int = 400) -> Model:
+    torch.manual_seed(0)
+    reads = EncoderSpec(cell=cell, hidden=8, layers=2, bidirectional=True)
+    writes, head = EncoderSpec(cell=cell, hidden=12, layers=2), StepHeadSpec(tied=True)
+    return tokens_to_tokens(vocabulary, EmbeddingSpec(features=6), reads, writes, attention, head)
+
+
+@pytest.mark.parametrize("cell", registry().cell_names())
+@pytest.mark.parametrize(
+    "attention",
+    [AttentionSpec(features=8, heads=2), AttentionSpec(features=8, kind="additive", after=0),
+     AttentionSpec(features=8, feeding=True)],
+    ids=["multiplicative", "additive", "fed"],
+)  # fmt: skip
+def test_an_encoder_and_a_decoder_are_right_at_sizes_that_were_not_traced(
+    cell: str, attention: AttentionSpec, tmp_path: Path
+) -> None:
+    model = two_graphs(cell, attention)
+    checkpoint = exported(model, tmp_path)
+    assert list(checkpoint.manifest.files) == ["encoder.onnx", "decoder.onnx"]
+    assert verify(model, checkpoint, [np.arange(3, 40), np.arange(200, 390)]) < 1e-5
+
+
+def test_the_weights_of_two_graphs_are_in_one_file_once(tmp_path: Path) -> None:
+    model = two_graphs("lstm", AttentionSpec(features=8), vocabulary=4000)
+    checkpoint = exported(model, tmp_path)
+    numbers = sum(p.numel() for p in model.parameters())
+    assert (tmp_path / WEIGHTS).stat().st_size < 2 * numbers + 6000
+    for name in checkpoint.manifest.files:
+        proto = onnx.load(tmp_path / name, load_external_data=False).graph
+        assert proto.ByteSize() < 150_000
+        assert max(stored(proto).values()) < 300, f"a weight is in {name} too"
+        halves = {t.data_type for t in proto.initializer if t.data_location == onnx.TensorProto.EXTERNAL}
+        assert halves == {onnx.TensorProto.FLOAT16}

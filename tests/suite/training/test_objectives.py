@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from suite.data.batching import bucketed
-from suite.nn.build import series_to_each, series_to_one
-from suite.nn.specs import EncoderSpec, HeadSpec, StepHeadSpec
+from suite.data.batching import bucketed, filled
+from suite.nn.build import series_to_each, series_to_one, tokens_to_tokens
+from suite.nn.specs import AttentionSpec, EmbeddingSpec, EncoderSpec, HeadSpec, StepHeadSpec
 from suite.training.losses import LOSSES, cross_entropy
-from suite.training.objectives import Stretch, aligned, many_to_one, plan, steps_each
+from suite.training.objectives import Stretch, aligned, many_to_one, mean_loss, plan, steps_each, unaligned
 from suite.training.specs import TrainingSpec
 
 LENGTHS = [7, 1, 4, 9, 3, 3, 8, 2]
@@ -207,3 +207,74 @@ def test_what_changes_its_length_is_taken_as_it_is() -> None:
     batch = objective.batch(Stretch([0]), np.random.default_rng)
     assert np.array_equal(batch["inputs"][0], series()[0])
     assert np.array_equal(batch["targets"][0], labels()[0])
+
+
+# -- unaligned ---------------------------------------------------------------------------------------------
+
+START, END = 1, 2
+
+
+def sides() -> tuple[list[np.ndarray], list[np.ndarray]]:
+    random = np.random.default_rng(0)
+    sources = [random.integers(3, 12, length) for length in LENGTHS]
+    targets = [np.append(random.integers(3, 12, length % 4 + 1), END) for length in LENGTHS]
+    return sources, targets
+
+
+def translator() -> Any:
+    torch.manual_seed(0)
+    sizes = EncoderSpec(cell="gru", hidden=6, bidirectional=True), EncoderSpec(cell="gru", hidden=7, layers=2)
+    embedding, head = EmbeddingSpec(features=5), StepHeadSpec(tied=True)
+    return tokens_to_tokens(12, embedding, *sizes, AttentionSpec(features=4), head).eval()
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_an_unaligned_loss_is_that_of_every_target_token_and_counts_each_once(smoothing: float) -> None:
+    sources, targets = sides()
+    objective = unaligned(sources, targets, start=START, smoothing=smoothing)
+    model, everything = translator(), Stretch(range(len(LENGTHS)))
+    assert objective.count(everything) == sum(map(len, targets))
+    loss, state = objective.loss(model, objective.batch(everything, np.random.default_rng), {})
+    assert state == {}
+    wanted = 0.0
+    for source, target in zip(sources, targets, strict=True):
+        before = torch.tensor([[START, *target[:-1]]])
+        features = model(torch.from_numpy(source)[None], torch.tensor([len(source)]), before)[0]
+        logits = features @ model.head[0].T + model.head[1]
+        wanted += cross_entropy(logits, torch.from_numpy(target), smoothing).sum().item()
+    assert loss.item() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_the_mean_loss_does_not_depend_on_the_batches() -> None:
+    sources, targets = sides()
+    objective, model = unaligned(sources, targets, start=START), translator()
+    specs = [TrainingSpec(batch_size=1), TrainingSpec(batch_size=3), TrainingSpec(batch_tokens=30)]
+    found = [mean_loss(model.train(), objective, spec) for spec in specs]
+    assert found == pytest.approx([found[0]] * 3, rel=1e-5)
+    assert not model.training
+
+
+def test_pairs_are_changed_anew_and_counted_as_they_were() -> None:
+    sources, targets = sides()
+    asked = []
+
+    def vary(index: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        asked.append((index, int(random.integers(100))))
+        return np.repeat(sources[index], 2), np.insert(targets[index], 0, 3)
+
+    objective = unaligned(sources, targets, start=START, vary=vary)
+    batch = objective.batch(Stretch([4, 2]), lambda item: np.random.default_rng(item))
+    assert asked == [(i, int(np.random.default_rng(i).integers(100))) for i in (4, 2)]
+    assert batch["lengths"].tolist() == [6, 8]
+    assert batch["steps"].tolist() == [len(targets[4]) + 1, len(targets[2]) + 1]
+    assert batch["tokens"][:, :2].tolist() == [[START, 3], [START, 3]]
+    assert objective.count(Stretch([4, 2])) == len(targets[4]) + len(targets[2])
+
+
+def test_epochs_of_batches_filled_by_tokens_may_differ_in_steps() -> None:
+    sources, targets = sides()
+    lengths = unaligned(sources, targets, start=START).lengths
+    assert lengths == [(len(s), len(t)) for s, t in zip(sources, targets, strict=True)]
+    spec = TrainingSpec(batch_tokens=24, epochs=6)
+    assert plan(lengths, spec, 3, 2) == [Stretch(items) for items in filled(lengths, 24, 3, 2)]
+    assert steps_each(lengths, spec, 3) == [len(plan(lengths, spec, 3, epoch)) for epoch in range(6)]

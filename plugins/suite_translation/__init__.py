@@ -1,0 +1,326 @@
+"""Translation of text, sentence by sentence, into another language."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import suite_assets
+
+from suite.beam import Beam, Written, follow, read, search, write
+from suite.codecs.sentences import Cutter, sentences
+from suite.codecs.subwords import END, START, SubwordCodec, SubwordSpec, SubwordTarget
+from suite.codecs.text import as_it_comes
+from suite.errors import DataError, UsageError
+from suite.hooks import hookimpl
+from suite.nn.specs import AttentionSpec, EmbeddingSpec, EncoderSpec, StepHeadSpec
+from suite.search import Sampling
+from suite.task import Codecs, Column, Example, Option, Result, Segments, Task
+from suite.training.specs import TrainingSpec
+
+if TYPE_CHECKING:
+    from suite.data.readers import Row
+    from suite.data.sources import Recipe
+    from suite.nn.mappings import Unaligned
+    from suite.pipelines import Pipeline
+
+#: The verbs that search for a translation.
+SEARCHING = ("predict", "evaluate", "stream")
+#: A translation has at most this many tokens for each one of the source, and so many more.
+LIMIT = 2, 16
+
+
+@dataclass(frozen=True)
+class TranslationConfig:
+    """Sizes of the shipped models."""
+
+    subwords: SubwordSpec = field(default_factory=SubwordSpec)
+    embedding: EmbeddingSpec = field(default_factory=lambda: EmbeddingSpec(features=256, dropout=0.1))
+    encoder: EncoderSpec = field(default_factory=lambda: EncoderSpec(hidden=160, layers=2, bidirectional=True))
+    decoder: EncoderSpec = field(default_factory=lambda: EncoderSpec(hidden=320, layers=2))
+    attention: AttentionSpec = field(default_factory=lambda: AttentionSpec(features=256, heads=4))
+    head: StepHeadSpec = field(default_factory=lambda: StepHeadSpec(tied=True))
+    training: TrainingSpec = field(
+        default_factory=lambda: TrainingSpec(
+            epochs=8, batch_tokens=3000, lr=2e-3, warmup=0.05, weight_decay=0.01, ema=0.999, label_smoothing=0.1
+        )
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranslationResult(Result):
+    """``score`` is the mean log-probability a token; ``alternatives`` are the next best, each with its own."""
+
+    text: str
+    score: float
+    alternatives: tuple[dict[str, Any], ...] | None = None
+
+    optional: ClassVar[tuple[str, ...]] = ("alternatives",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentenceResult(TranslationResult):
+    """The result of one sentence: also how many tokens ``score`` is a mean of, for each of the best."""
+
+    answers: tuple[tuple[str, float, int], ...] = ()
+
+
+def example(row: Row) -> Example:
+    text, target = row.values["source"], row.values.get("target")
+    for name, value in (("source", text), ("target", target)):
+        if not isinstance(value, str) and not (name == "target" and value is None):
+            raise DataError(f"{row.where}: {name} is {type(value).__name__}, not a string; quote it")
+    key = str(row.values.get("key") or text)
+    return Example(input=text, target=target, key=key, where=row.where, values=row.values)
+
+
+def check(example: Example, codecs: Codecs) -> Example:
+    if not example.target:
+        raise DataError("no target: give a translation to compare with")
+    return example
+
+
+def fit(examples: Sequence[Example], config: TranslationConfig) -> dict[str, Any]:
+    for item in examples:
+        if item.target is None:
+            raise DataError(f"{item.where}: no target; a pair needs both sides")
+    texts = itertools.chain.from_iterable((item.input, item.target) for item in examples)
+    codec = SubwordCodec.fit(texts, config.subwords)
+    return {"input": codec, "target": SubwordTarget(codec)}
+
+
+def build(config: TranslationConfig, codecs: Codecs) -> Unaligned:
+    from suite.nn.build import tokens_to_tokens
+
+    size: int = codecs["input"].size  # type: ignore[attr-defined]
+    return tokens_to_tokens(size, config.embedding, config.encoder, config.decoder, config.attention, config.head)
+
+
+def augment(
+    pair: tuple[str, str], config: TranslationConfig, random: np.random.Generator, codecs: Codecs
+) -> tuple[np.ndarray, np.ndarray]:
+    """Both sides with sub-words dropped."""
+    source, target = codecs["input"], codecs["target"]
+    assert isinstance(source, SubwordCodec)
+    assert isinstance(target, SubwordTarget)
+    (wanted,) = target.encode([pair[1]], random, config.subwords.dropout)
+    return source.encode(pair[0], random, config.subwords.dropout), wanted
+
+
+def pieces(text: Any, codecs: Codecs, **options: Any) -> list[str]:
+    """The sentences of a text."""
+    if not isinstance(text, str):
+        raise DataError(f"expected a text, got {type(text).__name__}; pass a str")
+    return [sentence for _, sentence in sentences(text) if sentence]
+
+
+def answer(
+    pipeline: Pipeline, pieces: Sequence[str], arrays: Sequence[np.ndarray], *, beam: int, length_penalty: float,
+    n_best: int, sample: bool, temperature: float, top_p: float, seed: int,
+) -> list[SentenceResult]:  # fmt: skip
+    """The translation of each sentence."""
+    codec = pipeline.codecs["input"]
+    assert isinstance(codec, SubwordCodec)
+    given, decoder = read(pipeline.runtime, arrays), pipeline.runtime.graph("decoder")
+    limits = [limit(array) for array in arrays]
+    found: Sequence[Sequence[Written]]
+    if sample:
+        if n_best > 1:
+            raise UsageError("--n-best ranks what a beam found: leave it or --sample out")
+        found = [[one] for one in _drawn(decoder, given, limits, Sampling(temperature, top_p=top_p), pieces, seed)]
+    else:
+        size = max(beam, n_best)
+        found = search(
+            decoder, given, start=START, end=END, limits=limits, beam=Beam(size, length_penalty, n_best)
+        )  # fmt: skip
+    return [_result(piece, best, codec) for piece, best in zip(pieces, found, strict=True)]
+
+
+def limit(array: np.ndarray) -> int:
+    """How many tokens a translation may have."""
+    return LIMIT[0] * len(array) + LIMIT[1]
+
+
+def _drawn(
+    decoder: Any, given: Any, limits: Sequence[int], sampling: Sampling, pieces: Sequence[str], seed: int
+) -> list[Written]:
+    """An answer drawn for each sentence, which depends on the seed and the sentence alone."""
+    randoms = [np.random.default_rng([seed, *piece.encode()]) for piece in pieces]
+    scores: list[list[float]] = [[] for _ in pieces]
+
+    def draw(row: int, logits: np.ndarray) -> int:
+        token = sampling.draw(logits, randoms[row])
+        high = float(logits.max())
+        scores[row].append(float(logits[token]) - high - float(np.log(np.exp(logits - high).sum())))
+        return token
+
+    steps = list(write(decoder, given, start=START, end=END, limits=limits, draw=draw))
+    rows = np.stack(steps, axis=1)
+    return [
+        Written(tuple(int(t) for t in row if t not in (-1, END)), sum(own) / len(own))
+        for row, own in zip(rows, scores, strict=True)
+    ]
+
+
+def _result(piece: str, best: Sequence[Written], codec: SubwordCodec) -> SentenceResult:
+    answers = tuple((codec.decode(one.tokens), one.score, len(one.tokens) + 1) for one in best)
+    return SentenceResult(input=piece, text=answers[0][0], score=answers[0][1], answers=answers)
+
+
+def join(results: Sequence[SentenceResult], text: str, codecs: Codecs, **options: Any) -> TranslationResult:
+    """One translation of all sentences, with the white space that was between them.
+
+    The n-th alternative has each sentence's n-th best, or its last where it has fewer. A text without words is
+    given back as it is.
+    """
+    spaces = sentences(text)
+    most = max((len(result.answers) for result in results), default=1)
+    joined = []
+    for number in range(most):
+        chosen = [result.answers[min(number, len(result.answers) - 1)] for result in results]
+        given = iter(chosen)
+        words = "".join(space + (next(given)[0] if sentence else "") for space, sentence in spaces)
+        tokens = sum(count for _, _, count in chosen)
+        joined.append((words, sum(score * count for _, score, count in chosen) / tokens if tokens else 0.0))
+    (best, score), *others = joined
+    rest = tuple({"text": words, "score": value} for words, value in others) if options.get("n_best", 1) > 1 else None
+    return TranslationResult(input=text, text=best, score=score, alternatives=rest)
+
+
+def said(
+    pipeline: Pipeline, between: str, sentence: str, carried: dict[str, Any], *, beam: int, length_penalty: float
+) -> Iterator[TranslationResult]:
+    """A sentence of a stream: the white space before it, then its translation as far as it is settled."""
+    if between:
+        yield TranslationResult(input=between, text=between, score=0.0, final=False)
+    if not sentence:
+        return
+    codec = pipeline.codecs["input"]
+    assert isinstance(codec, SubwordCodec)
+    array, writer = codec.encode(sentence), codec.writer()
+    steps = follow(
+        pipeline.runtime.graph("decoder"), read(pipeline.runtime, [array]), start=START, end=END,
+        limit=limit(array), beam=Beam(beam, length_penalty),
+    )  # fmt: skip
+    for tokens, answer in steps:
+        text = "".join(map(writer.feed, tokens))
+        score = 0.0
+        if answer is not None:
+            text, score, count = text + writer.flush(), answer.score, len(answer.tokens) + 1
+            carried["score"] = carried.get("score", 0.0) + score * count
+            carried["tokens"] = carried.get("tokens", 0) + count
+        if text or answer is not None:
+            yield TranslationResult(input=sentence, text=text, score=score, final=False)
+
+
+def ended(updates: Sequence[Any], carried: Mapping[str, Any]) -> TranslationResult:
+    """The last result of a stream: what was held back, and the mean over all of it."""
+    score = carried["score"] / carried["tokens"] if carried else 0.0
+    text, given = "".join(update.text for update in updates), "".join(dict.fromkeys(u.input for u in updates))
+    return TranslationResult(input=given, text=text, score=score, final=True)
+
+
+def decode(outputs: Any, codecs: Codecs, text: Any, *, final: bool | None = None, **options: Any) -> TranslationResult:
+    raise UsageError("a translation is written, not read off outputs")
+
+
+def metrics(results: Sequence[Any], examples: Sequence[Example]) -> dict[str, Any]:
+    """BLEU and chrF as sacreBLEU has them by default."""
+    from sacrebleu.metrics import BLEU, CHRF
+
+    bleu = BLEU()
+    found, wanted = [result.text for result in results], [[example.target for example in examples]]
+    score = bleu.corpus_score(found, wanted)
+    return {
+        "items": len(results),
+        "bleu": round(float(score.score), 2),
+        "chrf": round(float(CHRF().corpus_score(found, wanted).score), 2),
+        "bleu_signature": str(bleu.get_signature()),
+    }
+
+
+def render(result: Any) -> str:
+    if not result.alternatives:
+        return str(result.text)
+    rows = [(result.score, result.text), *((other["score"], other["text"]) for other in result.alternatives)]
+    return "\n".join(f"{score:7.3f}  {text}" for score, text in rows)
+
+
+def render_update(result: Any, before: Any = None) -> str:
+    """What the update adds; a last line is ended."""
+    whole = result.text or (before.text if before is not None else "")
+    return str(result.text) + ("\n" if result.final and not whole.endswith("\n") else "")
+
+
+def plot(pipeline: Pipeline, inputs: Sequence[Any], results: Sequence[Any], path: Path) -> None:
+    from suite_translation.plot import alignments
+
+    alignments(pipeline, inputs, path)
+
+
+def recipe(language: str = "it") -> Recipe:
+    from suite_translation.data import recipe as build_recipe
+
+    return build_recipe(language)
+
+
+_WRITING = (
+    Option(name="beam", type=int, default=5, verbs=SEARCHING, help="hypotheses kept; 1 is greedy"),
+    Option(
+        name="length_penalty", type=float, default=1.0, verbs=SEARCHING,
+        help="above 1 prefers longer translations, below 1 shorter ones",
+    ),
+    Option(name="n_best", type=int, default=1, help="how many translations to give"),
+    Option(name="sample", type=bool, default=False, help="draw a translation instead of searching for the likeliest"),
+    Option(name="temperature", type=float, default=1.0, help="with --sample: below 1 is more careful, above 1 bolder"),
+    Option(name="top_p", type=float, default=0.9, help="with --sample: draw from the likeliest of this probability"),
+    Option(name="seed", type=int, default=0, help="with --sample: another number draws another translation"),
+)  # fmt: skip
+
+TASK = Task(
+    name="translation",
+    summary=__doc__.splitlines()[0],
+    mapping="unaligned",
+    config=TranslationConfig,
+    result=TranslationResult,
+    columns=(
+        Column(name="source", help="the text", required=True),
+        Column(name="target", help="its translation"),
+    ),
+    example=example,
+    codecs={"input": SubwordCodec.from_files, "target": SubwordTarget.from_files},
+    fit=fit,
+    build=build,
+    augment=augment,
+    check=check,
+    pieces=pieces,
+    join=join,
+    answer=answer,
+    decode=decode,
+    render=render,
+    render_update=render_update,
+    metrics=metrics,
+    best=("bleu",),
+    chunks=as_it_comes,
+    unit="segment",
+    segments=Segments(cut=Cutter, follow=said, final=ended),
+    options=_WRITING,
+    recipe=recipe,
+    further={name: partial(recipe, name) for name in ("de", "fr")},
+    assets=Path(suite_assets.__file__).parent / "translation",
+    plot=plot,
+    plot_help="draw where the first texts' translations looked to this PNG file",
+    stream_help="Text may come in any pieces; the translation of a sentence is written as soon as it has ended, each "
+    "word when no better translation would change it. Line breaks stay.",
+    about="A text of any length is cut into sentences; paragraphs and line breaks stay where they were.",
+)
+
+
+@hookimpl
+def suite_tasks() -> list[Task]:
+    return [TASK]
