@@ -16,8 +16,8 @@ import numpy as np
 from suite.config import check_ranges
 from suite.data.batching import pad
 from suite.errors import SuiteError
-from suite.runtime import Arrays, GraphRuntime, Runtime
-from suite.search import Constraint
+from suite.runtime import Arrays, GraphRuntime, Runtime, carried
+from suite.search import Constraint, log_softmax
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def _steps(
     while rows:
         tokens = np.asarray([row.token if row.before is not None else start for row in rows], dtype=np.int64)
         outputs, given = _step(decoder, given, tokens)
-        scores = _log_softmax(outputs["logits"])
+        scores = log_softmax(outputs["logits"])
         if constraints is not None:
             for row, own, owner in zip(rows, scores, owners.tolist(), strict=True):
                 own[~constraints[owner].mask(row.rules)] = -np.inf
@@ -256,8 +256,7 @@ def _done(ended: Ended, live: list[tuple[int, _Row]], length: int, beam: Beam) -
 def _step(decoder: GraphRuntime, given: Read, tokens: np.ndarray) -> tuple[Arrays, Read]:
     """Write a token a row: the decoder's outputs, and what is given to the next step."""
     outputs = decoder({**given.state, **given.memory, "token": tokens})
-    state = {f"state.{name[5:]}": array for name, array in outputs.items() if name.startswith("next.")}
-    return outputs, Read(state, given.memory)
+    return outputs, Read(carried(outputs), given.memory)
 
 
 def _best(scores: np.ndarray, count: int) -> np.ndarray:
@@ -268,9 +267,3 @@ def _best(scores: np.ndarray, count: int) -> np.ndarray:
     else:
         found = np.arange(len(scores))
     return found[np.argsort(-scores[found], kind="stable")][:count]
-
-
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    scores: np.ndarray = logits - logits.max(axis=1, keepdims=True)
-    scores -= np.log(np.exp(scores).sum(axis=1, keepdims=True))
-    return scores

@@ -31,6 +31,7 @@ def read_examples(
         if task.read is not None:
             yield from task.read(path, format=format, columns=columns, on_error=on_error)
             continue
+        assert task.example is not None  # a task has one or the other
         rows = read_rows(path, format=format, columns=columns, on_error=on_error, stdin=stdin)
         for row in checked(task, rows, on_error):
             try:

@@ -18,7 +18,7 @@ import numpy as np
 from suite.data.batching import pad
 from suite.errors import DataError, UsageError
 from suite.loading import open_config, task_and_checkpoint
-from suite.runtime import Kind, Runtime, open_runtime
+from suite.runtime import Kind, Runtime, carried, open_runtime
 from suite.task import Codecs, Result, Task
 
 #: Inputs longer than this many steps are read in stretches with carried state, in bounded memory.
@@ -191,7 +191,7 @@ class Pipeline:
         for start in range(0, longest, STRETCH):
             inputs, lengths = pad([arrays[0][start : start + STRETCH]])
             results = graph({"inputs": inputs, "lengths": lengths, **state})
-            state = {f"state.{name[5:]}": value for name, value in results.items() if name.startswith("next.")}
+            state = carried(results)
             if aligned:
                 stretches.append(results["outputs"][0])
         return [np.concatenate(stretches)] if aligned else results["outputs"]

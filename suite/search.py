@@ -16,7 +16,7 @@ import numpy as np
 
 from suite.config import check_ranges
 from suite.errors import SuiteError
-from suite.runtime import Arrays, GraphRuntime
+from suite.runtime import Arrays, GraphRuntime, carried
 
 #: The guard against repetition looks back on so many tokens.
 WINDOW = 1024
@@ -197,7 +197,7 @@ def generate(
         if len(there):
             inputs = np.asarray([[rows[i].read(int(tokens[i]))] for i in there], dtype=np.int64)
             outputs = graph({**state, "inputs": inputs, "lengths": np.ones(len(there), dtype=np.int64)})
-            state, logits = _carried(outputs), outputs["outputs"][:, 0]
+            state, logits = carried(outputs), outputs["outputs"][:, 0]
 
 
 def _begun(graph: GraphRuntime, rows: Sequence[Sequence[Any]]) -> tuple[Arrays, np.ndarray]:
@@ -206,7 +206,7 @@ def _begun(graph: GraphRuntime, rows: Sequence[Sequence[Any]]) -> tuple[Arrays, 
     for start in range(0, max(map(len, rows)), STRETCH):
         # A row that is over keeps its state, as one of length 0 does.
         outputs = graph({**state, **_padded([row[start : start + STRETCH] for row in rows])})
-        state, found = _carried(outputs), outputs["outputs"]
+        state, found = carried(outputs), outputs["outputs"]
         logits = logits if start else np.empty((len(rows), found.shape[-1]), found.dtype)
         for i, row in enumerate(rows):
             if start < len(row) <= start + STRETCH:
@@ -237,23 +237,20 @@ def score(
             outputs = graph({**state, **_padded([inputs[i][done : done + stretch] for i in there])})
             for row, i in enumerate(there):
                 wanted = targets[i][done : done + stretch]
-                found[i][done : done + len(wanted)] = _log_softmax(outputs["outputs"][row, : len(wanted)], wanted)
+                scores = log_softmax(outputs["outputs"][row, : len(wanted)].astype(np.float64))
+                found[i][done : done + len(wanted)] = scores[np.arange(len(wanted)), wanted]
             done += stretch
             # The longest come first, so that those with more to come are the first rows.
             there = [i for i in there if len(targets[i]) > done]
-            state = {name: array[: len(there)] for name, array in _carried(outputs).items()}
+            state = {name: array[: len(there)] for name, array in carried(outputs).items()}
     return found
 
 
-def _log_softmax(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    scores = logits.astype(np.float64)
-    scores -= scores.max(axis=-1, keepdims=True)
-    return np.asarray(scores[np.arange(len(targets)), targets] - np.log(np.exp(scores).sum(axis=-1)))
-
-
-def _carried(outputs: Arrays) -> Arrays:
-    """The next state as the state that goes in."""
-    return {f"state.{name[5:]}": array for name, array in outputs.items() if name.startswith("next.")}
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Log-probabilities over the last axis, in the logits' own precision."""
+    scores: np.ndarray = logits - logits.max(axis=-1, keepdims=True)
+    scores -= np.log(np.exp(scores).sum(axis=-1, keepdims=True))
+    return scores
 
 
 def _padded(rows: Sequence[Sequence[Any] | np.ndarray]) -> Arrays:

@@ -178,7 +178,8 @@ class Task:
     result
         The task's ``Result`` type.
     columns, example
-        What a data file holds, and a row of it as an ``Example`` (raises DataError for a bad one).
+        What a data file holds, and a row of it as an ``Example`` (raises DataError for a bad one); a task that
+        has ``read`` needs no ``example``.
     codecs, fit
         How each codec is read from a checkpoint's files, and ``fit(examples, config, **options) -> codecs``,
         which fits them on training examples only. ``options`` are the task's own options of ``train``.
@@ -221,7 +222,8 @@ class Task:
         ``measure(pipeline, examples, **options)``: further figures for ``evaluate``, for which results alone do
         not do.
     chunks
-        Standard input as pieces for ``session.feed``; ``None`` ends an item.
+        Standard input as pieces for ``session.feed``; ``None`` ends an item. Without it the task has no verb
+        ``stream`` but one of its own.
     initialise
         ``initialise(model, codecs, **options)``: sets priors on a fresh model before training.
     recipe, further
@@ -246,7 +248,6 @@ class Task:
     config: type
     result: type[Result]
     columns: Sequence[Column]
-    example: Callable[[Row], Example]
     codecs: Mapping[str, Callable[[Mapping[str, bytes]], Codec]]
     fit: Callable[..., dict[str, Codec]]
     build: Callable[[Any, Codecs], Model]
@@ -255,7 +256,6 @@ class Task:
     render_update: Callable[[Result, Result | None], str | None]
     metrics: Callable[[Sequence[Result], Sequence[Example]], dict[str, Any]]
     best: Sequence[str]
-    chunks: Callable[[IO[bytes]], Iterator[Any]]
     unit: Literal["step", "segment"] = "step"
     segments: Segments | None = None
     options: Sequence[Option] = ()
@@ -264,7 +264,9 @@ class Task:
     judged_by: Literal["answer", "outputs"] = "answer"
     check: Callable[[Example, Codecs], Example] | None = None
     initialise: Callable[..., None] | None = None
+    example: Callable[[Row], Example] | None = None
     read: Callable[..., Iterator[Example]] | None = None
+    chunks: Callable[[IO[bytes]], Iterator[Any]] | None = None
     expand: Callable[..., Iterator[tuple[str, Any]]] | None = None
     adapt: Callable[..., Codecs] | None = None
     notes: Callable[[Sequence[Example], Codecs], list[str]] | None = None
@@ -281,6 +283,10 @@ class Task:
     plot_evaluation: Callable[[Sequence[Result], Sequence[Example], Path], None] | None = None
     stream_help: str = ""
     about: str = ""
+
+    def __post_init__(self) -> None:
+        if self.example is None and self.read is None:
+            raise ValueError(f"task {self.name!r}: example or read must say how data is read")
 
     @property
     def ships(self) -> bool:

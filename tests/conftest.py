@@ -1,10 +1,12 @@
-"""What every test may use: one thread, an empty data folder, and two small checkpoints, each trained once."""
+"""What every test may use: one thread, an empty data folder, two small checkpoints, and the command line."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +92,69 @@ def _trained(out: Path, data: Path) -> Path:
     from suite.training.train import train
 
     return train("sentiment", data=data, out=out, settings=TINY).path
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command did. ``lines`` are those of its output."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+    @property
+    def values(self) -> list[dict[str, Any]]:
+        """What ``--json`` printed."""
+        return [json.loads(line) for line in self.lines]
+
+    @property
+    def said(self) -> str:
+        """The one line that is all there is on standard error."""
+        (line,) = self.err.splitlines()
+        return line
+
+    @property
+    def error(self) -> str:
+        """The error, which must be one line and all there is on standard error."""
+        line = self.said
+        assert line.startswith("suite")
+        assert "this is a defect" not in line
+        return line
+
+
+class _Pieces(io.RawIOBase):
+    def __init__(self, pieces: list[bytes]) -> None:
+        self.pieces = list(pieces)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self.pieces.pop(0) if self.pieces else b""
+        if len(piece) > len(buffer):
+            self.pieces.insert(0, piece[len(buffer) :])
+            piece = piece[: len(buffer)]
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Ran]:
+    """``cli("sentiment", "predict", …, stdin=b"…")``, run in an empty folder."""
+    from suite.cli import run
+
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str | Path, stdin: bytes | list[bytes] = b"") -> Ran:
+        pieces = [stdin] if isinstance(stdin, bytes) else stdin
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(_Pieces(pieces))))
+        capsys.readouterr()
+        code = run([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return Ran(code, out, err)
+
+    return call

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import suite_assets
 
-from suite.codecs.series import SeriesCodec, SeriesSpec, samples
+from suite.codecs.series import SeriesCodec, SeriesSpec, opened, samples
 from suite.codecs.target import Labels
 from suite.data.augment import AugmentSpec, augment
-from suite.data.series import Recording, as_array, open_recording, read_labelled, read_recordings
+from suite.data.series import Recording, read_labelled, read_recordings
 from suite.errors import DataError, UsageError, nearest, one_line
 from suite.hooks import hookimpl
 from suite.metrics import accuracy, macro_f1, per_class
@@ -26,7 +26,6 @@ from suite.task import Codecs, Column, Example, Option, Result, Task
 from suite.training.specs import TrainingSpec
 
 if TYPE_CHECKING:
-    from suite.data.readers import Row
     from suite.data.sources import Recipe
     from suite.nn.mappings import ManyToOne
     from suite.pipelines import Pipeline
@@ -79,11 +78,6 @@ class Window(Recording):
     start: int
     end: int
     per_second: float | None
-
-
-def example(row: Row) -> Example:
-    """Unused: recordings are read by ``read``."""
-    raise DataError(f"{row.where}: expected a recording")
 
 
 def read(
@@ -227,7 +221,7 @@ def pieces(item: Any, codecs: Codecs, **options: Any) -> list[Recording]:
     codec, labels = codecs["input"], codecs["target"]
     assert isinstance(codec, SeriesCodec)
     assert isinstance(labels, Labels)
-    recording = _opened(item)
+    recording = opened(item)
     rate = recording.rate or codec.given or codec.rate
     ratio = rate / codec.rate if rate and codec.rate else 1.0  # of its samples to the model's
     count, size = len(recording.array), max(1, round(codec.length * ratio / (2 if labels.early else 1)))
@@ -245,16 +239,6 @@ def pieces(item: Any, codecs: Codecs, **options: Any) -> list[Recording]:
             for start in starts
         ),
     ]  # fmt: skip
-
-
-def _opened(item: Any) -> Recording:
-    if isinstance(item, Recording):
-        return item
-    if isinstance(item, str | Path):
-        return open_recording(item)
-    if isinstance(item, bytes | Mapping) or item is None:
-        raise DataError(f"expected a recording, got {type(item).__name__}; pass numbers [T, C] or a path")
-    return Recording(array=as_array(item))
 
 
 def decode(
@@ -334,7 +318,7 @@ def measure(pipeline: Pipeline, examples: Sequence[Example], **options: Any) -> 
     assert isinstance(labels, Labels)
     figures = {}
     for share in (*SHARES, 100):
-        parts = [_first(_opened(e.input), share) for e in examples]
+        parts = [_first(opened(e.input), share) for e in examples]
         right = []
         for row, item in zip(reader.outputs_of(parts), examples, strict=True):
             probabilities = labels.probabilities(row, final=share == 100)
@@ -396,7 +380,7 @@ def watch_recipe() -> Recipe:
 def plot(pipeline: Pipeline, inputs: Sequence[Any], results: Sequence[Any], path: Path) -> None:
     from suite_gesture.plot import over_time
 
-    over_time(pipeline, [_opened(item) for item in inputs], results, path)
+    over_time(pipeline, [opened(item) for item in inputs], results, path)
 
 
 def plot_evaluation(results: Sequence[Any], examples: Sequence[Example], path: Path) -> None:
@@ -427,7 +411,6 @@ TASK = Task(
         ),
         Column(name="label", help="any set of labels"),
     ),
-    example=example,
     read=read,
     expand=expand,
     codecs={"input": SeriesCodec.from_files, "target": Labels.from_files},

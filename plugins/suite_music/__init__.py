@@ -8,15 +8,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import suite_assets
 
-from suite.codecs.text import paragraphs
 from suite.errors import DataError, UsageError
 from suite.hooks import hookimpl
 from suite.nn.specs import EmbeddingSpec, EncoderSpec, StepHeadSpec
+from suite.search import log_softmax
 from suite.task import Codecs, Column, Example, Option, Result, Task, Verb
 from suite.training.specs import TrainingSpec
 from suite_music.chorales import Chorale, ChoraleCodec
@@ -161,11 +161,6 @@ def augment(piece: Any, config: MusicConfig, random: np.random.Generator, codecs
     return augmented(piece, codec.keys, random)
 
 
-def chunks(stdin: IO[bytes]) -> Iterator[Any]:
-    """Unused: the stream of this task writes (see ``stream``)."""
-    yield from paragraphs(stdin)
-
-
 # -- judging -----------------------------------------------------------------------------------------------------
 
 
@@ -174,9 +169,7 @@ def decode(outputs: np.ndarray, codecs: Codecs, piece: Any, *, final: bool | Non
     target = codecs["target"]
     assert isinstance(target, Targets)
     tokens = target.codec.targets(piece)
-    scores = outputs.astype(np.float64)
-    scores -= scores.max(axis=1, keepdims=True)
-    nats = np.log(np.exp(scores).sum(axis=1)) - scores[np.arange(len(tokens)), tokens]
+    nats = -log_softmax(outputs.astype(np.float64))[np.arange(len(tokens)), tokens]
     length = {"steps": len(piece.steps)} if isinstance(piece, Chorale) else {"characters": len(piece)}
     given = None if isinstance(piece, Chorale) else piece.split("\n", 1)[0]
     return Score(input=given, final=final, nats=float(nats.sum()), tokens=len(tokens), **length)
@@ -414,7 +407,6 @@ TASK = Task(
     render_update=lambda result, before: render(result),
     metrics=metrics,
     best=("-bits_per_char", "-nats_per_step"),
-    chunks=chunks,
     options=(
         Option(name="bars", type=int, help="how many bars the whole piece has; by default the model ends it"),
         *_options("predict"),

@@ -7,16 +7,14 @@ Margaret Greentree's edition.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from suite.data.fetch import Source
-from suite.data.sources import PARTS, Recipe
-from suite.data.splits import part
+from suite.data.sources import Recipe, write_parts
 from suite.errors import DataError
 from suite_music.chorales import HOLD, REST, VOICES
 from suite_music.musicxml import Part, Score, read
@@ -58,18 +56,9 @@ def recipe() -> Recipe:
 def build(folders: Mapping[str, Path], out: Path) -> None:
     """Write both sets; a tune is ``key``, ``title``, ``text``, ``source``, a chorale as `chorale` says."""
     corpus = folders[MUSIC21.purl] / "music21" / "corpus"
-    _write(out, tunes(corpus))
+    write_parts(out, tunes(corpus))
     (out / "chorales").mkdir()
-    _write(out / "chorales", chorales(corpus / "bach"))
-
-
-def _write(folder: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    parts: dict[str, list[Mapping[str, Any]]] = {name: [] for name in PARTS}
-    for row in rows:
-        parts[part(row["key"])].append(row)
-    for name, found in parts.items():
-        with (folder / f"{name}.jsonl").open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in found)
+    write_parts(out / "chorales", chorales(corpus / "bach"))
 
 
 # --- tunes ------------------------------------------------------------------------------------------------------

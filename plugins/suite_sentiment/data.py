@@ -15,14 +15,13 @@ import statistics
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import suite_assets
 
 from suite.codecs.vectors import read_vectors
 from suite.data.archives import unpack
-from suite.data.sources import Recipe, Source
-from suite.data.splits import part
+from suite.data.sources import Recipe, Source, write_parts
 from suite.errors import DataError
 
 VADER = Source(
@@ -93,15 +92,7 @@ def build(folders: Mapping[str, Path], out: Path) -> None:
     """Write ``train.jsonl``, ``dev.jsonl``, ``test.jsonl`` (rows of `rows`) and ``vectors.npz``."""
     package = folders[VADER.purl] / "vaderSentiment-3.3.2"
     nested = unpack(package / "additional_resources" / "hutto_ICWSM_2014.tar.gz", folders[VADER.purl] / "texts")
-    files: dict[str, IO[str]] = {}
-    try:
-        for name in ("train", "dev", "test"):
-            files[name] = (out / f"{name}.jsonl").open("w", encoding="utf-8", newline="\n")
-        for row in rows(nested / "hutto_ICWSM_2014"):
-            files[part(row["key"])].write(json.dumps(row, ensure_ascii=False) + "\n")
-    finally:
-        for file in files.values():
-            file.close()
+    write_parts(out, rows(nested / "hutto_ICWSM_2014"))
     if DISTILLED.exists():
         (out / "distilled.jsonl").write_bytes(lzma.decompress(DISTILLED.read_bytes()))
     write_vectors(

@@ -6,14 +6,11 @@ up and paragraphs; English and another language go together paragraph by paragra
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import IO
 
-from suite.data.sources import Recipe, Source
-from suite.data.splits import part
+from suite.data.sources import Recipe, Source, write_parts
 from suite.errors import DataError
 
 RELEASE = "bookworm"
@@ -81,16 +78,8 @@ def build(folders: Mapping[str, Path], out: Path, *, language: str) -> None:
         descriptions(folders[found.purl] / found.filename, name)
         for name, found in (("en", source("en")), (language, source(language)))
     )
-    files: dict[str, IO[str]] = {}
-    try:
-        for name in ("train", "dev", "test"):
-            files[name] = (out / f"{name}.jsonl").open("w", encoding="utf-8", newline="\n")
-        for text, translation in pairs(english, other):
-            row = {"key": text, "source": text, "target": translation}
-            files[part(text, BUCKETS)].write(json.dumps(row, ensure_ascii=False) + "\n")
-    finally:
-        for file in files.values():
-            file.close()
+    rows = ({"key": text, "source": text, "target": translation} for text, translation in pairs(english, other))
+    write_parts(out, rows, BUCKETS)
 
 
 def pairs(english: Mapping[str, list[str]], other: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -20,8 +20,10 @@ def task_group(task: Task) -> click.Group:
     from suite.cli.train import train_command
 
     group = click.Group(task.name, help=f"{task.summary}\n\n{task.about}".strip())
-    for make in (_predict, _stream, _evaluate, train_command, _info, _export, _demo):
+    for make in (_predict, _evaluate, train_command, _info, _export, _demo):
         group.add_command(make(task))
+    if task.chunks is not None:
+        group.add_command(_stream(task, task.chunks))
     for verb in task.verbs:
         group.add_command(_verb(task, verb))
     return group
@@ -157,7 +159,7 @@ def _noted(source: Iterator[tuple[str, Any]], given: dict[int, tuple[str, Any]])
         yield value
 
 
-def _stream(task: Task) -> click.Command:
+def _stream(task: Task, chunks: Callable[[IO[bytes]], Iterator[Any]]) -> click.Command:
     @click.command("stream", help=f"Answer standard input as it comes, step by step.\n\n{task.stream_help}".strip())
     @options.checkpoint
     @options.runtime
@@ -189,7 +191,7 @@ def _stream(task: Task) -> click.Command:
                 show(session.finish())
             before = None
 
-        for piece in task.chunks(sys.stdin.buffer):
+        for piece in chunks(sys.stdin.buffer):
             if piece is None:
                 finish(session)
                 session = session_of(pipeline, **own)

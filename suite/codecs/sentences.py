@@ -8,11 +8,10 @@ comes in pieces is cut as the whole would be.
 
 from __future__ import annotations
 
-import codecs as python_codecs
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from suite.errors import DataError
+from suite.codecs.text import HeldText
 
 #: Letters of the longest sentence: about as many words as a paragraph has.
 LONGEST = 400
@@ -32,44 +31,22 @@ def sentences(text: str) -> list[tuple[str, str]]:
     return [*cutter.feed(text), *cutter.flush()]
 
 
-class Cutter:
+class Cutter(HeldText):
     """Text or UTF-8 bytes in pieces to (white space, sentence) pairs; a sentence comes once it is known to have ended.
 
     Raises DataError for bytes that are not UTF-8.
     """
 
-    def __init__(self, pending: Mapping[str, str] | None = None) -> None:
-        self._decoder = python_codecs.getincrementaldecoder("utf-8")("strict")
-        self._held = ""
-        if pending:
-            self._held = pending["text"]
-            self._decoder.decode(bytes.fromhex(pending["bytes"]))
-
-    @property
-    def pending(self) -> dict[str, str] | None:
-        """What is held back, as JSON."""
-        split = self._decoder.getstate()[0]
-        return {"text": self._held, "bytes": split.hex()} if self._held or split else None
-
     def feed(self, piece: str | bytes) -> Iterator[tuple[str, str]]:
         """The sentences that this piece ends."""
-        if isinstance(piece, bytes):
-            try:
-                piece = self._decoder.decode(piece)
-            except UnicodeDecodeError as error:
-                raise DataError(f"the text is not UTF-8 (byte {error.object[error.start]:#04x}); convert it") from None
-        if not isinstance(piece, str):
-            raise DataError(f"expected text, got {type(piece).__name__}; feed str or bytes")
-        for start in range(0, len(piece), 8 * LONGEST):
-            self._held += piece[start : start + 8 * LONGEST]
+        text = self._text(piece)
+        for start in range(0, len(text), 8 * LONGEST):
+            self._held += text[start : start + 8 * LONGEST]
             yield from self._ended(final=False)
 
     def flush(self) -> Iterator[tuple[str, str]]:
         """What is left at the end."""
-        try:
-            self._held += self._decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            raise DataError("the text ends in the middle of a UTF-8 character; it may be cut off") from None
+        self._held += self._rest()
         yield from self._ended(final=True)
 
     def _ended(self, final: bool) -> Iterator[tuple[str, str]]:

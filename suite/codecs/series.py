@@ -86,7 +86,7 @@ class SeriesCodec:
         rate is taken to have ``rate``, by default that median.
         """
         spec = spec or SeriesSpec()
-        given = [_recording(raw) for raw in recordings]
+        given = [opened(raw) for raw in recordings]
         if not given:
             raise DataError("no recordings to fit on; give at least one")
         names = next((r.channels for r in given if r.channels), ())
@@ -150,7 +150,7 @@ class SeriesCodec:
 
         Raises DataError for one that is empty, has no value at all, other channels, infinite values or text.
         """
-        array = self._checked(_recording(raw))
+        array = self._checked(opened(raw))
         if np.isnan(array).all():
             raise DataError("every value of the recording is missing; give one with values")
         return self._features(array, _Carried())
@@ -465,7 +465,8 @@ def _checked_rate(rate: float) -> float:
     return rate
 
 
-def _recording(raw: Any) -> Recording:
+def opened(raw: Any) -> Recording:
+    """What ``encode`` takes, as a recording. Raises DataError for what is none."""
     if isinstance(raw, Recording):
         return raw
     if isinstance(raw, str | Path):

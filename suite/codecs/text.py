@@ -1,10 +1,10 @@
-"""Text on standard input, as it comes."""
+"""Text as it comes: on standard input, and in pieces that are fed."""
 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
-from typing import IO
+from collections.abc import Iterator, Mapping
+from typing import IO, Any
 
 from suite.errors import DataError
 
@@ -56,3 +56,38 @@ def paragraphs(stdin: IO[bytes]) -> Iterator[str | None]:
             raise DataError(f"standard input, line {line}: not UTF-8 text; convert it first")
         if not block:
             return
+
+
+class HeldText:
+    """What a feeder of text holds back: ``_held``, which may still go on, and the bytes of a split character."""
+
+    def __init__(self, pending: Mapping[str, str] | None = None) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
+        self._held = ""
+        if pending:
+            self._held = pending["text"]
+            self._decoder.decode(bytes.fromhex(pending["bytes"]))
+
+    @property
+    def pending(self) -> dict[str, str] | None:
+        """What is held back, as JSON."""
+        split = self._decoder.getstate()[0]
+        return {"text": self._held, "bytes": split.hex()} if self._held or split else None
+
+    def _text(self, piece: Any) -> str:
+        """The text of a piece, str or UTF-8 bytes. Raises DataError for another, and for bytes that are not UTF-8."""
+        if isinstance(piece, bytes):
+            try:
+                piece = self._decoder.decode(piece)
+            except UnicodeDecodeError as error:
+                raise DataError(f"the text is not UTF-8 (byte {error.object[error.start]:#04x}); convert it") from None
+        if not isinstance(piece, str):
+            raise DataError(f"expected text, got {type(piece).__name__}; feed str or bytes")
+        return piece
+
+    def _rest(self) -> str:
+        """What is left of the bytes at the end. Raises DataError for a part of a character."""
+        try:
+            return self._decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            raise DataError("the text ends in the middle of a UTF-8 character; it may be cut off") from None

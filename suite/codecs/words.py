@@ -7,7 +7,6 @@ is encoded without looking at its neighbours, so a text that arrives in any piec
 
 from __future__ import annotations
 
-import codecs as python_codecs
 import html
 import json
 import re
@@ -20,6 +19,7 @@ import numpy as np
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 
+from suite.codecs.text import HeldText
 from suite.config import check_ranges, from_dict, to_dict
 from suite.errors import CheckpointError, DataError, one_line
 
@@ -176,31 +176,15 @@ class _Known:
         return isinstance(word, str) and self._id(word) is not None
 
 
-class TextFeeder:
+class TextFeeder(HeldText):
     """Text in pieces to whole words; a word is finished by whitespace, or by the end."""
 
     def __init__(self, codec: WordCodec, pending: Mapping[str, str] | None = None) -> None:
+        super().__init__(pending)
         self._codec = codec
-        self._decoder = python_codecs.getincrementaldecoder("utf-8")("strict")
-        self._held = ""
-        if pending:
-            self._held = pending["text"]
-            self._decoder.decode(bytes.fromhex(pending["bytes"]))
-
-    @property
-    def pending(self) -> dict[str, str] | None:
-        split = self._decoder.getstate()[0]
-        return {"text": self._held, "bytes": split.hex()} if self._held or split else None
 
     def feed(self, piece: Any) -> list[tuple[Any, np.ndarray]]:
-        if isinstance(piece, bytes):
-            try:
-                piece = self._decoder.decode(piece)
-            except UnicodeDecodeError as error:
-                raise DataError(f"the text is not UTF-8 (byte {error.object[error.start]:#04x}); convert it") from None
-        if not isinstance(piece, str):
-            raise DataError(f"expected text, got {type(piece).__name__}; feed str or bytes")
-        text = self._held + piece
+        text = self._held + self._text(piece)
         if text and not text[-1].isspace():
             # The last word may go on. What is too long for a word is cut as it would be in a whole text.
             head, tail = _at_last_space(text)
@@ -212,10 +196,7 @@ class TextFeeder:
         return self._steps(text)
 
     def flush(self) -> list[tuple[Any, np.ndarray]]:
-        try:
-            text = self._held + self._decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            raise DataError("the text ends in the middle of a UTF-8 character; it may be cut off") from None
+        text = self._held + self._rest()
         self._held = ""
         return self._steps(text)
 

@@ -19,7 +19,8 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,10 @@ from suite.checkpoint import replace_directory, sha256
 from suite.data.archives import unpack
 from suite.data.fetch import Progress, Runner, Source, archive_path, fetch
 from suite.data.home import data_home, disk_errors, workspace
+from suite.data.splits import part
 from suite.errors import DataError, PluginError
 
-__all__ = ["Recipe", "Source", "Status", "data_home", "digest", "fetch", "get", "located", "status"]
+__all__ = ["Recipe", "Source", "Status", "data_home", "digest", "fetch", "get", "located", "status", "write_parts"]
 
 PARTS = ("train", "dev", "test")
 RECORD = "SOURCE.json"
@@ -164,6 +166,17 @@ def get(
         _record(task_name, recipe, out, archives, say)
         replace_directory(out, target)
     return target
+
+
+def write_parts(out: Path, rows: Iterable[Mapping[str, Any]], n: int = 10) -> None:
+    """Write each row into the part that its ``key`` says, of ``n`` buckets (see ``suite.data.splits.part``)."""
+    with ExitStack() as files:
+        parts = {
+            name: files.enter_context((out / f"{name}.jsonl").open("w", encoding="utf-8", newline="\n"))
+            for name in PARTS
+        }
+        for row in rows:
+            parts[part(row["key"], n)].write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def digest(keys: Sequence[str]) -> str:

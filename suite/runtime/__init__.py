@@ -49,6 +49,11 @@ class Runtime(Protocol):
     def graph(self, name: str) -> GraphRuntime: ...
 
 
+def carried(outputs: Mapping[str, np.ndarray]) -> Arrays:
+    """The next state, ``next.*`` of a graph's outputs, as the state that goes in, ``state.*``."""
+    return {f"state.{name[5:]}": array for name, array in outputs.items() if name.startswith("next.")}
+
+
 def open_runtime(checkpoint: Checkpoint, kind: Kind | None = None) -> Runtime:
     """The runtime of a checkpoint: ONNX where it carries graphs, else torch, or the one asked for."""
     if kind not in (None, "onnx", "torch"):

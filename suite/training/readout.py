@@ -24,6 +24,7 @@ from torch import nn
 from suite.data.batching import pad
 from suite.errors import UsageError
 from suite.nn.mappings import ManyToOne, Model
+from suite.search import log_softmax
 from suite.task import Codecs
 from suite.training.specs import TrainingSpec
 
@@ -261,15 +262,9 @@ def _blocks(owners: np.ndarray) -> list[np.ndarray]:
 
 def _sharpest(outputs: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     """The least mean −log p of the true labels over the factors that outputs may be multiplied by, and the factor."""
-    losses = [float(-_log_softmax(outputs * factor)[np.arange(len(truth)), truth].mean()) for factor in SHARPNESS]
+    losses = [float(-log_softmax(outputs * factor)[np.arange(len(truth)), truth].mean()) for factor in SHARPNESS]
     best = int(np.argmin(losses))
     return losses[best], float(SHARPNESS[best])
-
-
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    found: np.ndarray = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return found
 
 
 def out_of_doubt(outputs: np.ndarray, truth: np.ndarray) -> float | None:
@@ -280,7 +275,7 @@ def out_of_doubt(outputs: np.ndarray, truth: np.ndarray) -> float | None:
     """
     if not outputs.size:
         return None
-    probabilities = np.exp(_log_softmax(outputs.astype(np.float64).reshape(-1, outputs.shape[2]))).max(axis=1)
+    probabilities = np.exp(log_softmax(outputs.astype(np.float64).reshape(-1, outputs.shape[2]))).max(axis=1)
     peaks, right = probabilities.reshape(outputs.shape[:2]), outputs.argmax(axis=2) == truth
     for level in np.arange(0.5, 1.0, 0.005):
         reached = peaks >= level

@@ -136,15 +136,14 @@ def train(
             fitted["target"] = codecs["target"]
     codecs = fitted
     same = dev_part is train_part
-    train_part, inputs = _encoded(found, train_part, codecs, on_error)
-    dev_part = train_part if same else _encoded(found, dev_part, codecs, on_error)[0]
+    train_part, inputs, targets = _encoded(found, train_part, codecs, on_error)
+    dev_part, *unseen = (train_part, inputs, targets) if same else _encoded(found, dev_part, codecs, on_error)
     if not train_part or not dev_part:
         raise DataError(f"{', '.join(map(str, train_files))}: too few items that can be used; add data")
     apart = len(dev_part) if dev_part is not train_part else 0
     say(f"{len(train_part):,} items to train on" + (f", {apart:,} for dev" if apart else ""))
     if len(train_part) < FEW and init is None and data is not None and found.ships and not closed:
         say(f"few items: --init-from shipped starts from what the shipped {task} model knows")
-    targets = codecs["target"].encode([e.target for e in train_part])  # type: ignore[attr-defined]
 
     torch.manual_seed(seed)
     model = found.build(config, codecs)
@@ -196,11 +195,11 @@ def train(
         if found.mapping == "unaligned":
             begin: int = codecs["target"].start  # type: ignore[attr-defined]
             objective = unaligned(inputs, targets, start=begin, smoothing=smoothing, vary=vary)
-            unseen = unaligned(*_pairs(codecs, dev_part), start=begin)
+            held_out = unaligned(*unseen, start=begin)
 
             # Writing every answer takes long: epochs are told apart by the log-probability of the right ones.
             def judge() -> float:
-                return -mean_loss(model, unseen, config.training)
+                return -mean_loss(model, held_out, config.training)
 
         elif found.mapping == "aligned":
             objective = aligned(inputs, targets, row_loss, vary=vary)
@@ -338,9 +337,12 @@ def _check_bptt(task: Task, config: Any) -> None:
 
 def _encoded(
     task: Task, examples: Sequence[Example], codecs: Codecs, on_error: Callable[[DataError], None] | None
-) -> tuple[list[Example], list[Any]]:
-    """The examples that can be used, and their inputs as arrays; others are named by where they stand."""
-    kept, inputs = [], []
+) -> tuple[list[Example], list[np.ndarray], Any]:
+    """The examples that can be used, their inputs as arrays, and their targets; others are named by where they stand.
+
+    Targets are one array ``[N, …]`` of a many-to-one task, else a list of arrays.
+    """
+    kept, inputs, targets = [], [], []
     for example in examples:
         try:
             (target,) = codecs["target"].encode([example.target])  # type: ignore[attr-defined]
@@ -349,12 +351,13 @@ def _encoded(
                 raise DataError(f"{len(target)} targets for {len(array)} steps of input; give one a step")
             kept.append(example if task.check is None else task.check(example, codecs))
             inputs.append(array)
+            targets.append(target)
         except DataError as error:
             named = DataError(f"{example.where}: {error}")
             if on_error is None:
                 raise named from None
             on_error(named)
-    return kept, inputs
+    return kept, inputs, np.stack(targets) if targets and task.mapping == "many-to-one" else targets
 
 
 def calibrated(task: Task, codecs: Codecs, model: Any, dev: Sequence[Example]) -> Codecs:
@@ -374,12 +377,6 @@ def balanced(targets: Sequence[Any], power: float) -> np.ndarray | None:
     weights = np.asarray([counts[target] ** -power for target in targets], np.float32)
     weights /= weights.mean()
     return weights
-
-
-def _pairs(codecs: Codecs, examples: Sequence[Example]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Inputs and targets as arrays."""
-    inputs = [codecs["input"].encode(example.input) for example in examples]  # type: ignore[attr-defined]
-    return inputs, codecs["target"].encode([example.target for example in examples])  # type: ignore[attr-defined]
 
 
 def _varied(

@@ -22,6 +22,11 @@ from suite.streaming import Session
 BIN = Path(sys.executable).parent
 
 
+def row(measure: str, value: float, floor: float | None, aim: float | None, **more: Any) -> dict[str, Any]:
+    """A published figure: what was measured, and the floor and the aim it is held against."""
+    return {"measure": measure, "value": float(value), "floor": floor, "aim": aim, **more}
+
+
 def paired(ours: Callable[[], float], theirs: Callable[[], float], runs: int) -> dict[str, float]:
     """Medians of two measurements taken in turn, and the median of their ratio pair by pair."""
     ours(), theirs()

@@ -19,6 +19,7 @@ from typing import Any
 
 import engine
 import numpy as np
+from engine import row
 
 import suite
 from suite.data.series import read_labelled
@@ -150,7 +151,3 @@ def training_time(folder: Path) -> list[tuple[str, dict[str, Any], float | None]
         (f"{name} fit", engine.paired(ours, lambda: theirs(False), 3), 5.0),
         (f"{name} fit from a cold start", engine.paired(ours, lambda: theirs(True), 3), None),
     ]
-
-
-def row(measure: str, value: float, floor: float | None, aim: float | None, **more: Any) -> dict[str, Any]:
-    return {"measure": measure, "value": float(value), "floor": floor, "aim": aim, **more}

@@ -20,6 +20,7 @@ from typing import Any
 
 import engine
 import psutil
+from engine import row
 from ngram import NGram
 from suite_music import abc
 from suite_music.chorales import Chorale, ChoraleCodec
@@ -200,7 +201,3 @@ def memory(tokens: int) -> dict[str, float]:
             before = process.memory_info().rss / 1e6
     gc.collect()
     return {"before_mb": before, "growth_mb": process.memory_info().rss / 1e6 - before, "characters": characters}
-
-
-def row(measure: str, value: float, floor: float | None, aim: float | None, **more: Any) -> dict[str, Any]:
-    return {"measure": measure, "value": float(value), "floor": floor, "aim": aim, **more}

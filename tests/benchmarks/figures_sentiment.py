@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import engine
+from engine import row
 
 import suite
 from suite.data.sources import located
@@ -55,7 +56,3 @@ def measure() -> Iterator[dict[str, Any]]:
     leak = engine.in_process("many_sessions", "sentiment", WORDS)
     yield row("1,000 sessions: largest difference from alone", leak.pop("largest_difference"), 1e-4, 1e-4, **leak)
     yield row("checkpoint directory, MB", engine.directory_mb(task.checkpoint), 12, 5)
-
-
-def row(measure: str, value: float, floor: float | None, aim: float | None, **more: Any) -> dict[str, Any]:
-    return {"measure": measure, "value": float(value), "floor": floor, "aim": aim, **more}

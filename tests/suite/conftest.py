@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,59 +17,6 @@ from suite.errors import DataError
 from suite.nn.specs import EmbeddingSpec, EncoderSpec, StepHeadSpec
 from suite.task import Column, Example, Result, Task
 from suite.training.specs import TrainingSpec
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What a command did. ``lines`` are those of its output."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[str]:
-        return self.out.splitlines()
-
-    @property
-    def error(self) -> str:
-        """The error, which must be one line and all there is on standard error."""
-        (line,) = self.err.splitlines()
-        return line
-
-
-class _Pieces(io.RawIOBase):
-    def __init__(self, pieces: list[bytes]) -> None:
-        self.pieces = list(pieces)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        piece = self.pieces.pop(0) if self.pieces else b""
-        if len(piece) > len(buffer):
-            self.pieces.insert(0, piece[len(buffer) :])
-            piece = piece[: len(buffer)]
-        buffer[: len(piece)] = piece
-        return len(piece)
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Ran]:
-    """``cli("sentiment", "predict", …, stdin=b"…")``, run in an empty folder."""
-    from suite.cli import run
-
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str | Path, stdin: bytes | list[bytes] = b"") -> Ran:
-        pieces = [stdin] if isinstance(stdin, bytes) else stdin
-        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(_Pieces(pieces))))
-        capsys.readouterr()
-        code = run([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return Ran(code, out, err)
-
-    return call
 
 
 @pytest.fixture

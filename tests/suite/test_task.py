@@ -69,3 +69,9 @@ def test_the_score_that_chooses(task: Task) -> None:
     assert task.score({"pearson_r": 0.5, "macro_f1": 0.9}) == ("pearson_r", 0.5)
     assert task.score({"macro_f1": 0.9}) == ("macro_f1", 0.9)
     assert task.score({"pearson_r": float("nan")}) == ("pearson_r", float("-inf"))
+
+
+def test_a_task_says_how_its_data_is_read(task: Task) -> None:
+    assert dataclasses.replace(task, example=None, read=lambda path, **options: iter(())).example is None
+    with pytest.raises(ValueError, match=r"^task 'sentiment': example or read must say how data is read$"):
+        dataclasses.replace(task, example=None)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,46 +20,10 @@ RATE = 20.0
 Gesture = tuple[str, np.ndarray]
 
 
-@dataclass(frozen=True)
-class Ran:
-    """What a command did. ``lines`` are those of its output."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[str]:
-        return self.out.splitlines()
-
-    @property
-    def values(self) -> list[dict[str, Any]]:
-        """What ``--json`` printed."""
-        return [json.loads(line) for line in self.lines]
-
-    @property
-    def error(self) -> str:
-        """The error, which must be one line and all there is on standard error."""
-        (line,) = self.err.splitlines()
-        assert line.startswith("suite")
-        assert "this is a defect" not in line
-        return line
-
-
 @pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Ran]:
+def cli(cli: Callable[..., Any]) -> Callable[..., Any]:
     """``cli("predict", …, stdin=b"…")``: a verb of the task, run in an empty folder."""
-    from suite.cli import run
-
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str | Path, stdin: bytes = b"") -> Ran:
-        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        capsys.readouterr()
-        code = run(["gesture", *map(str, arguments)])
-        return Ran(code, *capsys.readouterr())
-
-    return call
+    return partial(cli, "gesture")
 
 
 def made(count: int, seed: int, channels: int = 2) -> list[Gesture]:

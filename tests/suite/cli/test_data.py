@@ -191,4 +191,4 @@ def test_a_task_that_does_not_load_is_named_and_passed_over(
     monkeypatch.setattr(registry(), "task_names", lambda: ["nonesuch", "sentiment"])
     ran = cli("data", "list", "--json")
     assert (ran.code, len(ran.lines)) == (0, 1)
-    assert ran.error.startswith("nonesuch: no task named 'nonesuch'")
+    assert ran.said.startswith("nonesuch: no task named 'nonesuch'")

@@ -70,7 +70,7 @@ def test_the_shipped_samples_are_the_default(cli: Cli, shipped: Path) -> None:
 
 def test_plot(evaluate: Cli, tmp_path: Path, ratings_file: Path) -> None:
     ran = evaluate("--data", ratings_file, "--plot", "out.png")
-    assert (ran.code, ran.error) == (0, "drawn: out.png")
+    assert (ran.code, ran.said) == (0, "drawn: out.png")
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
 
 

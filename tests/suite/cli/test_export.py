@@ -26,7 +26,7 @@ def test_export_elsewhere(cli: Cli, tiny_checkpoint: Path, tmp_path: Path) -> No
     ran = cli("sentiment", "export", "--checkpoint", tiny_checkpoint, "--out", "made")
     assert ran.code == 0
     assert ran.out.startswith("exported: made (")
-    assert ran.error.startswith("ONNX graphs agree with torch to ")
+    assert ran.said.startswith("ONNX graphs agree with torch to ")
     assert sorted(p.name for p in (tmp_path / "made").iterdir()) == sorted(p.name for p in tiny_checkpoint.iterdir())
     assert polarity(cli, tmp_path / "made") == pytest.approx(polarity(cli, tiny_checkpoint), abs=1e-6)
 

@@ -142,7 +142,7 @@ def test_both_runtimes(predict: Cli) -> None:
 def test_plot(predict: Cli, tmp_path: Path) -> None:
     ran = predict("--plot", "out.png", GOOD, BAD, "naïve 😀 $5 שלום")
     assert ran.code == 0
-    assert ran.error == "drawn: out.png"
+    assert ran.said == "drawn: out.png"
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
 
 

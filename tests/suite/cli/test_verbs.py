@@ -111,6 +111,12 @@ def test_a_tasks_own_stream(cli: Any, replaced: Callable[..., Task]) -> None:
     assert cli("sentiment", "stream").out == "on and on\n"
 
 
+def test_a_task_that_takes_no_pieces_has_no_verb_for_them(cli: Any, replaced: Callable[..., Task]) -> None:
+    replaced(chunks=None)
+    assert "stream " not in cli("sentiment", "--help").out
+    assert "No such command 'stream'" in cli("sentiment", "stream").error
+
+
 def test_answers_that_are_written(cli: Any, replaced: Callable[..., Task], labels_file: Path) -> None:
     batches = []
 
