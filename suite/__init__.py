@@ -40,18 +40,23 @@ def tasks() -> dict[str, str]:
 
 
 def evaluate(
-    task: str, data: Any, checkpoint: Any = None, *, columns: Any = None, format: Any = None
-) -> dict[str, Any]:
-    """The figures of a checkpoint on labelled files: ``suite.evaluate("sentiment", "reviews.csv")``."""
+    task: str, data: Any, checkpoint: Any = None, *, columns: Any = None, format: Any = None, runtime: Any = None,
+    batch_size: int = 64, **options: Any,
+) -> dict[str, Any]:  # fmt: skip
+    """The figures of a checkpoint on labelled files: ``suite.evaluate("sentiment", "reviews.csv")``.
+
+    ``options`` are the task's own, as in ``suite TASK evaluate``.
+    """
     from pathlib import Path
 
     from suite import evaluation
     from suite.examples import read_examples
     from suite.pipelines import Pipeline
 
-    opened = Pipeline.open(task, checkpoint)
+    opened = Pipeline.open(task, checkpoint, runtime=runtime)
     paths = [data] if isinstance(data, str | Path) else list(data)
-    figures, _, _ = evaluation.evaluate(opened, read_examples(opened.task, paths, columns=columns, format=format))
+    examples = read_examples(opened.task, paths, columns=columns, format=format)
+    figures, _, _ = evaluation.evaluate(opened, examples, batch_size=batch_size, **options)
     return figures
 
 

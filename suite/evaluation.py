@@ -92,4 +92,6 @@ def answers(
 
 
 def _length(value: Any) -> int:
+    if isinstance(value, tuple):
+        return sum(map(_length, value))
     return len(value) if hasattr(value, "__len__") else 0

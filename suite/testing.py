@@ -367,7 +367,7 @@ def check_task(
     pipeline = Pipeline(
         task, codecs, open_runtime(opened), causal=opened.manifest.streams, name=str(opened.path)
     )  # fmt: skip
-    if task.mapping not in ("many-to-one", "aligned"):
+    if task.mapping not in ("many-to-one", "aligned", "unaligned"):
         return [f"{task.name}: laws 6–9 of {task.mapping} models are not part of this version"]
     given = _samples(task) if inputs is None else list(inputs)
     if not given:
@@ -381,15 +381,19 @@ def check_task(
 
 
 def batch_equals_singles(pipeline: Pipeline, inputs: Sequence[Any]) -> None:
-    """Law 6: an input's raw outputs do not depend on the batch it is in, its size or its other members."""
+    """Law 6: an input's raw outputs do not depend on the batch it is in, its size or its other members.
+
+    Of a decoder that attends they are the logits of some tokens, forced upon it: so the rows of a beam are
+    independent too.
+    """
     law = "a batch equals its members one by one"
-    arrays = _encoded(pipeline.codecs, inputs)
-    alone = [pipeline.outputs([array])[0] for array in arrays]
+    arrays = _encoded(pipeline, inputs)
+    alone = [_outputs(pipeline, [array])[0] for array in arrays]
     for size in sorted({2, 3, 5, len(arrays)}):
         for numbers in (list(range(len(arrays))), list(range(len(arrays)))[::-1]):
             for at in range(0, len(numbers), size):
                 batch = numbers[at : at + size]
-                for i, output in zip(batch, pipeline.outputs([arrays[i] for i in batch]), strict=True):
+                for i, output in zip(batch, _outputs(pipeline, [arrays[i] for i in batch]), strict=True):
                     others = [j + 1 for j in batch if j != i]
                     _same(law, f"the output of input {i + 1} beside inputs {others}", output, alone[i], SINGLE)
 
@@ -398,19 +402,22 @@ def stream_equals_offline(pipeline: Pipeline, inputs: Sequence[Any], stream_piec
     """Law 7: a stream fed in any pieces, and finished, gives the offline outputs, and so read every step.
 
     Tried too: a session saved midway (arrays and JSON) and gone on with by another. Returns a note instead
-    where the model says that it cannot stream, or the task is aligned, which no session reads yet.
+    where the model says that it cannot stream, or the task is aligned, which no session reads yet. Where pieces are
+    answered whole, the results are compared: all updates together are the answer.
     """
     from suite.streaming import Session
 
     law = "a stream equals the offline answer"
-    if not pipeline.causal or pipeline.task.mapping == "aligned":
+    if pipeline.task.segments is not None:
+        return _segments_equal_offline(law, pipeline, inputs, stream_pieces)
+    if not pipeline.causal or pipeline.task.mapping != "many-to-one":
         try:
             Session(pipeline)
         except UsageError as error:
             return [f"law 7 does not apply: {one_line(error)}"]
         raise LawBroken(f"{law}: the model cannot stream, and yet a session of it opens")
     for number, raw in enumerate(inputs, 1):
-        (array,) = _encoded(pipeline.codecs, [raw])
+        (array,) = _encoded(pipeline, [raw])
         wanted = pipeline.outputs([array])[0]
         answer = _comparable(pipeline.task.decode(wanted, pipeline.codecs, raw).to_dict())
         steps = None
@@ -438,6 +445,35 @@ def stream_equals_offline(pipeline: Pipeline, inputs: Sequence[Any], stream_piec
     return []
 
 
+def _segments_equal_offline(
+    law: str, pipeline: Pipeline, inputs: Sequence[Any], stream_pieces: Cuts | None
+) -> list[str]:  # fmt: skip
+    from suite.streaming import SegmentSession
+
+    segments = pipeline.task.segments
+    assert segments is not None
+    for number, raw in enumerate(inputs, 1):
+        wanted = _comparable(pipeline(raw).to_dict())
+        for pieces in (stream_pieces or cuts)(raw):
+            for stop in (None, len(pieces) // 2):
+                where = f"of input {number} in {len(pieces)} pieces" + ("" if stop is None else f", saved after {stop}")
+                session, updates = SegmentSession(pipeline), []
+                try:
+                    for i, piece in enumerate(pieces):
+                        if i == stop:
+                            session = SegmentSession(pipeline, json.loads(json.dumps(session.state)))
+                        updates += session.feed(piece)
+                    updates += session.flush()
+                    result = segments.final(updates, session.state["carried"])
+                except (SuiteError, TypeError) as error:
+                    raise LawBroken(f"{law}: {where}, it fails: {one_line(error)}") from error
+                if result.final is not True or any(update.final is not False for update in updates):
+                    raise LawBroken(f"{law}: {where}, final is not false on every update and true on the result")
+                if difference := _differs(_comparable(result.to_dict()), wanted):
+                    raise LawBroken(f"{law}: the result {where} has another {difference}")
+    return []
+
+
 def runtimes_agree(
     task: Task, checkpoint: Checkpoint, config: Any, codecs: Codecs, inputs: Sequence[Any]
 ) -> list[str]:  # fmt: skip
@@ -457,15 +493,14 @@ def runtimes_agree(
 
     law = "ONNX Runtime says what torch says"
     model = _model(task, checkpoint, config, codecs)
-    arrays = _encoded(codecs, inputs)
+    kinds = TorchRuntime.of(model), OnnxRuntime(checkpoint)
+    pipelines = [Pipeline(task, codecs, kind, causal=model.causal) for kind in kinds]
+    arrays = _encoded(pipelines[0], inputs)
     try:
         verify(model, checkpoint, arrays)
     except SuiteError as error:
         raise LawBroken(f"{law}: {one_line(error)}") from error
-    ours, theirs = (
-        Pipeline(task, codecs, runtime, causal=model.causal).outputs(arrays)
-        for runtime in (TorchRuntime.of(model), OnnxRuntime(checkpoint))
-    )
+    ours, theirs = (_outputs(pipeline, arrays) for pipeline in pipelines)
     _same_outputs(law, theirs, ours, SINGLE)
     return []
 
@@ -502,10 +537,11 @@ def saving_changes_nothing(
         save(Path(place) / "copy", checkpoint.manifest, files)
         copy = Checkpoint.open(Path(place) / "copy", task=task.name)
         _, codecs_again = open_config(task, copy)
-        found, wanted = (
-            Pipeline(task, read, open_runtime(one), causal=one.manifest.streams).outputs(_encoded(read, inputs))
+        pipelines = [
+            Pipeline(task, read, open_runtime(one), causal=one.manifest.streams)
             for read, one in ((codecs_again, copy), (codecs, checkpoint))
-        )
+        ]
+        found, wanted = (_outputs(pipeline, _encoded(pipeline, inputs)) for pipeline in pipelines)
     _same_outputs(law, found, wanted, 0.0)
     return notes
 
@@ -604,9 +640,30 @@ def _samples(task: Task) -> list[Any]:
     return [row.values[column] for row in itertools.islice(rows, 16) if column in row.values]
 
 
-def _encoded(codecs: Codecs, inputs: Sequence[Any]) -> list[np.ndarray]:
-    codec: Any = codecs["input"]
-    return [codec.encode(raw) for raw in inputs]
+def _encoded(pipeline: Pipeline, inputs: Sequence[Any]) -> list[np.ndarray]:
+    """The inputs as arrays; of a task that reads pieces and writes their answers, the pieces."""
+    codec, task = pipeline.codecs["input"], pipeline.task
+    if task.mapping == "unaligned" and task.pieces is not None:
+        options = task.checked("predict", {})
+        inputs = [piece for raw in inputs for piece in task.pieces(raw, pipeline.codecs, **options)]
+    return [codec.encode(raw) for raw in inputs]  # type: ignore[attr-defined]
+
+
+def _outputs(pipeline: Pipeline, arrays: list[np.ndarray]) -> Any:
+    """Raw outputs, one array an input; of a decoder that attends, the logits ``[T, V]`` of tokens it is given."""
+    if pipeline.task.mapping != "unaligned":
+        return pipeline.outputs(arrays)
+    from suite.beam import read
+
+    target: Any = pipeline.codecs["target"]
+    tokens = [target.start, *np.random.default_rng(0).integers(target.size, size=STEPS)]
+    given, decoder = read(pipeline.runtime, arrays), pipeline.runtime.graph("decoder")
+    state, steps = given.state, []
+    for token in tokens:
+        outputs = decoder({**state, **given.memory, "token": np.full(len(arrays), token, dtype=np.int64)})
+        state = {f"state.{name[5:]}": array for name, array in outputs.items() if name.startswith("next.")}
+        steps.append(outputs["logits"])
+    return list(np.stack(steps, axis=1))
 
 
 def _model(task: Task, checkpoint: Checkpoint, config: Any, codecs: Codecs) -> Any:

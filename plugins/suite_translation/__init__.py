@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,7 +17,7 @@ from suite.beam import Beam, Written, follow, read, search, write
 from suite.codecs.sentences import Cutter, sentences
 from suite.codecs.subwords import END, START, SubwordCodec, SubwordSpec, SubwordTarget
 from suite.codecs.text import as_it_comes
-from suite.errors import DataError, UsageError
+from suite.errors import DataError, UsageError, nearest
 from suite.hooks import hookimpl
 from suite.nn.specs import AttentionSpec, EmbeddingSpec, EncoderSpec, StepHeadSpec
 from suite.search import Sampling
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 #: The verbs that search for a translation.
 SEARCHING = ("predict", "evaluate", "stream")
+#: A text, or (the language it is to be translated into, the text).
+Wish = str | tuple[str, str]
 #: A translation has at most this many tokens for each one of the source, and so many more.
 LIMIT = 2, 16
 
@@ -75,22 +78,49 @@ def example(row: Row) -> Example:
     for name, value in (("source", text), ("target", target)):
         if not isinstance(value, str) and not (name == "target" and value is None):
             raise DataError(f"{row.where}: {name} is {type(value).__name__}, not a string; quote it")
+    language = row.values.get("to") or ""
+    if not isinstance(language, str):
+        raise DataError(f"{row.where}: to is {type(language).__name__}, not the name of a language; quote it")
     key = str(row.values.get("key") or text)
-    return Example(input=text, target=target, key=key, where=row.where, values=row.values)
+    wish = (language, text) if language else text
+    return Example(input=wish, target=target, key=key, where=row.where, values=row.values)
 
 
 def check(example: Example, codecs: Codecs) -> Example:
     if not example.target:
         raise DataError("no target: give a translation to compare with")
+    known, (language, _) = _tags(codecs), _parts(example.input)
+    if language and language not in known:
+        raise DataError(f"to: {_no_language(language, known)}")
     return example
+
+
+def _parts(wish: Wish) -> tuple[str, str]:
+    return wish if isinstance(wish, tuple) else ("", wish)
+
+
+def _tags(codecs: Codecs) -> tuple[str, ...]:
+    tags: tuple[str, ...] = codecs["input"].tags  # type: ignore[attr-defined]
+    return tags
+
+
+def _no_language(language: str, known: Sequence[str]) -> str:
+    if not known:
+        return f"{language!r}: this model has one language to translate into, without a name; leave it out"
+    return f"{language!r} is no language of this model; {nearest(language, known)}"
 
 
 def fit(examples: Sequence[Example], config: TranslationConfig) -> dict[str, Any]:
     for item in examples:
         if item.target is None:
             raise DataError(f"{item.where}: no target; a pair needs both sides")
-    texts = itertools.chain.from_iterable((item.input, item.target) for item in examples)
-    codec = SubwordCodec.fit(texts, config.subwords)
+    wanted = Counter(_parts(item.input)[0] for item in examples)
+    if len(wanted) > 1 and "" in wanted:
+        where = next(item.where for item in examples if not _parts(item.input)[0])
+        raise DataError(f"{where}: no language in column 'to', where others have one; give it for every pair, or none")
+    texts = itertools.chain.from_iterable((_parts(item.input)[1], item.target) for item in examples)
+    # The commonest first: it is the one that a text gets which does not say.
+    codec = SubwordCodec.fit(texts, config.subwords, [name for name, _ in wanted.most_common() if name])
     return {"input": codec, "target": SubwordTarget(codec)}
 
 
@@ -102,7 +132,7 @@ def build(config: TranslationConfig, codecs: Codecs) -> Unaligned:
 
 
 def augment(
-    pair: tuple[str, str], config: TranslationConfig, random: np.random.Generator, codecs: Codecs
+    pair: tuple[Wish, str], config: TranslationConfig, random: np.random.Generator, codecs: Codecs
 ) -> tuple[np.ndarray, np.ndarray]:
     """Both sides with sub-words dropped."""
     source, target = codecs["input"], codecs["target"]
@@ -112,33 +142,47 @@ def augment(
     return source.encode(pair[0], random, config.subwords.dropout), wanted
 
 
-def pieces(text: Any, codecs: Codecs, **options: Any) -> list[str]:
-    """The sentences of a text."""
-    if not isinstance(text, str):
-        raise DataError(f"expected a text, got {type(text).__name__}; pass a str")
-    return [sentence for _, sentence in sentences(text) if sentence]
+def adapt(codecs: Codecs, *, to: str | None = None, **options: Any) -> Codecs:
+    """The codecs for texts that are to be translated into the language ``to``."""
+    if to is None:
+        return codecs
+    if to not in _tags(codecs):
+        raise UsageError(f"--to {_no_language(to, _tags(codecs))}")
+    return {**codecs, "input": codecs["input"].towards(to)}  # type: ignore[attr-defined]
+
+
+def pieces(text: Any, codecs: Codecs, **options: Any) -> list[Wish]:
+    """The sentences of a text, each with the language where the text has it."""
+    wish = isinstance(text, tuple) and len(text) == 2
+    language, words = text if wish else ("", text)
+    if not isinstance(words, str):
+        raise DataError(f"expected a text, got {type(words).__name__}; pass a str")
+    found = [sentence for _, sentence in sentences(words) if sentence]
+    return [(language, sentence) for sentence in found] if wish else list(found)
 
 
 def answer(
-    pipeline: Pipeline, pieces: Sequence[str], arrays: Sequence[np.ndarray], *, beam: int, length_penalty: float,
-    n_best: int, sample: bool, temperature: float, top_p: float, seed: int,
+    pipeline: Pipeline, pieces: Sequence[Wish], arrays: Sequence[np.ndarray], *, beam: int, length_penalty: float,
+    n_best: int = 1, sample: bool = False, temperature: float = 1.0, top_p: float = 1.0, seed: int = 0,
+    to: str | None = None,
 ) -> list[SentenceResult]:  # fmt: skip
     """The translation of each sentence."""
     codec = pipeline.codecs["input"]
     assert isinstance(codec, SubwordCodec)
+    texts = [_parts(piece)[1] for piece in pieces]
     given, decoder = read(pipeline.runtime, arrays), pipeline.runtime.graph("decoder")
     limits = [limit(array) for array in arrays]
     found: Sequence[Sequence[Written]]
     if sample:
         if n_best > 1:
             raise UsageError("--n-best ranks what a beam found: leave it or --sample out")
-        found = [[one] for one in _drawn(decoder, given, limits, Sampling(temperature, top_p=top_p), pieces, seed)]
+        found = [[one] for one in _drawn(decoder, given, limits, Sampling(temperature, top_p=top_p), texts, seed)]
     else:
         size = max(beam, n_best)
         found = search(
             decoder, given, start=START, end=END, limits=limits, beam=Beam(size, length_penalty, n_best)
         )  # fmt: skip
-    return [_result(piece, best, codec) for piece, best in zip(pieces, found, strict=True)]
+    return [_result(text, best, codec) for text, best in zip(texts, found, strict=True)]
 
 
 def limit(array: np.ndarray) -> int:
@@ -172,12 +216,13 @@ def _result(piece: str, best: Sequence[Written], codec: SubwordCodec) -> Sentenc
     return SentenceResult(input=piece, text=answers[0][0], score=answers[0][1], answers=answers)
 
 
-def join(results: Sequence[SentenceResult], text: str, codecs: Codecs, **options: Any) -> TranslationResult:
+def join(results: Sequence[SentenceResult], text: Wish, codecs: Codecs, **options: Any) -> TranslationResult:
     """One translation of all sentences, with the white space that was between them.
 
     The n-th alternative has each sentence's n-th best, or its last where it has fewer. A text without words is
     given back as it is.
     """
+    _, text = _parts(text)
     spaces = sentences(text)
     most = max((len(result.answers) for result in results), default=1)
     joined = []
@@ -193,7 +238,14 @@ def join(results: Sequence[SentenceResult], text: str, codecs: Codecs, **options
 
 
 def said(
-    pipeline: Pipeline, between: str, sentence: str, carried: dict[str, Any], *, beam: int, length_penalty: float
+    pipeline: Pipeline,
+    between: str,
+    sentence: str,
+    carried: dict[str, Any],
+    *,
+    beam: int,
+    length_penalty: float,
+    to: str | None = None,
 ) -> Iterator[TranslationResult]:
     """A sentence of a stream: the white space before it, then its translation as far as it is settled."""
     if between:
@@ -230,14 +282,28 @@ def decode(outputs: Any, codecs: Codecs, text: Any, *, final: bool | None = None
 
 
 def metrics(results: Sequence[Any], examples: Sequence[Example]) -> dict[str, Any]:
-    """BLEU and chrF as sacreBLEU has them by default."""
+    """BLEU and chrF as sacreBLEU has them by default; of several languages, each one's too."""
+    languages = [_parts(example.input)[0] for example in examples]
+    pairs = [(result.text, example.target) for result, example in zip(results, examples, strict=True)]
+    each = {
+        language: _judged([pair for pair, own in zip(pairs, languages, strict=True) if own == language])
+        for language in dict.fromkeys(languages)
+    }
+    whole = _judged(pairs)
+    signature = whole.pop("bleu_signature")
+    if len(each) > 1:
+        whole |= {language: {k: v for k, v in own.items() if k != "bleu_signature"} for language, own in each.items()}
+    return whole | {"bleu_signature": signature}
+
+
+def _judged(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
     from sacrebleu.metrics import BLEU, CHRF
 
     bleu = BLEU()
-    found, wanted = [result.text for result in results], [[example.target for example in examples]]
+    found, wanted = [text for text, _ in pairs], [[target for _, target in pairs]]
     score = bleu.corpus_score(found, wanted)
     return {
-        "items": len(results),
+        "items": len(pairs),
         "bleu": round(float(score.score), 2),
         "chrf": round(float(CHRF().corpus_score(found, wanted).score), 2),
         "bleu_signature": str(bleu.get_signature()),
@@ -263,13 +329,17 @@ def plot(pipeline: Pipeline, inputs: Sequence[Any], results: Sequence[Any], path
     alignments(pipeline, inputs, path)
 
 
-def recipe(language: str = "it") -> Recipe:
+def recipe(*languages: str) -> Recipe:
     from suite_translation.data import recipe as build_recipe
 
-    return build_recipe(language)
+    return build_recipe(*languages)
 
 
 _WRITING = (
+    Option(
+        name="to", type=str, verbs=SEARCHING,
+        help="the language to translate into, of a model that has several (default: its first; see info)",
+    ),
     Option(name="beam", type=int, default=5, verbs=SEARCHING, help="hypotheses kept; 1 is greedy"),
     Option(
         name="length_penalty", type=float, default=1.0, verbs=SEARCHING,
@@ -291,12 +361,14 @@ TASK = Task(
     columns=(
         Column(name="source", help="the text", required=True),
         Column(name="target", help="its translation"),
+        Column(name="to", help="the language of the target, where there are several"),
     ),
     example=example,
     codecs={"input": SubwordCodec.from_files, "target": SubwordTarget.from_files},
     fit=fit,
     build=build,
     augment=augment,
+    adapt=adapt,
     check=check,
     pieces=pieces,
     join=join,
@@ -310,7 +382,7 @@ TASK = Task(
     unit="segment",
     segments=Segments(cut=Cutter, follow=said, final=ended),
     options=_WRITING,
-    recipe=recipe,
+    recipe=partial(recipe, "it", "de"),
     further={name: partial(recipe, name) for name in ("de", "fr")},
     assets=Path(suite_assets.__file__).parent / "translation",
     plot=plot,

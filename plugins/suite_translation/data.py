@@ -6,7 +6,7 @@ up and paragraphs; English and another language go together paragraph by paragra
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -59,27 +59,37 @@ def source(language: str) -> Source:
     )
 
 
-def recipe(language: str = "it") -> Recipe:
-    """English paragraphs with their translation into ``language``: rows of ``key``, ``source`` and ``target``."""
+def recipe(*languages: str) -> Recipe:
+    """English paragraphs with their translation: rows of ``key``, ``source``, ``target`` and ``to``, its language.
+
+    The parts are those of the first language; a further one's lie in a folder of its name beside them. A model of
+    several reads the pairs of the rarer ones twice an epoch.
+    """
+    first, *others = languages
     return Recipe(
-        sources=(source("en"), source(language)),
-        build=partial(build, language=language),
+        sources=tuple(source(language) for language in ("en", *languages)),
+        build=partial(build, languages=languages),
         note=(
-            f"Descriptions of the packages of Debian {RELEASE}, in English and {language!r}. A row's key is its "
-            "English paragraph; of the fifty buckets of its SHA-1, 0 is test and 1 dev."
+            f"Descriptions of the packages of Debian {RELEASE}, in English and {' and '.join(map(repr, languages))}. A "
+            "row's key is its English paragraph; of the fifty buckets of its SHA-1, 0 is test and 1 dev."
         ),
-        parts=PARTS.get(language, {}),
+        parts=PARTS.get(first, {}),
+        train=("train.jsonl", *(f"{language}/train.jsonl" for language in others for _ in range(2))),
+        dev=("dev.jsonl", *(f"{language}/dev.jsonl" for language in others)),
     )
 
 
-def build(folders: Mapping[str, Path], out: Path, *, language: str) -> None:
-    """Write ``train.jsonl``, ``dev.jsonl`` and ``test.jsonl`` (rows of `pairs`)."""
-    english, other = (
-        descriptions(folders[found.purl] / found.filename, name)
-        for name, found in (("en", source("en")), (language, source(language)))
+def build(folders: Mapping[str, Path], out: Path, *, languages: Sequence[str]) -> None:
+    """Write ``train.jsonl``, ``dev.jsonl`` and ``test.jsonl`` (rows of `pairs`) of each language."""
+    english, *others = (
+        descriptions(folders[found.purl] / found.filename, language)
+        for language, found in ((language, source(language)) for language in ("en", *languages))
     )
-    rows = ({"key": text, "source": text, "target": translation} for text, translation in pairs(english, other))
-    write_parts(out, rows, BUCKETS)
+    for language, other in zip(languages, others, strict=True):
+        place = out if language == languages[0] else out / language
+        place.mkdir(exist_ok=True)
+        found = pairs(english, other)
+        write_parts(place, ({"key": a, "source": a, "target": b, "to": language} for a, b in found), BUCKETS)
 
 
 def pairs(english: Mapping[str, list[str]], other: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:

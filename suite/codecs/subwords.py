@@ -20,7 +20,7 @@ from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import Split
 
 from suite.config import check_ranges, from_dict, to_dict
-from suite.errors import CheckpointError, DataError, one_line
+from suite.errors import CheckpointError, DataError, UsageError, nearest, one_line
 
 SETTINGS, PIECES = "subwords.json", "tokenizer.json"
 PAD, START, END = 0, 1, 2
@@ -52,12 +52,14 @@ class SubwordSpec:
 class SubwordCodec:
     """Text ↔ ids, of one vocabulary for all languages it was fitted on.
 
-    As an input, a text ends with `END`. ``tags`` are tokens no text contains, which say what is wanted of it: with
-    one, the input is a pair (tag, text).
+    As an input, a text ends with `END`. ``tags`` are tokens no text contains, which say what is wanted of it
+    (Johnson et al., 2017, arXiv:1611.04558): where there are any, an input is a pair (tag, text), or a text, which
+    then has the tag ``wanted``, the first unless `towards` chose another.
     """
 
-    def __init__(self, tokenizer: Tokenizer, spec: SubwordSpec, tags: Sequence[str] = ()) -> None:
+    def __init__(self, tokenizer: Tokenizer, spec: SubwordSpec, tags: Sequence[str] = (), wanted: str = "") -> None:
         self.tokenizer, self.spec, self.tags = tokenizer, spec, tuple(tags)
+        self.wanted = wanted or (self.tags[0] if self.tags else "")
         self._merging: _Merging | None = None
         self._bytes: list[bytes] | None = None
 
@@ -130,6 +132,15 @@ class SubwordCodec:
         """How many ids there are (V)."""
         return int(self.tokenizer.get_vocab_size())
 
+    def towards(self, tag: str) -> Self:
+        """The same codec, by which a text without a tag has this one. Raises UsageError for one it does not have."""
+        if tag not in self.tags:
+            raise UsageError(f"no tag {tag!r}; {self._known(tag)}")
+        return type(self)(self.tokenizer, self.spec, self.tags, tag)
+
+    def _known(self, tag: str) -> str:
+        return nearest(tag, self.tags) if self.tags else "this model has none"
+
     def ids(self, text: str, random: np.random.Generator | None = None, dropout: float = 0.0) -> list[int]:
         """The ids of a text. Raises DataError for what is no text.
 
@@ -145,11 +156,10 @@ class SubwordCodec:
 
     def encode(self, raw: Any, random: np.random.Generator | None = None, dropout: float = 0.0) -> np.ndarray:
         """One input as int64 ids ``[S]``: its tag where there are tags, the text, `END`. Raises DataError."""
-        before = []
-        if self.tags:
-            if not (isinstance(raw, tuple) and len(raw) == 2 and raw[0] in self.tags):
-                raise DataError(f"expected (tag, text) with a tag of {', '.join(self.tags)}, got {raw!r:.60}")
-            before, raw = [len(SPECIAL) + self.tags.index(raw[0])], raw[1]
+        tag, raw = raw if isinstance(raw, tuple) and len(raw) == 2 else (self.wanted, raw)
+        if tag and tag not in self.tags:
+            raise DataError(f"no tag {tag!r:.40}; {self._known(str(tag))}")
+        before = [len(SPECIAL) + self.tags.index(tag)] if tag else []
         if isinstance(raw, str) and not raw.strip():
             raise DataError("the text is empty; give at least one word")
         return np.asarray([*before, *self.ids(raw, random, dropout), END], dtype=np.int64)

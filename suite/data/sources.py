@@ -48,8 +48,9 @@ class Recipe:
     and whatever else the task needs. ``parts`` is what must come out: (rows, digest) a part, see `digest`.
     Without ``parts`` the counts are recorded, not compared. ``note`` says in a sentence what the data is.
 
-    The shipped model is trained on the files ``train`` with the configuration's defaults, the ``settings``
-    (``"encoder.hidden=160"``) and the task's own training ``options`` (name → file that ``build`` wrote).
+    The shipped model is trained on the files ``train``, and chosen by ``dev``, with the configuration's defaults,
+    the ``settings`` (``"encoder.hidden=160"``) and the task's own training ``options`` (name → file that ``build``
+    wrote).
     """
 
     sources: tuple[Source, ...]
@@ -57,6 +58,7 @@ class Recipe:
     note: str = ""
     parts: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     train: tuple[str, ...] = ("train.jsonl",)
+    dev: tuple[str, ...] = ("dev.jsonl",)
     settings: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
 

@@ -41,7 +41,7 @@ class AttendingDecoder(nn.Module):
         # What was found goes past the layers above too: a name is copied by finding it.
         read = self.above.outputs + attention.features if self.above is not None else read
         self.join = nn.Linear(read, features)
-        self.features, self.feeding = features, attention.feeding
+        self.features, self.feeding, self.residual = features, attention.feeding, spec.residual
 
     def initial(self, batch: int) -> State:
         """The state before anything is written or told: zeros."""
@@ -68,11 +68,11 @@ class AttendingDecoder(nn.Module):
         y, after = self.below(x, None, _of("below", state))
         following = {f"below.{name}": value for name, value in after.items()}
         found, weights = self.attention(y, memory)
-        y = torch.cat([y, found], dim=2)
         if self.above is not None:
-            y, after = self.above(y, None, _of("above", state))
+            higher, after = self.above(torch.cat([y, found], dim=2), None, _of("above", state))
             following |= {f"above.{name}": value for name, value in after.items()}
-            y = torch.cat([y, found], dim=2)
+            y = y + higher if self.residual else higher
+        y = torch.cat([y, found], dim=2)
         return self.join(y), following, weights
 
 

@@ -298,7 +298,7 @@ def _files(
     for name, file in recipe.options.items():
         if options.get(name) is None:
             options[name] = folder / file
-    held = _list(dev) or ([] if "dev.jsonl" in recipe.train else [folder / "dev.jsonl"])
+    held = _list(dev) or [folder / name for name in recipe.dev if name not in recipe.train]
     return [folder / name for name in recipe.train], held, recipe.settings
 
 

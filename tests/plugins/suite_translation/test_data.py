@@ -87,7 +87,7 @@ def test_the_parts_are_by_the_english_paragraph(tmp_path: Path) -> None:
     texts = [f"Program number {i}" for i in range(300)]
     blocks = {
         name: "\n".join(f"Description-md5: {i}\nDescription-{name}: {text}{end}\n" for i, text in enumerate(texts))
-        for name, end in (("en", ""), ("de", " auf Deutsch"))
+        for name, end in (("en", ""), ("de", " auf Deutsch"), ("it", " in italiano"))
     }
     folders = {}
     for name, text in blocks.items():
@@ -95,16 +95,25 @@ def test_the_parts_are_by_the_english_paragraph(tmp_path: Path) -> None:
         folders[source.purl] = index(tmp_path / name / source.filename, text).parent
     out = tmp_path / "out"
     out.mkdir()
-    data.build(folders, out, language="de")
-    keys = {}
-    for name in ("train", "dev", "test"):
-        rows = [json.loads(line) for line in (out / f"{name}.jsonl").read_text("utf-8").splitlines()]
-        assert all(row["target"] == f"{row['source']} auf Deutsch" and row["key"] == row["source"] for row in rows)
-        keys[name] = [row["key"] for row in rows]
-        assert all(part(key, 50) == name for key in keys[name])
-    assert sorted(keys["train"] + keys["dev"] + keys["test"]) == sorted(texts)
-    assert keys["dev"]
-    assert keys["test"]
+    data.build(folders, out, languages=("de", "it"))
+    for place, language, end in ((out, "de", "auf Deutsch"), (out / "it", "it", "in italiano")):
+        keys = {}
+        for name in ("train", "dev", "test"):
+            rows = [json.loads(line) for line in (place / f"{name}.jsonl").read_text("utf-8").splitlines()]
+            assert all(row["target"] == f"{row['source']} {end}" and row["to"] == language for row in rows)
+            keys[name] = [row["key"] for row in rows]
+            assert keys[name] == [row["source"] for row in rows]
+            assert all(part(key, 50) == name for key in keys[name])
+        assert sorted(keys["train"] + keys["dev"] + keys["test"]) == sorted(texts)
+        assert keys["dev"]
+        assert keys["test"]
+
+
+def test_a_recipe_of_several_languages_reads_the_rarer_ones_twice() -> None:
+    recipe = data.recipe("it", "de")
+    assert recipe.train == ("train.jsonl", "de/train.jsonl", "de/train.jsonl")
+    assert recipe.dev == ("dev.jsonl", "de/dev.jsonl")
+    assert len(recipe.sources) == 3
 
 
 def test_the_recipes_are_of_one_release_and_may_move() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -16,7 +17,7 @@ import suite
 from suite.codecs.subwords import SubwordCodec, SubwordTarget
 from suite.errors import DataError, UsageError
 from suite.pipelines import Pipeline
-from suite.testing import check_light, check_resume
+from suite.testing import check_codec, check_light, check_resume, check_task
 
 THINGS = {"library": "libreria", "game": "gioco", "tool": "strumento", "server": "servente", "editor": "redattore"}
 PATTERNS = {
@@ -24,13 +25,6 @@ PATTERNS = {
     "The {} is small.": "La {} è piccola.", "{} files": "file della {}", "Is it a {}?": "È una {}?",
 }  # fmt: skip
 PAIRS = [(en.format(a), it.format(b)) for en, it in PATTERNS.items() for a, b in THINGS.items()]
-TINY = (
-    "subwords.vocabulary=512", "subwords.min_count=1", "embedding.features=24", "embedding.dropout=0",
-    "encoder.hidden=16", "encoder.layers=1", "encoder.dropout=0", "decoder.hidden=32", "decoder.dropout=0",
-    "attention.features=16", "attention.heads=2", "head.dropout=0", "training.epochs=60",
-    "training.batch_tokens=100", "training.lr=0.01", "training.ema=0", "training.patience=0",
-    "training.label_smoothing=0", "training.hold_out=0",
-)  # fmt: skip
 
 
 def written(path: Path) -> Path:
@@ -44,8 +38,8 @@ def pairs_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory, pairs_file: Path) -> Path:
-    return suite.train("translation", data=pairs_file, out=tmp_path_factory.mktemp("made") / "it", settings=TINY).path
+def checkpoint(tiny: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory, pairs_file: Path) -> Path:
+    return suite.train("translation", data=pairs_file, out=tmp_path_factory.mktemp("made") / "it", settings=tiny).path
 
 
 @pytest.fixture(scope="module")
@@ -211,25 +205,27 @@ def test_the_checkpoint_is_one_file_of_weights_two_graphs_and_a_codec(checkpoint
     ["attention.feeding=true", "head.tied=false"],
 ])  # fmt: skip
 def test_any_cell_and_attention_trains_and_translates(
-    pairs_file: Path, tmp_path: Path, settings: list[str]
+    tiny: tuple[str, ...], pairs_file: Path, tmp_path: Path, settings: list[str]
 ) -> None:  # fmt: skip
-    made = suite.train("translation", data=pairs_file, out=tmp_path / "m", settings=[*TINY, *settings], epochs=2)
+    made = suite.train("translation", data=pairs_file, out=tmp_path / "m", settings=[*tiny, *settings], epochs=2)
     assert Pipeline.open("translation", made.path)("The game is small.").score < 0
 
 
-def test_one_option_sets_the_cell_of_both_sides(pairs_file: Path, tmp_path: Path) -> None:
-    made = suite.train("translation", data=pairs_file, out=tmp_path / "m", settings=TINY, cell="gru", epochs=1)
+def test_one_option_sets_the_cell_of_both_sides(tiny: tuple[str, ...], pairs_file: Path, tmp_path: Path) -> None:
+    made = suite.train("translation", data=pairs_file, out=tmp_path / "m", settings=tiny, cell="gru", epochs=1)
     assert made.manifest.config["encoder"]["cell"] == made.manifest.config["decoder"]["cell"] == "gru"
     assert made.manifest.cells == ("gru",)
 
 
-def test_training_resumes_bit_for_bit_with_sub_words_dropped(pairs_file: Path, tmp_path: Path) -> None:
-    check_resume(TASK, pairs_file, tmp_path, settings=[*TINY, "subwords.dropout=0.2"], stops=[3], epochs=2)
+def test_training_resumes_bit_for_bit_with_sub_words_dropped(
+    tiny: tuple[str, ...], pairs_file: Path, tmp_path: Path
+) -> None:
+    check_resume(TASK, pairs_file, tmp_path, settings=[*tiny, "subwords.dropout=0.2"], stops=[3], epochs=2)
 
 
-def test_epochs_are_told_apart_by_the_log_probability(pairs_file: Path, tmp_path: Path) -> None:
+def test_epochs_are_told_apart_by_the_log_probability(tiny: tuple[str, ...], pairs_file: Path, tmp_path: Path) -> None:
     seen: list[Any] = []
-    suite.train("translation", data=pairs_file, out=tmp_path / "m", settings=TINY, epochs=3, report=seen.append)
+    suite.train("translation", data=pairs_file, out=tmp_path / "m", settings=tiny, epochs=3, report=seen.append)
     values = [entry["dev"] for entry in seen[-1].history]
     assert values == sorted(values)
     assert all(-math.log(512) - 1 < value < 0 for value in values)
@@ -244,8 +240,6 @@ def test_pairs_are_read_anew_with_sub_words_dropped(checkpoint: Path, translate:
     pair = ("This package contains a game.", "Questo pacchetto contiene una gioco.")
     plain = augment(pair, config, np.random.default_rng(0), codecs)
     assert plain[0].tolist() == source.encode(pair[0]).tolist()
-    import dataclasses
-
     dropped = dataclasses.replace(config, subwords=dataclasses.replace(config.subwords, dropout=0.5))
     ways = [augment(pair, dropped, np.random.default_rng(seed), codecs) for seed in range(5)]
     assert {source.decode(way[0]) for way in ways} == {pair[0]}
@@ -259,15 +253,24 @@ def test_pairs_are_read_anew_with_sub_words_dropped(checkpoint: Path, translate:
     [('{"source": "a"}', "no target"), ('{"source": 3, "target": "b"}', "source is int"),
      ('{"source": "a", "target": ""}', "a target is empty"), ('{"source": " ", "target": "b"}', "the text is empty")],
 )  # fmt: skip
-def test_pairs_that_cannot_be_used(tmp_path: Path, line: str, said: str) -> None:
+def test_pairs_that_cannot_be_used(tiny: tuple[str, ...], tmp_path: Path, line: str, said: str) -> None:
     path = written(tmp_path / "bad.jsonl")
     path.write_text(path.read_text() + line + "\n")
     with pytest.raises(DataError, match=said) as caught:
-        suite.train("translation", data=path, out=tmp_path / "m", settings=TINY, epochs=1)
+        suite.train("translation", data=path, out=tmp_path / "m", settings=tiny, epochs=1)
     assert f"bad.jsonl:{len(PAIRS) + 1}" in str(caught.value)
 
 
 # --- the rest -------------------------------------------------------------------------------------------------
+
+
+def test_the_laws_hold(checkpoint: Path) -> None:
+    texts = ["The game is small.", "Is it a tool? It is not known.\n\nThis package contains a server.", "è 語"]
+    assert check_task(TASK, checkpoint=checkpoint, inputs=texts) == []
+
+
+def test_the_target_codec_survives_its_files(translate: Pipeline) -> None:
+    check_codec(translate.codecs["target"], [target for _, target in PAIRS])
 
 
 def test_it_is_light() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from suite.codecs.subwords import BYTES, END, SPECIAL, SubwordCodec, SubwordSpec, SubwordTarget
-from suite.errors import CheckpointError, DataError
+from suite.errors import CheckpointError, DataError, UsageError
 
 TEXTS = [
     "This package contains the shared library.", "Questo pacchetto contiene la libreria condivisa.",
@@ -110,9 +110,16 @@ def test_tags_say_what_is_wanted() -> None:
     assert codec.tokens([first[0], second[0]]) == ["<it>", "<de>"]
     assert codec.decode(first) == "The library"
     assert SubwordCodec.from_files(codec.files()).encode(("de", "a")).tolist() == codec.encode(("de", "a")).tolist()
-    for wrong in ("The library", ("fr", "The library"), ("it",)):
-        with pytest.raises(DataError, match="with a tag of it, de"):
+    assert codec.encode("The library").tolist() == first.tolist()
+    assert codec.towards("de").encode("The library").tolist() == second.tolist()
+    assert codec.towards("de").encode(("it", "The library")).tolist() == first.tolist()
+    for wrong, said in ((("fr", "a"), "no tag 'fr'; known: de, it"), (("it",), "expected a text, got tuple")):
+        with pytest.raises(DataError, match=said):
             codec.encode(wrong)
+    with pytest.raises(UsageError, match="no tag 'dee'; did you mean 'de'"):
+        codec.towards("dee")
+    with pytest.raises(DataError, match="no tag 'it'; this model has none"):
+        CODEC.encode(("it", "The library"))
 
 
 def test_what_is_no_text() -> None:
