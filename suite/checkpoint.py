@@ -3,7 +3,7 @@
 ::
 
     suite.json          what it is: task, configuration, data, metrics, and the SHA-256 of every other file
-    model.safetensors   the weights, once, in half precision
+    model.safetensors   the weights, once, in half precision or eight bits
     encoder.onnx …      graphs whose weights are references into model.safetensors
     *.json              codecs
     README.md           the model card

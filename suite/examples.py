@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from suite.data.parallel import parallel_rows
 from suite.data.readers import Row, read_rows
 from suite.data.splits import hold_out
 from suite.errors import DataError, one_line
@@ -24,24 +25,48 @@ def read_examples(
 ) -> Iterator[Example]:
     """The examples of some files, lazily, in order.
 
+    Text files are one side each of a task that has ``parallel`` columns, in their order.
+
     Raises DataError for a bad row, naming file and line, unless ``on_error`` is given; the row is then left
     out.
     """
-    for path in paths:
+    given = list(paths)
+    sides = len(task.parallel)
+    texts = [path for path in given if sides and (format or Path(path).suffix.lower().lstrip(".")) == "txt"]
+    if texts:
+        if len(texts) < len(given) or len(texts) % sides:
+            raise DataError(
+                f"{', '.join(map(str, given))}: text files are read side by side: give one for each of "
+                f"{', '.join(task.parallel)}, in this order, and no others"
+            )
+        if columns:
+            raise DataError("--columns: text files have no columns; leave it out")
+        for first in range(0, len(texts), sides):
+            yield from _examples(
+                task, parallel_rows(texts[first : first + sides], task.parallel, on_error=on_error), on_error
+            )
+        return
+    for path in given:
         if task.read is not None:
             yield from task.read(path, format=format, columns=columns, on_error=on_error)
             continue
-        assert task.example is not None  # a task has one or the other
         rows = read_rows(path, format=format, columns=columns, on_error=on_error, stdin=stdin)
-        for row in checked(task, rows, on_error):
-            try:
-                example = task.example(row)
-            except DataError as error:
-                if on_error is None:
-                    raise
-                on_error(error)
-            else:
-                yield example
+        yield from _examples(task, rows, on_error)
+
+
+def _examples(
+    task: Task, rows: Iterable[Row], on_error: Callable[[DataError], None] | None
+) -> Iterator[Example]:  # fmt: skip
+    assert task.example is not None  # a task has it, or reads files itself
+    for row in checked(task, rows, on_error):
+        try:
+            example = task.example(row)
+        except DataError as error:
+            if on_error is None:
+                raise
+            on_error(error)
+        else:
+            yield example
 
 
 def checked(

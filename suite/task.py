@@ -180,6 +180,10 @@ class Task:
     columns, example
         What a data file holds, and a row of it as an ``Example`` (raises DataError for a bad one); a task that
         has ``read`` needs no ``example``.
+    parallel
+        The columns of which each may be a text file of its own, line beside line.
+    blank
+        Whether an empty line of text is an input like any other.
     codecs, fit
         How each codec is read from a checkpoint's files, and ``fit(examples, config, **options) -> codecs``,
         which fits them on training examples only. ``options`` are the task's own options of ``train``.
@@ -266,6 +270,8 @@ class Task:
     initialise: Callable[..., None] | None = None
     example: Callable[[Row], Example] | None = None
     read: Callable[..., Iterator[Example]] | None = None
+    parallel: Sequence[str] = ()
+    blank: bool = False
     chunks: Callable[[IO[bytes]], Iterator[Any]] | None = None
     expand: Callable[..., Iterator[tuple[str, Any]]] | None = None
     adapt: Callable[..., Codecs] | None = None

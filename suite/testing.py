@@ -249,14 +249,14 @@ def exports_to_onnx(cell: Callable[[int, int], Cell], *, inputs: int = 5, hidden
     from suite.nn.mappings import ManyToOne
     from suite.nn.specs import EncoderSpec, HeadSpec
     from suite.nn.verify import verify
-    from suite.nn.weights import WEIGHTS, round_to_half, save_weights
+    from suite.nn.weights import WEIGHTS, round_weights, save_weights
 
     with torch.random.fork_rng(devices=[]), tempfile.TemporaryDirectory() as place:
         torch.manual_seed(0)
         example = torch.zeros(2, 2, inputs)
         spec, head = EncoderSpec(hidden=hidden, residual=False), HeadSpec(pooling=("last", "mean"))
         model = ManyToOne(Features(inputs), cell, spec, head, 2, example)  # type: ignore[arg-type]
-        round_to_half(model)
+        round_weights(model)
         folder = Path(place)
         save_weights(model, folder / WEIGHTS)
         try:
@@ -528,7 +528,7 @@ def saving_changes_nothing(
             from suite.nn.weights import WEIGHTS, load_weights, save_weights
 
             again = Path(place) / WEIGHTS
-            save_weights(_model(task, checkpoint, config, codecs), again)
+            save_weights(_model(task, checkpoint, config, codecs), again, config.training.weights)
             before, after = load_weights(checkpoint.path / WEIGHTS), load_weights(again)
             if before.keys() != after.keys():
                 raise LawBroken(f"{law}: other weights are saved: {sorted(before.keys() ^ after.keys())}")

@@ -50,7 +50,14 @@ class TranslationConfig:
     head: StepHeadSpec = field(default_factory=lambda: StepHeadSpec(tied=True))
     training: TrainingSpec = field(
         default_factory=lambda: TrainingSpec(
-            epochs=8, batch_tokens=3000, lr=2e-3, warmup=0.05, weight_decay=0.01, ema=0.999, label_smoothing=0.1
+            epochs=5,
+            batch_tokens=3000,
+            lr=2e-3,
+            warmup=0.05,
+            weight_decay=0.01,
+            ema=0.999,
+            label_smoothing=0.1,
+            weights="int8",
         )
     )
 
@@ -174,15 +181,30 @@ def answer(
     limits = [limit(array) for array in arrays]
     found: Sequence[Sequence[Written]]
     if sample:
+        if seed < 0:
+            raise UsageError(f"seed={seed}: expected a whole number from 0")
         if n_best > 1:
             raise UsageError("--n-best ranks what a beam found: leave it or --sample out")
-        found = [[one] for one in _drawn(decoder, given, limits, Sampling(temperature, top_p=top_p), texts, seed)]
+        drawing = _valid(Sampling, temperature, top_p=top_p)
+        found = [[one] for one in _drawn(decoder, given, limits, drawing, texts, seed)]
     else:
-        size = max(beam, n_best)
-        found = search(
-            decoder, given, start=START, end=END, limits=limits, beam=Beam(size, length_penalty, n_best)
-        )  # fmt: skip
+        kept = _beam(beam, length_penalty, n_best)
+        found = search(decoder, given, start=START, end=END, limits=limits, beam=kept)
     return [_result(text, best, codec) for text, best in zip(texts, found, strict=True)]
+
+
+def _beam(size: int, length_penalty: float, n_best: int = 1) -> Beam:
+    if size < 1:
+        raise UsageError(f"beam={size}: expected a whole number from 1")
+    return _valid(Beam, max(size, n_best), length_penalty, n_best)  # type: ignore[no-any-return]
+
+
+def _valid(make: Any, *values: Any, **more: Any) -> Any:
+    """Settings of a search from a user's options. Raises UsageError for values that make no sense."""
+    try:
+        return make(*values, **more)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def limit(array: np.ndarray) -> int:
@@ -257,7 +279,7 @@ def said(
     array, writer = codec.encode(sentence), codec.writer()
     steps = follow(
         pipeline.runtime.graph("decoder"), read(pipeline.runtime, [array]), start=START, end=END,
-        limit=limit(array), beam=Beam(beam, length_penalty),
+        limit=limit(array), beam=_beam(beam, length_penalty),
     )  # fmt: skip
     for tokens, answer in steps:
         text = "".join(map(writer.feed, tokens))
@@ -364,6 +386,8 @@ TASK = Task(
         Column(name="to", help="the language of the target, where there are several"),
     ),
     example=example,
+    parallel=("source", "target"),
+    blank=True,
     codecs={"input": SubwordCodec.from_files, "target": SubwordTarget.from_files},
     fit=fit,
     build=build,

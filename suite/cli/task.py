@@ -125,7 +125,7 @@ def _read(task: Task, path: str, file_format: str | None, columns: Any, skip: An
     from suite.examples import checked
 
     column = task.columns[0].name
-    rows = read_rows(path, format=file_format, columns=columns, text_column=column, on_error=skip)
+    rows = read_rows(path, format=file_format, columns=columns, text_column=column, blank=task.blank, on_error=skip)
     for row in checked(task, rows, skip, [column]):
         yield row.where, row.values[column]
 

@@ -81,9 +81,12 @@ def _speaks() -> bool:
 def _help(task: Task) -> str:
     columns = "; ".join(f"{c.name} ({c.help})" for c in task.columns)
     files = "Data: " if task.read is not None else "Data files are .csv, .tsv, .jsonl, .json or .parquet with: "
+    sides = (
+        f"; or a .txt file each with the lines of {' and '.join(task.parallel)}, in this order" if task.parallel else ""
+    )
     return (
-        f"Train a model on your own data.\n\n{files}{columns}. What was learnt is exported to ONNX, verified, and "
-        "written with its curves and a model card."
+        f"Train a model on your own data.\n\n{files}{columns}{sides}. What was learnt is exported to ONNX, "
+        "verified, and written with its curves and a model card."
     )
 
 

@@ -3,7 +3,7 @@
 By a file's ending: ``.jsonl``/``.ndjson`` (one object a line), ``.json`` (a list of objects, the one format
 that is read whole), ``.csv`` (RFC 4180), ``.tsv`` (a tab ends a field and nothing else does: no quoting),
 ``.txt`` (one item a line), ``.parquet`` where pyarrow is installed. Text is UTF-8, with or without a byte
-order mark. Lines without content are passed over everywhere. ``-`` is standard input.
+order mark. Lines without content are passed over, save in ``.txt`` where they are asked for. ``-`` is standard input.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ def read_rows(
     format: str | None = None,
     columns: Mapping[str, str] | None = None,
     text_column: str = "text",
+    blank: bool = False,
     stdin: IO[bytes] | None = None,
     on_error: OnError | None = None,
 ) -> Iterator[Row]:
@@ -54,7 +55,7 @@ def read_rows(
 
     ``format`` overrides the file's ending; ``-`` reads ``stdin`` (default: the process's), one item a line
     unless ``format`` says otherwise. ``columns`` renames: ``{"text": "review"}`` takes our ``text`` from
-    their ``review``. A ``.txt`` line becomes ``{text_column: line}``.
+    their ``review``. A ``.txt`` line becomes ``{text_column: line}``; with ``blank`` an empty one too.
 
     Raises UsageError for an unknown format, and DataError, one line with file, line and advice, for a file
     that is missing, unreadable, empty or binary, for a column that is not there, and for a bad row: invalid
@@ -68,7 +69,7 @@ def read_rows(
         "json": json_rows,
         "csv": csv_rows,
         "tsv": tsv_rows,
-        "txt": functools.partial(_txt_rows, text_column),
+        "txt": functools.partial(_txt_rows, text_column, blank),
         "parquet": _parquet_rows,
     }
     source: Path | IO[bytes]
@@ -76,7 +77,7 @@ def read_rows(
         source, name, ending = sys.stdin.buffer if stdin is None else stdin, "stdin", "txt"
     else:
         source, name = Path(path), str(path)
-        _check_there(source)
+        check_there(source)
         ending = source.suffix.lower().removeprefix(".")
         if format is None and ending not in formats:
             what = f"the ending {source.suffix!r} is not known" if ending else "a name without an ending"
@@ -89,7 +90,8 @@ def read_rows(
     return _rows(formats[kind], source, name, Columns(columns or {}), on_error)
 
 
-def _check_there(file: Path) -> None:
+def check_there(file: Path) -> None:
+    """Raise DataError for a file that is missing, a folder, or not to be seen."""
     try:
         if file.is_dir():
             raise DataError(f"{file}: a folder, not a file; name a file in it")
@@ -133,11 +135,11 @@ def _rows(read: Read, source: Path | IO[bytes], name: str, columns: Columns, on_
 
 
 def _txt_rows(
-    text_column: str, stream: IO[bytes], name: str, columns: Columns, report: OnError
+    text_column: str, blank: bool, stream: IO[bytes], name: str, columns: Columns, report: OnError
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     columns.check([text_column], name)
     for where, line in text_lines(stream, name, report):
-        if line.strip():
+        if blank or line.strip():
             yield where, {text_column: line}
 
 

@@ -2,8 +2,8 @@
 
 Data flow: model → ``graphs()`` → each traced with the cells' operators (LSTM, GRU, RNN) where ONNX has them,
 and a placeholder ``suite::Recurrence`` for every other cell → each placeholder becomes one ONNX ``Scan`` whose
-body is the cell's own ``recur`` → weights become references into ``model.safetensors`` (half precision, cast
-on load) → ``verify`` compares with torch at batch sizes and lengths that were not traced.
+body is the cell's own ``recur`` → weights become references into ``model.safetensors`` (in the few
+bits they have there, widened on load) → ``verify`` compares with torch at batch sizes and lengths that were not traced.
 
 Why this exporter: the tracing one is right for recurrent operators at any batch size and length; the newer
 one was not (it froze time for RNN and gave wrong numbers for LSTM at another batch size).
@@ -19,7 +19,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -42,10 +42,10 @@ def export(model: Model, folder: Path, weights: str = "model.safetensors") -> li
     The weights file must be there already, with the values the model has.
     """
     model.eval()
-    offsets = _offsets(folder / weights)
+    stored = _stored(folder / weights)
     written = []
     for name, graph in model.graphs().items():
-        proto = _externalised(_trace(model, graph), offsets, weights)
+        proto = _externalised(_trace(model, graph), stored, weights)
         data = proto.SerializeToString()
         (folder / f"{name}.onnx").write_bytes(data)
         written.append(f"{name}.onnx")
@@ -184,47 +184,80 @@ def _put_scan(proto: onnx.ModelProto, node: onnx.NodeProto, cell: Cell) -> None:
     proto.graph.node.insert(place, scan)
 
 
-def _externalised(proto: onnx.ModelProto, offsets: dict[str, tuple[int, int]], weights: str) -> onnx.ModelProto:
-    """Every initializer that is in the weights file becomes a half-precision reference into it."""
-    from onnx import TensorProto, helper
+def _externalised(proto: onnx.ModelProto, stored: dict[str, _Stored], weights: str) -> onnx.ModelProto:
+    """Every initializer that is in the weights file becomes a reference into it, and what widens it."""
+    from onnx import helper
 
     graph = proto.graph
-    casts = []
+    widening: list[onnx.NodeProto] = []
     for initializer in list(graph.initializer):
-        if initializer.name not in offsets:
+        name = initializer.name
+        names = [part for part in (name, f"{name}.scale") if part in stored]
+        if not names or stored[name].kind not in ("F16", "I8"):
             continue
-        name, (offset, size) = initializer.name, offsets[initializer.name]
-        half = TensorProto(name=f"{name}.half", data_type=TensorProto.FLOAT16, dims=initializer.dims)
-        half.data_location = TensorProto.EXTERNAL
-        for key, value in (("location", weights), ("offset", str(offset)), ("length", str(size))):
-            half.external_data.add(key=key, value=value)
         graph.initializer.remove(initializer)
-        graph.initializer.append(half)
+        parts = [_reference(part, stored[part], weights) for part in names]
+        graph.initializer.extend(parts)
         users = [n for n in graph.node if name in n.input]
         if users and all(n.op_type == "Gather" and n.input[0] == name for n in users):
-            # A table of vectors is looked up in half precision; only the rows that are read are widened.
+            # A table of vectors is looked up as it is stored; only the rows that are read are widened.
             for user in users:
-                user.input[0] = half.name
-                wide, user.output[0] = user.output[0], f"{user.output[0]}.half"
-                cast = helper.make_node("Cast", [user.output[0]], [wide], to=TensorProto.FLOAT)
-                graph.node.insert(list(graph.node).index(user) + 1, cast)
+                rows, (wide,) = [f"{user.output[0]}.{part.name}" for part in parts], user.output
+                at = list(graph.node).index(user)
+                graph.node.remove(user)
+                gathers = [
+                    helper.make_node("Gather", [part.name, user.input[1]], [row], axis=0)
+                    for part, row in zip(parts, rows, strict=True)
+                ]
+                for i, node in enumerate([*gathers, *_widened(rows, wide)]):
+                    graph.node.insert(at + i, node)
         else:
-            casts.append(helper.make_node("Cast", [half.name], [name], to=TensorProto.FLOAT))
-    for cast in reversed(casts):
-        graph.node.insert(0, cast)
+            widening += _widened([part.name for part in parts], name)
+    for node in reversed(widening):
+        graph.node.insert(0, node)
     return proto
 
 
-def _offsets(path: Path) -> dict[str, tuple[int, int]]:
-    """Where each half-precision tensor of a safetensors file lies: name → (offset, bytes)."""
+def _reference(name: str, entry: _Stored, weights: str) -> onnx.TensorProto:
+    """A tensor of the weights file."""
+    from onnx import TensorProto
+
+    kinds = {"F16": TensorProto.FLOAT16, "I8": TensorProto.INT8, "F32": TensorProto.FLOAT}
+    made = TensorProto(name=f"{name}.stored", data_type=kinds[entry.kind], dims=entry.shape)
+    made.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", weights), ("offset", str(entry.offset)), ("length", str(entry.size))):
+        made.external_data.add(key=key, value=value)
+    return made
+
+
+def _widened(parts: Sequence[str], name: str) -> list[onnx.NodeProto]:
+    """What makes single precision of a stored tensor, or of one and its scales."""
+    from onnx import TensorProto, helper
+
+    cast = helper.make_node("Cast", [parts[0]], [name if len(parts) == 1 else f"{name}.whole"], to=TensorProto.FLOAT)
+    return [cast] if len(parts) == 1 else [cast, helper.make_node("Mul", [cast.output[0], parts[1]], [name])]
+
+
+class _Stored(NamedTuple):
+    """Where a tensor of the weights file lies, and what numbers it holds."""
+
+    kind: str
+    shape: list[int]
+    offset: int
+    size: int
+
+
+def _stored(path: Path) -> dict[str, _Stored]:
+    """The tensors of a safetensors file."""
     with path.open("rb") as file:
         (size,) = struct.unpack("<Q", file.read(8))
         header = json.loads(file.read(size))
-    return {
-        name: (8 + size + entry["data_offsets"][0], entry["data_offsets"][1] - entry["data_offsets"][0])
-        for name, entry in header.items()
-        if name != "__metadata__" and entry["dtype"] == "F16"
-    }
+    header.pop("__metadata__", None)
+    found = {}
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        found[name] = _Stored(entry["dtype"], entry["shape"], 8 + size + begin, end - begin)
+    return found
 
 
 def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:

@@ -21,7 +21,7 @@ def card(task: Task, manifest: Manifest, graphs: Sequence[str]) -> str:
         *([task.about, ""] if task.about else []),
         f"- Mapping: {task.mapping}; cell: {', '.join(manifest.cells)}; {manifest.parameters:,} parameters",
         f"- Streams: {streams}",
-        f"- Graphs: {', '.join(graphs)}; weights once, in half precision, in model.safetensors",
+        f"- Graphs: {', '.join(graphs)}; weights once, as {config.training.weights}, in model.safetensors",
         f"- Seed: {manifest.seed}; versions: {', '.join(f'{k} {v}' for k, v in manifest.versions.items())}",
         "",
         "## Data",

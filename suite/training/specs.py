@@ -28,7 +28,8 @@ class TrainingSpec:
     aligned task in stretches of that many steps, one update each: state is carried on, gradients are not.
     ``batch_tokens`` > 0 fills batches up to so many tokens, padding and both sides of a pair included, instead of
     ``batch_size`` items. ``label_smoothing`` is the share of a target that is spread over all outputs (Szegedy et
-    al., 2016, arXiv:1512.00567).
+    al., 2016, arXiv:1512.00567). ``weights`` says in what numbers they are kept: ``float16``, or matrices as ``int8``
+    with a scale for each row, which takes half the room; the figures are those of the weights so rounded.
     """
 
     method: Literal["gradient", "readout"] = "gradient"
@@ -50,6 +51,7 @@ class TrainingSpec:
     bptt: int = 0
     batch_tokens: int = 0
     label_smoothing: float = 0.0
+    weights: Literal["float16", "int8"] = "float16"
 
     def __post_init__(self) -> None:
         least = {"epochs": 1, "batch_size": 1, "lr": 0, "frontend_lr": 0, "weight_decay": 0, "clip": 0, "patience": 0}

@@ -1,7 +1,7 @@
 """From labelled data to a checkpoint that is ready to use.
 
 Data flow: files → examples → a dev part → codecs fitted on the rest → arrays → model (with its task's priors,
-or the weights of another checkpoint) → ``fit`` → best weights, rounded to half precision → dev metrics →
+or the weights of another checkpoint) → ``fit`` → best weights, rounded to what their file holds → dev metrics →
 ONNX graphs, verified against torch → model card → checkpoint. Where several processes train together, all of
 them go as far as ``fit``, and the main one goes on alone.
 """
@@ -75,7 +75,7 @@ def train(
     try:
         import torch
 
-        from suite.nn.weights import WEIGHTS, load_weights, round_to_half, transfer
+        from suite.nn.weights import WEIGHTS, load_weights, round_weights, transfer
         from suite.training import readout
         from suite.training.fit import Progress, fit, start
         from suite.training.losses import loss
@@ -172,7 +172,7 @@ def train(
             report=lambda done, total: (report or _quiet)(Progress(step=done, steps=total)),
         )  # fmt: skip
         codecs = readout.in_no_doubt(codecs, learnt)
-        round_to_half(model.eval())
+        round_weights(model.eval(), config.training.weights)
         if apart:
             figures = _dev_metrics(found, codecs, model, dev_part)
         else:
@@ -215,7 +215,7 @@ def train(
         return open_checkpoint(found, out)
     if not closed:
         # What is measured is what is shipped.
-        round_to_half(model.cpu().eval())
+        round_weights(model.cpu().eval(), config.training.weights)
         codecs = calibrated(found, codecs, model, dev_part)
         figures = _dev_metrics(found, codecs, model, dev_part)
         say(f"best epoch {progress.best_epoch} of {progress.epoch}")
@@ -256,7 +256,7 @@ def finish(
     try:
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
-            save_weights(model, folder / WEIGHTS)
+            save_weights(model, folder / WEIGHTS, manifest.config["training"].get("weights", "float16"))
             graphs = export(model, folder, WEIGHTS)
             unsaved = Checkpoint(folder, dataclasses.replace(manifest, files=dict.fromkeys(graphs, "")))
             try:

@@ -19,7 +19,7 @@ from suite.nn.frontends import Embedding, Features
 from suite.nn.mappings import ManyToOne, Model
 from suite.nn.specs import AttentionSpec, EmbeddingSpec, EncoderSpec, HeadSpec, StepHeadSpec
 from suite.nn.verify import SIZES, verify
-from suite.nn.weights import WEIGHTS, round_to_half, save_weights
+from suite.nn.weights import WEIGHTS, Kind, round_weights, save_weights
 from suite.plugins import registry
 
 SHAPES = {
@@ -41,9 +41,9 @@ def series(cell: type[Cell], spec: EncoderSpec, head: HeadSpec = ALL) -> ManyToO
     return ManyToOne(Features(4), cell, spec, head, 3, torch.zeros(2, 2, 4))
 
 
-def exported(model: Model, folder: Path) -> Checkpoint:
-    round_to_half(model)
-    save_weights(model, folder / WEIGHTS)
+def exported(model: Model, folder: Path, kind: Kind = "float16") -> Checkpoint:
+    round_weights(model, kind)
+    save_weights(model, folder / WEIGHTS, kind)
     names = export(model, folder)
     assert names == [f"{name}.onnx" for name in model.graphs()]
     return Checkpoint(folder, Manifest(task="", mapping="", config={}, files=dict.fromkeys(names, "")))
@@ -74,7 +74,7 @@ def holds_no_weights(model: Model, checkpoint: Checkpoint) -> None:
     references = [t for t in proto.initializer if t.data_location == onnx.TensorProto.EXTERNAL]
     assert {e.value for t in references for e in t.external_data if e.key == "location"} == {WEIGHTS}
     assert {t.data_type for t in references} == {onnx.TensorProto.FLOAT16}
-    used = {t.name.removesuffix(".half") for t in references}
+    used = {t.name.removesuffix(".stored") for t in references}
     assert len(used) == len(references), "a weight is referred to twice"
     assert used <= set(model.state_dict())
     # A norm's or a bias' constant may be folded away by shape; every matrix must be there.
@@ -197,13 +197,13 @@ def test_third_party_cell_with_two_odd_arrays_is_a_scan(shape: str, tmp_path: Pa
     assert following < {output.name for output in proto.output}
     # The recurrent weights of a Scan's body are references of the outer graph too.
     assert max(stored(proto).values()) < 300
-    assert "encoder.layers.0.cell.memory.weight.half" in {t.name for t in proto.initializer}
+    assert "encoder.layers.0.cell.memory.weight.stored" in {t.name for t in proto.initializer}
 
 
 def test_embedding_is_looked_up_in_half_precision(tmp_path: Path) -> None:
     proto = graph(exported(tokens(registry().cell("lstm"), SHAPES["one layer"]), tmp_path))
     (gather,) = [node for node in proto.node if node.op_type == "Gather" and "table" in node.input[0]]
-    assert gather.input[0] == "frontend.table.weight.half"
+    assert gather.input[0] == "frontend.table.weight.stored"
     casts = {node.input[0] for node in proto.node if node.op_type == "Cast"}
     assert gather.input[0] not in casts
     assert gather.output[0] in casts
@@ -218,7 +218,7 @@ def test_size_of_a_large_model_is_that_of_its_weights(tmp_path: Path) -> None:
 
 def test_training_flags_and_values_are_left_alone(tmp_path: Path) -> None:
     model = tokens(registry().cell("mingru"), dataclasses.replace(SHAPES["deep"], dropout=0.5))
-    round_to_half(model)
+    round_weights(model)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     checkpoint = exported(model, tmp_path)
     for name, value in model.state_dict().items():
@@ -252,7 +252,7 @@ def swapped(proto: onnx.ModelProto) -> None:
 
 
 def shifted(proto: onnx.ModelProto) -> None:
-    reference = next(t for t in proto.graph.initializer if t.name == "head.4.weight.half")
+    reference = next(t for t in proto.graph.initializer if t.name == "head.4.weight.stored")
     entry = next(e for e in reference.external_data if e.key == "offset")
     entry.value = str(int(entry.value) - 2)
 
@@ -321,3 +321,29 @@ def test_the_weights_of_two_graphs_are_in_one_file_once(tmp_path: Path) -> None:
         assert max(stored(proto).values()) < 300, f"a weight is in {name} too"
         halves = {t.data_type for t in proto.initializer if t.data_location == onnx.TensorProto.EXTERNAL}
         assert halves == {onnx.TensorProto.FLOAT16}
+
+
+# -- eight bits --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cell", registry().cell_names())
+def test_weights_of_eight_bits_are_right_in_every_cell_and_stored_once(cell: str, tmp_path: Path) -> None:
+    model = two_graphs(cell, AttentionSpec(features=8, heads=2), vocabulary=4000)
+    checkpoint = exported(model, tmp_path, "int8")
+    assert verify(model, checkpoint, [np.arange(3, 40), np.arange(200, 390)]) < 1e-5
+    rows = sum(p.shape[0] if p.ndim > 1 else 0 for p in model.parameters())
+    numbers = sum(p.numel() for p in model.parameters())
+    vectors = sum(p.numel() for p in model.parameters() if p.ndim < 2)
+    assert (tmp_path / WEIGHTS).stat().st_size < numbers + vectors + 4 * rows + 10_000
+    for name in checkpoint.manifest.files:
+        proto = onnx.load(tmp_path / name, load_external_data=False).graph
+        assert max(stored(proto).values()) < 300, f"a weight is in {name} too"
+
+
+def test_a_table_of_eight_bits_is_looked_up_as_it_is_stored(tmp_path: Path) -> None:
+    model = tokens(registry().cell("lstm"), SHAPES["one layer"])
+    proto = graph(exported(model, tmp_path, "int8"))
+    looked_up = {node.input[0] for node in proto.node if node.op_type == "Gather" and "frontend" in node.input[0]}
+    assert looked_up == {"frontend.table.weight.stored", "frontend.table.weight.scale.stored"}
+    widened = {node.input[0] for node in proto.node if node.op_type == "Cast"}
+    assert "frontend.table.weight.stored" not in widened

@@ -75,12 +75,12 @@ def test_columns_join_a_table_each() -> None:
 @pytest.mark.parametrize("tied", [False, True])
 def test_a_decoder_over_columns_exports(tied: bool, tmp_path: Path) -> None:
     from suite.nn.export import export
-    from suite.nn.weights import WEIGHTS, round_to_half, save_weights
+    from suite.nn.weights import WEIGHTS, round_weights, save_weights
 
     torch.manual_seed(0)
     encoder = EncoderSpec(hidden=7, layers=2, dropout=0)
     head = StepHeadSpec(dropout=0, tied=tied)
     model = columns_to_each((9, 4), EmbeddingSpec(features=5), (3,), encoder, head, 9, "decoder")
-    round_to_half(model.eval())
+    round_weights(model.eval())
     save_weights(model, tmp_path / WEIGHTS)
     assert export(model, tmp_path, WEIGHTS) == ["decoder.onnx"]

@@ -11,7 +11,7 @@ from torch import nn
 
 from suite.checkpoint import Checkpoint, save
 from suite.errors import CheckpointError
-from suite.nn.weights import WEIGHTS, load_model, load_weights, round_to_half, save_weights, transfer
+from suite.nn.weights import WEIGHTS, load_model, load_weights, round_weights, save_weights, transfer
 
 
 class Net(nn.Module):
@@ -25,7 +25,7 @@ def test_rounded_weights_survive_their_file_exactly(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = Net()
     exact = {name: value.clone() for name, value in model.state_dict().items()}
-    round_to_half(model)
+    round_weights(model)
     save_weights(model, tmp_path / WEIGHTS)
     again = load_weights(tmp_path / WEIGHTS)
     assert again.keys() == exact.keys()
@@ -38,6 +38,31 @@ def test_rounded_weights_survive_their_file_exactly(tmp_path: Path) -> None:
     assert stored["first.weight"].dtype == torch.float16
     # Whole numbers are not halved: 2001 and 3000 would not survive it.
     assert stored["order"].tolist() == [3000, 2001]
+
+
+def test_weights_of_eight_bits_survive_their_file_exactly(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = Net()
+    with torch.no_grad():
+        model.first.weight[0] = 0
+        model.first.weight[1] *= 1e-30
+        model.first.weight[2] *= 1e30
+    exact = {name: value.clone() for name, value in model.state_dict().items()}
+    round_weights(model, "int8")
+    save_weights(model, tmp_path / WEIGHTS, "int8")
+    again = load_weights(tmp_path / WEIGHTS)
+    assert again.keys() == exact.keys()
+    for name, value in model.state_dict().items():
+        assert torch.equal(again[name], value)
+    for row, was in zip(model.first.weight, exact["first.weight"], strict=True):
+        assert (row - was).abs().max() <= was.abs().max() / 200
+    twice = {name: value.clone() for name, value in model.state_dict().items()}
+    round_weights(model, "int8")
+    assert all(torch.equal(value, twice[name]) for name, value in model.state_dict().items())
+    kept = load_file(tmp_path / WEIGHTS)
+    assert kept["first.weight"].dtype == torch.int8
+    assert kept["first.bias"].dtype == torch.float16
+    assert kept["order"].tolist() == [3000, 2001]
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a safetensors file at all"])
