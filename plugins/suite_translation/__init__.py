@@ -17,7 +17,7 @@ from suite.beam import Beam, Written, follow, read, search, write
 from suite.codecs.sentences import Cutter, sentences
 from suite.codecs.subwords import END, START, SubwordCodec, SubwordSpec, SubwordTarget
 from suite.codecs.text import as_it_comes
-from suite.errors import DataError, UsageError, nearest
+from suite.errors import DataError, MissingExtra, UsageError, nearest
 from suite.hooks import hookimpl
 from suite.nn.specs import AttentionSpec, EmbeddingSpec, EncoderSpec, StepHeadSpec
 from suite.search import Sampling
@@ -319,7 +319,10 @@ def metrics(results: Sequence[Any], examples: Sequence[Example]) -> dict[str, An
 
 
 def _judged(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    from sacrebleu.metrics import BLEU, CHRF
+    try:
+        from sacrebleu.metrics import BLEU, CHRF
+    except ImportError as error:
+        raise MissingExtra("judging translations", "evaluate", error) from error
 
     bleu = BLEU()
     found, wanted = [text for text, _ in pairs], [[target for _, target in pairs]]

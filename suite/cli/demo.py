@@ -43,7 +43,7 @@ def show(task: Task, *, as_json: bool = False, plot: Path | None = None) -> None
     from suite.cli.output import as_line
     from suite.data.readers import read_rows
     from suite.pipelines import Pipeline
-    from suite.streaming import Session
+    from suite.streaming import stream
 
     pipeline = Pipeline.open(task.name)
     column = task.columns[0].name
@@ -61,7 +61,7 @@ def show(task: Task, *, as_json: bool = False, plot: Path | None = None) -> None
         if task.expand is not None:
             inputs = [value for _, value in task.expand(str(path), on_error=None)]
         else:
-            inputs = [row.values[column] for row in read_rows(path, text_column=column)]
+            inputs = [row.values[column] for row in read_rows(path, text_column=column, blank=task.blank)]
         say(f"\n$ suite {task.name} predict {'' if task.expand else '--input '}{path.name}")
         results = pipeline(inputs)
         for result in results:
@@ -76,11 +76,11 @@ def show(task: Task, *, as_json: bool = False, plot: Path | None = None) -> None
     if not pipeline.causal or task.mapping == "aligned":
         return
     say(f"\n$ echo … | suite {task.name} stream")
-    session = Session(pipeline)
+    session = stream(pipeline)
     before: Result | None = None
     for result in [*session.feed(first), *session.flush(), session.finish()]:
         line = as_line(result.to_dict()) if as_json else task.render_update(result, before)
         if line is not None:
-            click.echo(line)
+            click.echo(line, nl=as_json or task.unit == "step")
             before = result
     say("")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from suite.beam import Beam, Read, Written, follow, read, search, write
+from suite.beam import Beam, Read, Written, _best, follow, read, search, write
 from suite.errors import SuiteError
 
 V, END, START = 4, 0, 1
@@ -220,3 +220,12 @@ def test_beams_that_cannot_be() -> None:
         Beam(size=2, n_best=3)
     with pytest.raises(ValueError, match="size must be 1 or more"):
         Beam(size=0)
+
+
+@pytest.mark.parametrize("size", [3, 64, 700, 8000])
+@pytest.mark.parametrize("count", [1, 2, 10, 64])
+def test_the_highest_of_many_scores_are_those_of_a_whole_sort(size: int, count: int) -> None:
+    random = np.random.default_rng(size + count)
+    for scores in (random.normal(size=size), random.integers(0, 5, size), np.full(size, -np.inf), -np.arange(size)):
+        wanted = np.argsort(-scores.astype(float), kind="stable")[:count]
+        assert _best(scores.astype(np.float32), count).tolist() == wanted.tolist()
