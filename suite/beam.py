@@ -19,7 +19,6 @@ from suite.errors import SuiteError
 from suite.runtime import Arrays, GraphRuntime, Runtime, carried
 from suite.search import Constraint, log_softmax
 
-
 #: So many scores are looked at together when the highest are sought.
 STRETCH = 64
 

@@ -50,16 +50,10 @@ class TranslationConfig:
     head: StepHeadSpec = field(default_factory=lambda: StepHeadSpec(tied=True))
     training: TrainingSpec = field(
         default_factory=lambda: TrainingSpec(
-            epochs=5,
-            batch_tokens=3000,
-            lr=2e-3,
-            warmup=0.05,
-            weight_decay=0.01,
-            ema=0.999,
-            label_smoothing=0.1,
+            epochs=4, batch_tokens=3000, lr=2e-3, warmup=0.05, weight_decay=0.01, ema=0.999, label_smoothing=0.1,
             weights="int8",
         )
-    )
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
