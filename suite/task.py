@@ -196,6 +196,8 @@ class Task:
         itself the input: a file of several recordings, a folder of pictures.
     adapt
         ``adapt(codecs, **options) -> codecs`` for options that change how an input is read.
+    describe
+        ``describe(codecs) -> {name: value}``: what ``info`` says of a model beyond its manifest.
     notes
         ``notes(examples, codecs) -> [line]``: what a user should know of the training data.
     pieces, join
@@ -275,6 +277,7 @@ class Task:
     chunks: Callable[[IO[bytes]], Iterator[Any]] | None = None
     expand: Callable[..., Iterator[tuple[str, Any]]] | None = None
     adapt: Callable[..., Codecs] | None = None
+    describe: Callable[[Codecs], dict[str, Any]] | None = None
     notes: Callable[[Sequence[Example], Codecs], list[str]] | None = None
     pieces: Callable[..., Sequence[Any]] | None = None
     join: Callable[..., Result] | None = None

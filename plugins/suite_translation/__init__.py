@@ -105,6 +105,11 @@ def _tags(codecs: Codecs) -> tuple[str, ...]:
     return tags
 
 
+def describe(codecs: Codecs) -> dict[str, Any]:
+    """The languages a model translates into, the one first that it takes where none is asked for."""
+    return {"languages": list(_tags(codecs))} if _tags(codecs) else {}
+
+
 def _no_language(language: str, known: Sequence[str]) -> str:
     if not known:
         return f"{language!r}: this model has one language to translate into, without a name; leave it out"
@@ -390,6 +395,7 @@ TASK = Task(
     build=build,
     augment=augment,
     adapt=adapt,
+    describe=describe,
     check=check,
     pieces=pieces,
     join=join,

@@ -311,12 +311,13 @@ def _info(task: Task) -> click.Command:
     @options.as_json
     def info(checkpoint: Path | None, as_json: bool) -> None:
         from suite import config
-        from suite.loading import open_checkpoint
+        from suite.loading import open_checkpoint, open_config
 
         opened = open_checkpoint(task, checkpoint)
         manifest = config.to_dict(opened.manifest)
+        own = task.describe(open_config(task, opened)[1]) if task.describe is not None else {}
         if as_json:
-            click.echo(as_line({"path": str(opened.path), "bytes": opened.size, **manifest}))
+            click.echo(as_line({"path": str(opened.path), "bytes": opened.size, **own, **manifest}))
             return
         head = {
             "checkpoint": str(opened.path),
@@ -324,6 +325,7 @@ def _info(task: Task) -> click.Command:
             "cell": ", ".join(manifest["cells"]),
             "mapping": manifest["mapping"],
             "streams": "yes" if manifest["streams"] else "no: it reads both ways",
+            **{name: ", ".join(value) if isinstance(value, list) else value for name, value in own.items()},
             "files": ", ".join(sorted(manifest["files"])),
         }
         click.echo(figures({**head, "figures": manifest["metrics"], "settings": manifest["config"]}))

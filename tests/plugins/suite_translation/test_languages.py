@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from suite_translation import TASK, TranslationConfig
@@ -73,6 +75,12 @@ def test_data_of_one_language_says_nothing_of_it_with_the_option(checkpoint: Pat
     data = written(tmp_path / "de.jsonl", rows)
     assert suite.evaluate("translation", data, checkpoint, to="de")["bleu"] > 90
     assert suite.evaluate("translation", data, checkpoint)["bleu"] < 50
+
+
+def test_a_model_says_which_languages_it_has(checkpoint: Path, cli: Callable[..., Any]) -> None:
+    ran = cli("translation", "info", "--checkpoint", checkpoint)
+    assert any(line.split() == ["languages", "it,", "de"] for line in ran.lines)
+    assert cli("translation", "info", "--json", "--checkpoint", checkpoint).values[0]["languages"] == ["it", "de"]
 
 
 def test_a_language_that_is_not_there(checkpoint: Path, translate: Pipeline, tmp_path: Path) -> None:
