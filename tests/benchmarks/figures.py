@@ -1,7 +1,7 @@
 """``make figures TASK=x``: measure a task's published figures into ``docs/figures.json``.
 
 Every row has a value, the floor and the aim it is held against, and which way is better. Speeds are ratios
-against a named reference in the same run. The test part is read here and nowhere else.
+against a named reference in the same run. The test part is read for these figures and for nothing else.
 """
 
 from __future__ import annotations
