@@ -17,7 +17,7 @@ from suite.config import check_ranges
 from suite.data.batching import pad
 from suite.errors import SuiteError
 from suite.runtime import Arrays, GraphRuntime, Runtime, carried
-from suite.search import Constraint, log_softmax
+from suite.search import Constraint, Sampling, log_softmax
 
 #: So many scores are looked at together when the highest are sought.
 STRETCH = 64
@@ -74,7 +74,9 @@ def read(runtime: Runtime, inputs: Sequence[np.ndarray]) -> Read:
     """Run the encoder over inputs ``[S, …]``, padded to one batch."""
     padded, lengths = pad(inputs)
     graph = runtime.graph("encoder")
-    outputs = graph({**graph.initial(len(inputs)), "inputs": padded, "lengths": lengths})
+    # What is of one size in all rows has no lengths.
+    given = {name: array for name, array in (("inputs", padded), ("lengths", lengths)) if name in graph.inputs}
+    outputs = graph({**graph.initial(len(inputs)), **given})
     state = {f"state.{name[6:]}": array for name, array in outputs.items() if name.startswith("start.")}
     return Read(state, {name: array for name, array in outputs.items() if name.startswith("memory.")})
 
@@ -108,6 +110,31 @@ def write(
         written += 1
         keep = (tokens != end) & (most[there] > written)
         there, tokens, given = there[keep], tokens[keep], given.rows(np.flatnonzero(keep))
+
+
+def drawn(
+    decoder: GraphRuntime,
+    given: Read,
+    *,
+    start: int,
+    end: int,
+    limits: Sequence[int],
+    sampling: Sampling,
+    randoms: Sequence[np.random.Generator],
+) -> list[Written]:
+    """An answer drawn for each of N inputs, each with chance of its own."""
+    scores: list[list[float]] = [[] for _ in randoms]
+
+    def draw(row: int, logits: np.ndarray) -> int:
+        token = sampling.draw(logits, randoms[row])
+        scores[row].append(float(log_softmax(logits)[token]))
+        return token
+
+    rows = np.stack(list(write(decoder, given, start=start, end=end, limits=limits, draw=draw)), axis=1)
+    return [
+        Written(tuple(int(t) for t in row if t not in (-1, end)), sum(own) / len(own))
+        for row, own in zip(rows, scores, strict=True)
+    ]
 
 
 def search(

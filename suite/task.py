@@ -192,8 +192,9 @@ class Task:
     read
         ``read(path, format=, columns=, on_error=) -> examples`` for data files that are not tables of ``columns``.
     expand
-        ``expand(argument, on_error=) -> [(where, input)]`` for what is typed after ``predict``, where that is not
-        itself the input: a file of several recordings, a folder of pictures.
+        ``expand(argument, on_error=, **options) -> [(where, input)]`` for what is typed after ``predict``, where that
+        is not itself the input: a file of several recordings, a folder of pictures. ``options`` are those of
+        ``predict``.
     adapt
         ``adapt(codecs, **options) -> codecs`` for options that change how an input is read.
     describe
@@ -206,7 +207,7 @@ class Task:
         pieces' results. By default an input is one piece.
     augment
         ``augment(input, config, random, codecs) -> input``: a training input before it is encoded, changed a
-        little; ``random`` is numpy's. An unaligned task's gets (input, target) and gives the arrays of both.
+        little; ``random`` is numpy's. Of a task that ``writes`` it gets (input, target) and gives the arrays of both.
     decode
         ``decode(outputs [K], codecs, input, *, final=None, **options) -> Result``; ``final`` goes into the
         result as it is, ``options`` are the task's own options of ``predict``. An aligned task's are ``[T, K]``.
@@ -296,6 +297,11 @@ class Task:
     def __post_init__(self) -> None:
         if self.example is None and self.read is None:
             raise ValueError(f"task {self.name!r}: example or read must say how data is read")
+
+    @property
+    def writes(self) -> bool:
+        """Whether answers are written by a decoder that looks at what an encoder read."""
+        return self.mapping in ("one-to-many", "unaligned")
 
     @property
     def ships(self) -> bool:

@@ -367,8 +367,6 @@ def check_task(
     pipeline = Pipeline(
         task, codecs, open_runtime(opened), causal=opened.manifest.streams, name=str(opened.path)
     )  # fmt: skip
-    if task.mapping not in ("many-to-one", "aligned", "unaligned"):
-        return [f"{task.name}: laws 6–9 of {task.mapping} models are not part of this version"]
     given = _samples(task) if inputs is None else list(inputs)
     if not given:
         raise UsageError(f"{task.name}: nothing to check with; give check_task inputs=[…]")
@@ -635,6 +633,9 @@ def _samples(task: Task) -> list[Any]:
     """The first inputs in the task's sample files, as ``suite TASK predict`` reads them."""
     from suite.data.readers import read_rows
 
+    if task.expand is not None:
+        files = [path for path in task.samples if not path.name.startswith("labelled")]
+        return list(itertools.islice((value for path in files for _, value in task.expand(str(path))), 16))
     column = task.columns[0].name
     rows = (row for path in task.samples for row in read_rows(path, text_column=column))
     return [row.values[column] for row in itertools.islice(rows, 16) if column in row.values]
@@ -643,7 +644,7 @@ def _samples(task: Task) -> list[Any]:
 def _encoded(pipeline: Pipeline, inputs: Sequence[Any]) -> list[np.ndarray]:
     """The inputs as arrays; of a task that reads pieces and writes their answers, the pieces."""
     codec, task = pipeline.codecs["input"], pipeline.task
-    if task.mapping == "unaligned" and task.pieces is not None:
+    if task.writes and task.pieces is not None:
         options = task.checked("predict", {})
         inputs = [piece for raw in inputs for piece in task.pieces(raw, pipeline.codecs, **options)]
     return [codec.encode(raw) for raw in inputs]  # type: ignore[attr-defined]
@@ -651,7 +652,7 @@ def _encoded(pipeline: Pipeline, inputs: Sequence[Any]) -> list[np.ndarray]:
 
 def _outputs(pipeline: Pipeline, arrays: list[np.ndarray]) -> Any:
     """Raw outputs, one array an input; of a decoder that attends, the logits ``[T, V]`` of tokens it is given."""
-    if pipeline.task.mapping != "unaligned":
+    if not pipeline.task.writes:
         return pipeline.outputs(arrays)
     from suite.beam import read
 

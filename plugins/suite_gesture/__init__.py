@@ -102,7 +102,7 @@ def read(
         on_error(error)
 
 
-def expand(argument: str, on_error: Any = None) -> Iterator[tuple[str, Any]]:
+def expand(argument: str, on_error: Any = None, **options: Any) -> Iterator[tuple[str, Any]]:
     if not argument:
         raise DataError("an empty name where a file or folder is needed; is a variable not set?")
     for recording in read_recordings(argument, on_error):

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import suite_assets
 
-from suite.beam import Beam, Written, follow, read, search, write
+from suite import writing
+from suite.beam import Written, follow, read
 from suite.codecs.sentences import Cutter, sentences
 from suite.codecs.subwords import END, START, SubwordCodec, SubwordSpec, SubwordTarget
 from suite.codecs.text import as_it_comes
 from suite.errors import DataError, MissingExtra, UsageError, nearest
 from suite.hooks import hookimpl
 from suite.nn.specs import AttentionSpec, EmbeddingSpec, EncoderSpec, StepHeadSpec
-from suite.search import Sampling
 from suite.task import Codecs, Column, Example, Option, Result, Segments, Task
 from suite.training.specs import TrainingSpec
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from suite.nn.mappings import Unaligned
     from suite.pipelines import Pipeline
 
-#: The verbs that search for a translation.
-SEARCHING = ("predict", "evaluate", "stream")
 #: A text, or (the language it is to be translated into, the text).
 Wish = str | tuple[str, str]
 #: A translation has at most this many tokens for each one of the source, and so many more.
@@ -168,68 +166,19 @@ def pieces(text: Any, codecs: Codecs, **options: Any) -> list[Wish]:
 
 
 def answer(
-    pipeline: Pipeline, pieces: Sequence[Wish], arrays: Sequence[np.ndarray], *, beam: int, length_penalty: float,
-    n_best: int = 1, sample: bool = False, temperature: float = 1.0, top_p: float = 1.0, seed: int = 0,
-    to: str | None = None,
+    pipeline: Pipeline, pieces: Sequence[Wish], arrays: Sequence[np.ndarray], *, to: str | None = None, **options: Any
 ) -> list[SentenceResult]:  # fmt: skip
     """The translation of each sentence."""
     codec = pipeline.codecs["input"]
     assert isinstance(codec, SubwordCodec)
-    texts = [_parts(piece)[1] for piece in pieces]
-    given, decoder = read(pipeline.runtime, arrays), pipeline.runtime.graph("decoder")
     limits = [limit(array) for array in arrays]
-    found: Sequence[Sequence[Written]]
-    if sample:
-        if seed < 0:
-            raise UsageError(f"seed={seed}: expected a whole number from 0")
-        if n_best > 1:
-            raise UsageError("--n-best ranks what a beam found: leave it or --sample out")
-        drawing = _valid(Sampling, temperature, top_p=top_p)
-        found = [[one] for one in _drawn(decoder, given, limits, drawing, texts, seed)]
-    else:
-        kept = _beam(beam, length_penalty, n_best)
-        found = search(decoder, given, start=START, end=END, limits=limits, beam=kept)
-    return [_result(text, best, codec) for text, best in zip(texts, found, strict=True)]
-
-
-def _beam(size: int, length_penalty: float, n_best: int = 1) -> Beam:
-    if size < 1:
-        raise UsageError(f"beam={size}: expected a whole number from 1")
-    return _valid(Beam, max(size, n_best), length_penalty, n_best)  # type: ignore[no-any-return]
-
-
-def _valid(make: Any, *values: Any, **more: Any) -> Any:
-    """Settings of a search from a user's options. Raises UsageError for values that make no sense."""
-    try:
-        return make(*values, **more)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
+    found = writing.answers(pipeline.runtime, arrays, limits, start=START, end=END, **options)
+    return [_result(_parts(piece)[1], best, codec) for piece, best in zip(pieces, found, strict=True)]
 
 
 def limit(array: np.ndarray) -> int:
     """How many tokens a translation may have."""
     return LIMIT[0] * len(array) + LIMIT[1]
-
-
-def _drawn(
-    decoder: Any, given: Any, limits: Sequence[int], sampling: Sampling, pieces: Sequence[str], seed: int
-) -> list[Written]:
-    """An answer drawn for each sentence, which depends on the seed and the sentence alone."""
-    randoms = [np.random.default_rng([seed, *piece.encode()]) for piece in pieces]
-    scores: list[list[float]] = [[] for _ in pieces]
-
-    def draw(row: int, logits: np.ndarray) -> int:
-        token = sampling.draw(logits, randoms[row])
-        high = float(logits.max())
-        scores[row].append(float(logits[token]) - high - float(np.log(np.exp(logits - high).sum())))
-        return token
-
-    steps = list(write(decoder, given, start=START, end=END, limits=limits, draw=draw))
-    rows = np.stack(steps, axis=1)
-    return [
-        Written(tuple(int(t) for t in row if t not in (-1, END)), sum(own) / len(own))
-        for row, own in zip(rows, scores, strict=True)
-    ]
 
 
 def _result(piece: str, best: Sequence[Written], codec: SubwordCodec) -> SentenceResult:
@@ -278,24 +227,22 @@ def said(
     array, writer = codec.encode(sentence), codec.writer()
     steps = follow(
         pipeline.runtime.graph("decoder"), read(pipeline.runtime, [array]), start=START, end=END,
-        limit=limit(array), beam=_beam(beam, length_penalty),
+        limit=limit(array), beam=writing.beam_of(beam, length_penalty),
     )  # fmt: skip
     for tokens, answer in steps:
         text = "".join(map(writer.feed, tokens))
         score = 0.0
         if answer is not None:
-            text, score, count = text + writer.flush(), answer.score, len(answer.tokens) + 1
-            carried["score"] = carried.get("score", 0.0) + score * count
-            carried["tokens"] = carried.get("tokens", 0) + count
+            text, score = text + writer.flush(), answer.score
+            writing.count(carried, answer)
         if text or answer is not None:
             yield TranslationResult(input=sentence, text=text, score=score, final=False)
 
 
 def ended(updates: Sequence[Any], carried: Mapping[str, Any]) -> TranslationResult:
     """The last result of a stream: what was held back, and the mean over all of it."""
-    score = carried["score"] / carried["tokens"] if carried else 0.0
     text, given = "".join(update.text for update in updates), "".join(dict.fromkeys(u.input for u in updates))
-    return TranslationResult(input=given, text=text, score=score, final=True)
+    return TranslationResult(input=given, text=text, score=writing.mean(carried), final=True)
 
 
 def decode(outputs: Any, codecs: Codecs, text: Any, *, final: bool | None = None, **options: Any) -> TranslationResult:
@@ -337,8 +284,7 @@ def _judged(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
 def render(result: Any) -> str:
     if not result.alternatives:
         return str(result.text)
-    rows = [(result.score, result.text), *((other["score"], other["text"]) for other in result.alternatives)]
-    return "\n".join(f"{score:7.3f}  {text}" for score, text in rows)
+    return "\n".join(writing.ranked(result.score, result.text, result.alternatives))
 
 
 def render_update(result: Any, before: Any = None) -> str:
@@ -359,21 +305,9 @@ def recipe(*languages: str) -> Recipe:
     return build_recipe(*languages)
 
 
-_WRITING = (
-    Option(
-        name="to", type=str, verbs=SEARCHING,
-        help="the language to translate into, of a model that has several (default: its first; see info)",
-    ),
-    Option(name="beam", type=int, default=5, verbs=SEARCHING, help="hypotheses kept; 1 is greedy"),
-    Option(
-        name="length_penalty", type=float, default=1.0, verbs=SEARCHING,
-        help="above 1 prefers longer translations, below 1 shorter ones",
-    ),
-    Option(name="n_best", type=int, default=1, help="how many translations to give"),
-    Option(name="sample", type=bool, default=False, help="draw a translation instead of searching for the likeliest"),
-    Option(name="temperature", type=float, default=1.0, help="with --sample: below 1 is more careful, above 1 bolder"),
-    Option(name="top_p", type=float, default=0.9, help="with --sample: draw from the likeliest of this probability"),
-    Option(name="seed", type=int, default=0, help="with --sample: another number draws another translation"),
+_TO = Option(
+    name="to", type=str, verbs=writing.SEARCHING,
+    help="the language to translate into, of a model that has several (default: its first; see info)",
 )  # fmt: skip
 
 TASK = Task(
@@ -408,7 +342,7 @@ TASK = Task(
     chunks=as_it_comes,
     unit="segment",
     segments=Segments(cut=Cutter, follow=said, final=ended),
-    options=_WRITING,
+    options=(_TO, *writing.options("translation")),
     recipe=partial(recipe, "it", "de"),
     further={name: partial(recipe, name) for name in ("de", "fr")},
     assets=Path(suite_assets.__file__).parent / "translation",

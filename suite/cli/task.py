@@ -78,7 +78,7 @@ def _predict(task: Task) -> click.Command:
 
         given: dict[int, tuple[str, Any]] = {}  # where they are and what they are, of the inputs being worked on
         if task.expand is not None:
-            source = _expanded(task, inputs or _listed(input_file or "-"), skip)
+            source = _expanded(task, inputs or _listed(input_file or "-"), skip, own)
         elif inputs:
             # A single argument needs no number to be found by.
             source = (("" if len(inputs) == 1 else f"argument {n}", value) for n, value in enumerate(inputs, 1))
@@ -142,12 +142,12 @@ def _listed(path: str) -> Iterator[str]:
             yield str(Path(line) if path == "-" else Path(path).parent / line)
 
 
-def _expanded(task: Task, arguments: Iterable[str], skip: Any) -> Iterator[tuple[str, Any]]:
+def _expanded(task: Task, arguments: Iterable[str], skip: Any, own: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Where each input is, and the input, of arguments that may hold several."""
     assert task.expand is not None
     for argument in arguments:
         try:
-            yield from task.expand(argument, on_error=skip)
+            yield from task.expand(argument, on_error=skip, **own)
         except DataError as error:
             skip(error)
 

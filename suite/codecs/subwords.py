@@ -38,15 +38,17 @@ class SubwordSpec:
 
     ``vocabulary`` is how many there are, bytes included. In training, ``dropout`` is the chance that two pieces are
     not joined where they could be, so that words are read and written in many ways (see `SubwordCodec.ids`). A
-    letter must occur ``min_count`` times to have a piece of its own.
+    letter must occur ``min_count`` times to have a piece of its own. The ``whole`` commonest words are one piece each,
+    whatever they are made of: what is written is then put together of words, and only a rare one of pieces.
     """
 
     vocabulary: int = 8000
     dropout: float = 0.0
     min_count: int = 5
+    whole: int = 0
 
     def __post_init__(self) -> None:
-        check_ranges(self, least={"vocabulary": 512, "min_count": 1}, shares=("dropout",))
+        check_ranges(self, least={"vocabulary": 512, "min_count": 1, "whole": 0}, shares=("dropout",))
 
 
 class SubwordCodec:
@@ -91,16 +93,23 @@ class SubwordCodec:
         known = frozenset(usual)
         # Words of usual letters only, in a fixed order: the learner breaks ties by it.
         words = [word for word in sorted(counts) if len(word) <= 40 and known.issuperset(word)]
+        room = min(spec.whole, spec.vocabulary - len(fixed) - len(usual))
+        whole = [word for word in sorted(words, key=lambda word: -counts[word])[:room] if word not in fixed]
+        words = sorted(set(words) - set(whole))
         learner = Tokenizer(BPE())
         trainer = BpeTrainer(
-            vocab_size=spec.vocabulary - len(fixed), special_tokens=usual, min_frequency=2, show_progress=False
+            vocab_size=spec.vocabulary - len(fixed) - len(whole),
+            special_tokens=usual,
+            min_frequency=2,
+            show_progress=False,
         )
         learner.train_from_iterator((word for word in words for _ in range(min(counts[word], 1000))), trainer)
         merges = [tuple(pair) for pair in json.loads(learner.to_str())["model"]["merges"]]
         # Of the tokens that are no text, none may come out of letters.
         merges = [pair for pair in merges if "".join(pair) not in fixed]
-        names = dict.fromkeys([*fixed, *usual, *("".join(pair) for pair in merges)])
-        model = BPE({name: i for i, name in enumerate(names)}, merges, byte_fallback=True)
+        names = dict.fromkeys([*fixed, *usual, *whole, *("".join(pair) for pair in merges)])
+        table = {name: i for i, name in enumerate(names)}
+        model = BPE(table, merges, byte_fallback=True, ignore_merges=bool(whole))
         tokenizer = Tokenizer(model)
         tokenizer.pre_tokenizer = splitter
         return cls(tokenizer, spec, tags)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import torch
 
 from suite.nn.frontends import Columns, Embedding, Features
-from suite.nn.mappings import Aligned, ManyToOne, Unaligned
-from suite.nn.specs import AttentionSpec, EmbeddingSpec, EncoderSpec, HeadSpec, StepHeadSpec
+from suite.nn.images import Pictures
+from suite.nn.mappings import Aligned, ManyToOne, OneToMany, Unaligned
+from suite.nn.specs import AttentionSpec, BackboneSpec, EmbeddingSpec, EncoderSpec, HeadSpec, StepHeadSpec
 from suite.plugins import registry
 
 
@@ -65,3 +66,14 @@ def tokens_to_tokens(
     return Unaligned(
         frontend, cells[0], encoder, decoder, attention, head, vocabulary, example, decoder_cell=cells[1]
     )  # fmt: skip
+
+
+def picture_to_tokens(
+    size: int, vocabulary: int, embedding: EmbeddingSpec, backbone: BackboneSpec, decoder: EncoderSpec,
+    attention: AttentionSpec, head: StepHeadSpec,
+) -> OneToMany:  # fmt: skip
+    """A one-to-many model from a picture ``[B, 3, size, size]`` (uint8) to tokens of a vocabulary."""
+    example = torch.zeros(2, 3, size, size, dtype=torch.uint8)
+    table = Embedding(vocabulary, embedding, scaled=head.tied)
+    cell = registry().cell(decoder.cell)
+    return OneToMany(Pictures(backbone, size), cell, decoder, attention, head, vocabulary, example, table)

@@ -158,38 +158,35 @@ class Aligned(OneGraph):
         return outputs * within(lengths, outputs.shape[1])[:, :, None], following
 
 
-class Unaligned(Model):
-    """A sequence to another one: front end, encoder, and a decoder that attends to what the encoder read.
+class Attending(Model):
+    """What is read, and a decoder that attends to it: what the mappings that write have in common.
 
-    ``forward(inputs [B, S, …], lengths [B], tokens [B, T]) -> features [B, T, F]`` is teacher forcing: ``tokens``
-    are those written before each step, and ``head`` makes logits ``[…, V]`` of features.
+    ``forward(inputs, lengths [B], tokens [B, T]) -> features [B, T, F]`` is teacher forcing: ``tokens`` are those
+    written before each step, and ``head`` makes logits ``[…, V]`` of features. A mapping says what is read: ``read``,
+    and ``reads``.
 
-    Two graphs. ``encoder``: ``inputs``, ``lengths`` → ``memory.*`` (keys, values ``[B, S, A]`` and mask
-    ``[B, S]``) and ``start.*``, the decoder's first state. ``decoder``: ``token [B]``, ``state.*``, ``memory.*`` →
-    ``logits [B, V]``, ``weights [B, S]`` (where it looked) and ``next.*``. The first state is that after one step
-    which reads the mean of what the encoder found: a state that the cell can reach, whatever the cell.
+    Two graphs. ``encoder``: what ``reads`` names → ``memory.*`` (keys, values ``[B, S, A]`` and mask ``[B, S]``) and
+    ``start.*``, the decoder's first state. ``decoder``: ``token [B]``, ``state.*``, ``memory.*`` → ``logits [B, V]``,
+    ``weights [B, S]`` (where it looked) and ``next.*``. The first state is that after one step which reads the mean of
+    what was found: a state that the cell can reach, whatever the cell.
 
     A written token's vector is of the front end's table, or of ``table`` where what is read are other tokens or
     none. With ``head.tied`` the outputs are the scores of that table.
     """
 
-    # The encoder reads a piece whole, both ways if it likes; what streams are the pieces.
+    # What is read is read whole, both ways if it likes; what streams are the pieces.
     causal = True
 
     def __init__(
-        self, frontend: nn.Module, cell: type[Cell], encoder: EncoderSpec, decoder: EncoderSpec,
-        attention: AttentionSpec, head: StepHeadSpec, outputs: int, example: Tensor,
-        table: Embedding | None = None, decoder_cell: type[Cell] | None = None,
+        self, frontend: nn.Module, encoder: Encoder | None, remembers: int, cell: type[Cell], decoder: EncoderSpec,
+        attention: AttentionSpec, head: StepHeadSpec, outputs: int, example: Tensor, table: Embedding | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.frontend, self.table = frontend, table
-        self.encoder = Encoder(cell, int(frontend.features), encoder)  # type: ignore[arg-type]
+        self.frontend, self.table, self.encoder = frontend, table, encoder
         written = self.written
         width = head.hidden or written.features
-        self.decoder = AttendingDecoder(
-            decoder_cell or cell, written.features, self.encoder.outputs, decoder, attention, width
-        )
-        self.first = nn.Linear(self.encoder.outputs, written.features)
+        self.decoder = AttendingDecoder(cell, written.features, remembers, decoder, attention, width)
+        self.first = nn.Linear(remembers, written.features)
         self.dropout = nn.Dropout(head.dropout)
         self.bias = nn.Parameter(torch.zeros(outputs))
         if head.tied and (width, outputs) != (written.features, written.table.num_embeddings):
@@ -207,11 +204,11 @@ class Unaligned(Model):
 
     def read(self, inputs: Tensor, lengths: Tensor) -> tuple[State, Tensor]:
         """The memory of what is read, and the vector ``[B, D]`` that the decoder begins with."""
-        x = self.frontend(inputs)
-        y, _ = self.encoder(x, lengths, self.encoder.initial(x.shape[0]))
-        # Beyond a row's length it is zero.
-        mean = y.sum(1) / lengths.clamp(min=1)[:, None].to(y.dtype)
-        return self.decoder.attention.remember(y, lengths), self.first(mean)
+        raise NotImplementedError
+
+    def reads(self) -> tuple[Arrays, dict[str, dict[int, str]]]:
+        """What the graph ``encoder`` takes: an example, and the names of moving axes."""
+        raise NotImplementedError
 
     def forward(self, inputs: Tensor, lengths: Tensor, tokens: Tensor) -> Tensor:
         memory, first = self.read(inputs, lengths)
@@ -226,15 +223,13 @@ class Unaligned(Model):
         return self.written.table.weight if self.weight is None else self.weight, self.bias
 
     def graphs(self) -> dict[str, Graph]:
-        example = self.example
-        assert isinstance(example, Tensor)
-        rows, steps = example.shape[:2]
-        lengths = torch.full((rows,), steps, dtype=torch.int64, device=example.device)
+        given, axes = self.reads()
+        rows, device = given["inputs"].shape[0], given["inputs"].device
         state = self.decoder.initial(rows)
         place = {0: "batch", 1: "time"}
 
         def encode(arrays: Arrays) -> Arrays:
-            memory, first = self.read(arrays["inputs"], arrays["lengths"])
+            memory, first = self.read(**{name: arrays[name] for name in given})
             start = self.decoder.initial(first.shape[0])
             start = self.decoder(first[:, None], start, memory)[1]
             return _named("memory", memory) | {f"start.{name}": start[name] for name in state}
@@ -246,20 +241,74 @@ class Unaligned(Model):
             results = {"logits": functional.linear(features[:, 0], *self.head), "weights": weights[:, 0]}
             return results | {f"next.{name}": following[name] for name in state}
 
-        whole = torch.zeros(rows, steps, self.decoder.attention.features, device=example.device)
+        whole = torch.zeros(rows, 2, self.decoder.attention.features, device=device)
         memory = {"keys": whole, "values": whole, "mask": whole[:, :, 0] == 0}
-        token = torch.zeros(rows, dtype=torch.int64, device=example.device)
-        axes = {"inputs": place, "lengths": {0: "batch"}, **{f"memory.{name}": place for name in memory}}
+        token = torch.zeros(rows, dtype=torch.int64, device=device)
+        reads = {f"memory.{name}": place for name in memory}
         starts = {f"start.{name}": {0: "batch"} for name in state}
-        reads = {name: axes[name] for name in axes if name.startswith("memory.")}
         carried = {f"{part}.{name}": {0: "batch"} for part in ("state", "next") for name in state}
         return {
-            "encoder": Graph(encode, {"inputs": example, "lengths": lengths}, axes | starts),
+            "encoder": Graph(encode, given, axes | reads | starts),
             "decoder": Graph(
                 decode, {"token": token, **_named("state", state), **_named("memory", memory)},
                 {"token": {0: "batch"}, **reads, **carried, "logits": {0: "batch"}, "weights": place},
             ),
         }  # fmt: skip
+
+
+class Unaligned(Attending):
+    """A sequence ``[B, S, …]`` to another one: front end, encoder, and a decoder that attends to what the encoder read.
+
+    The graph ``encoder`` takes ``inputs`` and ``lengths``.
+    """
+
+    def __init__(
+        self, frontend: nn.Module, cell: type[Cell], encoder: EncoderSpec, decoder: EncoderSpec,
+        attention: AttentionSpec, head: StepHeadSpec, outputs: int, example: Tensor,
+        table: Embedding | None = None, decoder_cell: type[Cell] | None = None,
+    ) -> None:  # fmt: skip
+        made = Encoder(cell, int(frontend.features), encoder)  # type: ignore[arg-type]
+        super().__init__(
+            frontend, made, made.outputs, decoder_cell or cell, decoder, attention, head, outputs, example, table
+        )  # fmt: skip
+
+    def read(self, inputs: Tensor, lengths: Tensor) -> tuple[State, Tensor]:
+        assert self.encoder is not None
+        x = self.frontend(inputs)
+        y, _ = self.encoder(x, lengths, self.encoder.initial(x.shape[0]))
+        # Beyond a row's length it is zero.
+        mean = y.sum(1) / lengths.clamp(min=1)[:, None].to(y.dtype)
+        return self.decoder.attention.remember(y, lengths), self.first(mean)
+
+    def reads(self) -> tuple[Arrays, dict[str, dict[int, str]]]:
+        example = self.example
+        assert isinstance(example, Tensor)
+        lengths = torch.full((example.shape[0],), example.shape[1], dtype=torch.int64, device=example.device)
+        return {"inputs": example, "lengths": lengths}, {"inputs": {0: "batch", 1: "time"}, "lengths": {0: "batch"}}
+
+
+class OneToMany(Attending):
+    """One thing of a fixed size to a sequence: a front end that sees it as S places, and a decoder that looks there.
+
+    Every place is there in every row, so the graph ``encoder`` takes ``inputs`` alone.
+    """
+
+    def __init__(
+        self, frontend: nn.Module, cell: type[Cell], decoder: EncoderSpec, attention: AttentionSpec,
+        head: StepHeadSpec, outputs: int, example: Tensor, table: Embedding,
+    ) -> None:  # fmt: skip
+        features = int(frontend.features)  # type: ignore[arg-type]
+        super().__init__(frontend, None, features, cell, decoder, attention, head, outputs, example, table)
+
+    def read(self, inputs: Tensor, lengths: Tensor | None = None) -> tuple[State, Tensor]:
+        places = self.frontend(inputs)
+        whole = torch.full((places.shape[0],), places.shape[1], dtype=torch.int64, device=places.device)
+        return self.decoder.attention.remember(places, whole), self.first(places.mean(1))
+
+    def reads(self) -> tuple[Arrays, dict[str, dict[int, str]]]:
+        example = self.example
+        assert isinstance(example, Tensor)
+        return {"inputs": example}, {"inputs": {0: "batch"}}
 
 
 def _named(part: str, arrays: State) -> Arrays:

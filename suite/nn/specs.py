@@ -97,3 +97,26 @@ class AttentionSpec:
         check_ranges(self, least={"features": 1, "heads": 1, "after": 0})
         if self.features % self.heads:
             raise ValueError(f"features, {self.features}, must be a multiple of heads, {self.heads}")
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """What makes a grid of features of a picture (``suite.nn.images``).
+
+    ``backbone`` is ``small``, or the name of one of torchvision's convolutional networks. ``small`` has ``width``
+    features after its first convolution, and as many blocks a stage as ``depths`` says; each stage but the first
+    halves the grid and doubles the features. ``weights`` names the published weights that one of torchvision's starts
+    from (``DEFAULT`` for the best), and ``freeze`` leaves them as they are. ``dropout`` is of the grid's features.
+    """
+
+    backbone: str = "small"
+    width: int = 32
+    depths: tuple[int, ...] = (1, 2, 2, 2)
+    weights: str = ""
+    freeze: bool = False
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_ranges(self, least={"width": 1}, shares=("dropout",))
+        if not self.depths or min(self.depths) < 1:
+            raise ValueError("depths must name one number of blocks or more, each at least 1")

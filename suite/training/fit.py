@@ -58,8 +58,17 @@ class Run:
 
 def start(model: nn.Module, spec: TrainingSpec) -> Run:
     """A run before its first step, on the device where the model is."""
-    weights = {name: value.detach().clone() for name, value in model.named_parameters()}
+    weights = _copied(model)
     return Run(model, _optimizer(model, spec), weights, dict(weights), Progress())
+
+
+def weights_of(model: nn.Module) -> dict[str, Tensor]:
+    """What a model learns, itself: its parameters, and the statistics that it counts while it is trained."""
+    return {name: value for name, value in model.state_dict().items() if value.is_floating_point()}
+
+
+def _copied(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in weights_of(model).items()}
 
 
 def fit(
@@ -84,7 +93,8 @@ def fit(
     model, optimizer, progress = run.model, run.optimizer, run.progress
     together = processes or Processes()
     parameters = [p for p in model.parameters() if p.requires_grad]
-    average = [run.average[name] for name, p in model.named_parameters()]
+    average = [run.average[name] for name in weights_of(model)]
+    own = list(weights_of(model).values())
     steps = steps_each(objective.lengths, spec, seed)
     progress.steps = sum(steps)
     saved = clock = time.monotonic()
@@ -105,7 +115,7 @@ def fit(
                     if spec.ema:
                         # The average starts short and lengthens: early weights are not worth remembering.
                         decay = min(spec.ema, (1 + progress.step) / (10 + progress.step))
-                        torch._foreach_lerp_(average, [p.detach() for p in model.parameters()], 1 - decay)
+                        torch._foreach_lerp_(average, own, 1 - decay)
                     run.carried = carried
                     progress.step += 1
                     run.totals[0] += float(loss)
@@ -129,7 +139,7 @@ def fit(
                     progress.epoch, progress.dev = progress.epoch + 1, dev
                     if progress.best is None or dev > progress.best or spec.keep == "last":
                         progress.best, progress.best_epoch = dev, progress.epoch
-                        run.best = {name: value.detach().clone() for name, value in model.named_parameters()}
+                        run.best = _copied(model)
                     mean_norm = run.totals[2] / len(stretches)
                     entry = {"epoch": progress.epoch, "loss": progress.loss, "dev": dev, "grad_norm": mean_norm}
                     progress.history.append(entry)
@@ -195,7 +205,7 @@ class averaged:  # noqa: N801 - used as a function
     def __enter__(self) -> None:
         with whole():
             if self.spec.ema:
-                self.own = {name: value.detach().clone() for name, value in self.run.model.named_parameters()}
+                self.own = _copied(self.run.model)
                 _put(self.run.model, self.run.average)
             self.run.model.eval()
 
@@ -270,5 +280,5 @@ def _set_lr(optimizer: torch.optim.Optimizer, spec: TrainingSpec, step: int, ste
 
 def _put(model: nn.Module, weights: dict[str, Tensor]) -> None:
     with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(weights[name])
+        for name, value in weights_of(model).items():
+            value.copy_(weights[name])

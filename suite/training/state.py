@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from suite.checkpoint import staging
 from suite.errors import CheckpointError, one_line
-from suite.training.fit import Progress, Run
+from suite.training.fit import Progress, Run, weights_of
 
 TENSORS, NUMBERS = "state.safetensors", "state.json"
 
@@ -87,7 +87,7 @@ def load_run(run: Run, folder: Path) -> None:
 
 def _weights(run: Run, kept: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """A copy of the model's weights that was kept beside it: every weight must be there."""
-    for name, own in run.model.named_parameters():
+    for name, own in weights_of(run.model).items():
         if kept[name].shape != own.shape:
             raise ValueError(f"{name} has another shape")
         kept[name] = kept[name].to(own.device)

@@ -88,8 +88,6 @@ def train(
     out = Path(out) if Path(out).name else Path(out).absolute()
     check_place(out)  # an hour of training must not end there
     found = registry().task(task)
-    if found.mapping not in ("many-to-one", "aligned", "unaligned"):
-        raise UsageError(f"{task}: training of {found.mapping} models is not part of this version")
     options = found.checked("train", options)
     train_files, dev_files, recipe_settings = _files(found, data, dev, options)
     config = configs.override(found.config(), recipe_settings if init_from is None else ())
@@ -132,7 +130,7 @@ def train(
     if init is not None:
         # The pieces the weights know stay; what is learnt may be new, save where it is written in such pieces.
         fitted["input"] = codecs["input"]
-        if found.mapping == "unaligned":
+        if found.writes:
             fitted["target"] = codecs["target"]
     codecs = fitted
     same = dev_part is train_part
@@ -192,7 +190,7 @@ def train(
         def judge() -> float:
             return found.score(_dev_metrics(found, codecs, model, dev_part))[1]
 
-        if found.mapping == "unaligned":
+        if found.writes:
             begin: int = codecs["target"].start  # type: ignore[attr-defined]
             objective = unaligned(inputs, targets, start=begin, smoothing=smoothing, vary=vary)
             held_out = unaligned(*unseen, start=begin)
@@ -219,7 +217,7 @@ def train(
         codecs = calibrated(found, codecs, model, dev_part)
         figures = _dev_metrics(found, codecs, model, dev_part)
         say(f"best epoch {progress.best_epoch} of {progress.epoch}")
-        metric = "log_probability" if found.mapping == "unaligned" else found.score(figures)[0]
+        metric = "log_probability" if found.writes else found.score(figures)[0]
         draw = partial(_draw_curves, progress.history, metric, found.lower(metric))
     metric, value = found.score(figures)
     value = -value if found.lower(metric) else value
@@ -310,7 +308,7 @@ def _list(value: Any) -> list[str | Path]:
 
 def _changed(config: Any, cell: str | None, settings: Iterable[str], epochs: int | None, bptt: int | None) -> Any:
     config = configs.override(config, settings)
-    parts = [part for part in ("encoder", "decoder") if hasattr(config, part)]
+    parts = _recurrent(config)
     if cell is not None:
         config = configs.override(config, [f"{part}.cell={cell}" for part in parts])
     if epochs is not None:
@@ -324,8 +322,13 @@ def _changed(config: Any, cell: str | None, settings: Iterable[str], epochs: int
     return config
 
 
+def _recurrent(config: Any) -> list[str]:
+    """The parts of a configuration that are stacks of cells."""
+    return [part for part in ("encoder", "decoder") if hasattr(getattr(config, part, None), "cell")]
+
+
 def _cells(config: Any) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(getattr(config, part).cell for part in ("encoder", "decoder") if hasattr(config, part)))
+    return tuple(dict.fromkeys(getattr(config, part).cell for part in _recurrent(config)))
 
 
 def _check_bptt(task: Task, config: Any) -> None:
@@ -385,7 +388,7 @@ def _varied(
     """An item's input, changed a little by its task and encoded; of the other mappings, with its target."""
     assert task.augment is not None
     item = examples[index]
-    if task.mapping == "unaligned":
+    if task.writes:
         return task.augment((item.input, item.target), config, random, codecs)
     changed = task.augment(item.input, config, random, codecs)
     encoded = codecs["input"].encode(changed)  # type: ignore[attr-defined]

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from suite.beam import Beam, Read, Written, _best, follow, read, search, write
+from suite.beam import Beam, Read, Written, _best, drawn, follow, read, search, write
 from suite.errors import SuiteError
+from suite.search import Sampling
 
 V, END, START = 4, 0, 1
 WIDE = Beam(size=V**5)
@@ -192,17 +193,42 @@ def test_what_is_drawn_is_told_which_row_it_is_for() -> None:
     assert asked == [0, 1, 2, 0, 0]
 
 
-def test_read_takes_what_the_decoder_needs_from_the_encoder() -> None:
+def test_drawn_answers_have_the_mean_of_what_their_tokens_were_likely_and_depend_on_their_own_chance() -> None:
+    decoder = Decoder(2)
+
+    def answers(*rows: int, seeds: tuple[int, ...]) -> list[Written]:
+        randoms = [np.random.default_rng(seed) for seed in seeds]
+        limits = [30] * len(rows)
+        return drawn(
+            decoder, given(*rows), start=START, end=END, limits=limits, sampling=Sampling(2.0), randoms=randoms
+        )  # fmt: skip
+
+    found = answers(3, 4, 3, seeds=(1, 2, 5))
+    for row, one in zip((3, 4, 3), found, strict=True):
+        assert one.score == pytest.approx(likelihood(decoder, row, one.tokens) / (len(one.tokens) + 1), abs=1e-5)
+        assert END not in one.tokens
+    assert answers(4, seeds=(2,))[0].tokens == found[1].tokens
+    assert len({answers(3, seeds=(seed,))[0].tokens for seed in range(20)}) > 5
+    careful = drawn(
+        decoder, given(3), start=START, end=END, limits=[30], sampling=Sampling(0), randoms=[np.random.default_rng(0)]
+    )  # fmt: skip
+    greedy = [int(t[0]) for t in write(decoder, given(3), start=START, end=END, limits=[30])]
+    assert [*careful[0].tokens, END] == greedy
+
+
+@pytest.mark.parametrize("lengths", [True, False])
+def test_read_takes_what_the_decoder_needs_from_the_encoder(lengths: bool) -> None:
     class Graph:
-        inputs, outputs = ("inputs", "lengths"), ()
+        inputs, outputs = ("inputs", "lengths") if lengths else ("inputs",), ()
 
         def initial(self, batch: int) -> dict[str, np.ndarray]:
             return {}
 
         def __call__(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
             assert arrays["inputs"].tolist() == [[1, 2, 3], [4, 0, 0]]
-            mask = np.arange(3) < arrays["lengths"][:, None]
-            return {"memory.mask": mask, "start.h": arrays["lengths"]}
+            assert tuple(arrays) == self.inputs
+            steps = arrays.get("lengths", np.array([3, 1]))
+            return {"memory.mask": np.arange(3) < steps[:, None], "start.h": steps}
 
     class Runtime:
         kind, names = "onnx", ("encoder",)

@@ -142,3 +142,47 @@ def test_no_piece_is_spelt_like_a_token_that_is_no_text() -> None:
     codec = SubwordCodec.fit(["<0x0A> <s> </s>"] * 50, SubwordSpec(vocabulary=512, min_count=1))
     assert codec.decode(codec.ids("<0x0A> <s>")) == "<0x0A> <s>"
     assert codec.tokens(range(3, 259)) == list(BYTES)
+
+
+# --- whole words ----------------------------------------------------------------------------------------------
+
+WHOLE = SubwordCodec.fit(TEXTS, SubwordSpec(vocabulary=600, min_count=2, whole=20))
+
+
+def test_the_commonest_words_are_whole_and_rarer_ones_of_pieces() -> None:
+    counts = {word: sum(f" {text}".count(word) for text in TEXTS) for word in (" library", " necessaria", " Il")}
+    assert counts[" library"] > counts[" necessaria"]
+    assert WHOLE.tokens(WHOLE.ids("library. library")) == [" library", ".", " library"]
+    small = SubwordCodec.fit(TEXTS, SubwordSpec(vocabulary=600, min_count=2, whole=5))
+    assert len(WHOLE.ids(TEXTS[0])) <= len(small.ids(TEXTS[0]))
+    assert small.decode(small.ids("necessaria")) == "necessaria"
+
+
+def test_a_word_that_is_whole_is_never_put_together_and_one_beside_it_still_is() -> None:
+    every = SubwordCodec.fit(TEXTS, SubwordSpec(vocabulary=2000, min_count=2, whole=1000))
+    for text in TEXTS[:6]:
+        words = every.tokens(every.ids(text))
+        assert "".join(words) == f" {text}"
+        assert all(word.strip() == word[1:] or word == word.strip() for word in words)
+    # There are no pieces but letters: all words are known.
+    assert every.tokens(every.ids("librarians"))[-1] == "s"
+    assert every.decode(every.ids("librarians")) == "librarians"
+
+
+@pytest.mark.parametrize("text", [*TEXTS[:6], *ODD])
+def test_any_text_comes_back_with_whole_words_too(text: str) -> None:
+    again = SubwordCodec.from_files(WHOLE.files())
+    assert WHOLE.decode(WHOLE.ids(text)) == text
+    assert again.ids(text) == WHOLE.ids(text)
+    assert again.spec.whole == 20
+
+
+def test_whole_words_leave_room_for_letters_and_bytes() -> None:
+    crowded = SubwordCodec.fit(TEXTS, SubwordSpec(vocabulary=512, min_count=2, whole=10_000))
+    assert crowded.size <= 512
+    assert crowded.decode(crowded.ids("№ 7 é")) == "№ 7 é"
+
+
+def test_whole_words_are_the_same_every_time() -> None:
+    again = SubwordCodec.fit(TEXTS[::-1], SubwordSpec(vocabulary=600, min_count=2, whole=20))
+    assert again.files() == WHOLE.files()

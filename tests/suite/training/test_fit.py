@@ -246,6 +246,40 @@ def test_average_of_the_weights() -> None:
         torch.testing.assert_close(begun.model.matrix.data, average)  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("ema", [0.0, 0.5])
+def test_what_is_counted_in_training_is_averaged_and_kept_with_the_weights(ema: float) -> None:
+    """Statistics of batches belong to the weights that made them."""
+
+    class Counting(Point):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("counted", torch.zeros(2))
+            self.register_buffer("whole", torch.zeros(1, dtype=torch.int64))
+            self.register_buffer("aside", torch.zeros(2), persistent=False)
+
+    training = spec(epochs=3, ema=ema)
+    begun = start(Counting(), training)
+    pull, seen, scores = Pull(), [], iter([0.1, 0.9, 0.2])
+
+    def counts(model: Any, batch: Batch, state: Any) -> tuple[Tensor, Any]:
+        model.counted += 1
+        model.whole += 1
+        model.aside += 1
+        return pull.loss(model, batch, state)
+
+    def evaluate() -> float:
+        seen.append((begun.model.counted.clone(), begun.model.matrix.detach().clone()))  # type: ignore[operator,union-attr]
+        return next(scores)
+
+    fit(begun, dataclasses.replace(pull.objective(), loss=counts), evaluate, training, seed=0)
+    assert torch.equal(begun.model.counted, seen[1][0])  # type: ignore[arg-type]
+    assert torch.equal(begun.model.matrix, seen[1][1])  # type: ignore[arg-type]
+    steps = 6.0
+    assert (begun.model.counted < steps).all() if ema else (begun.model.counted == steps).all()  # type: ignore[operator,union-attr]
+    assert begun.model.whole == begun.model.aside[0] == 9, "what is no weight goes on as it was"  # type: ignore[index]
+    assert begun.best.keys() == begun.average.keys() == {"matrix", "frontend.bias", "counted"}
+
+
 def test_a_score_that_is_not_a_number_loses_to_one_that_is() -> None:
     scores = iter([float("-inf"), 0.2, float("-inf")])
     assert run(spec(), Pull(), lambda: next(scores)).progress.best_epoch == 2

@@ -1,0 +1,364 @@
+"""A caption for a picture, word by word, by a decoder that looks at the part it writes of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import suite_assets
+
+from suite import writing
+from suite.beam import Read, follow, read
+from suite.codecs.images import ImageCodec, ImageSpec
+from suite.codecs.subwords import END, START, SubwordCodec, SubwordSpec, SubwordTarget
+from suite.codecs.text import HeldText, as_it_comes
+from suite.config import check_ranges
+from suite.errors import DataError, MissingExtra, UsageError
+from suite.hooks import hookimpl
+from suite.nn.specs import AttentionSpec, BackboneSpec, EmbeddingSpec, EncoderSpec, StepHeadSpec
+from suite.task import Codecs, Column, Example, Option, Result, Segments, Task
+from suite.training.specs import TrainingSpec
+
+if TYPE_CHECKING:
+    from suite.data.sources import Recipe
+    from suite.nn.mappings import OneToMany
+    from suite.pipelines import Pipeline
+
+#: A caption has at most this many tokens.
+LIMIT = 64
+
+
+@dataclass(frozen=True)
+class AugmentSpec:
+    """How much a picture is changed in training; 0 leaves that out.
+
+    ``turn`` and ``shear`` are the largest angles (degrees), ``shift`` and ``scale`` the largest shares of the side,
+    ``colour`` how much brightness, contrast and saturation change and ``hue`` how far colours wander. ``blur``,
+    ``erase`` and ``flip`` are chances: of a blurred picture, of a white patch, and of a mirrored one, which is for
+    photographs: an arrow that points left is another picture.
+    """
+
+    turn: float = 10.0
+    shear: float = 6.0
+    shift: float = 0.08
+    scale: float = 0.15
+    colour: float = 0.25
+    hue: float = 0.02
+    blur: float = 0.1
+    erase: float = 0.2
+    flip: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_ranges(self, least={"turn": 0, "shear": 0, "colour": 0})
+        check_ranges(self, shares=("shift", "scale", "blur", "erase", "flip"))
+        if not 0 <= self.hue <= 0.5:
+            raise ValueError(f"hue must be from 0 to 0.5, not {self.hue}")
+
+
+@dataclass(frozen=True)
+class CaptioningConfig:
+    """Sizes of the shipped models."""
+
+    images: ImageSpec = field(default_factory=ImageSpec)
+    subwords: SubwordSpec = field(default_factory=lambda: SubwordSpec(vocabulary=4000, min_count=2, whole=3000))
+    embedding: EmbeddingSpec = field(default_factory=lambda: EmbeddingSpec(features=224, dropout=0.1))
+    encoder: BackboneSpec = field(default_factory=lambda: BackboneSpec(depths=(1, 2, 3, 1), dropout=0.1))
+    decoder: EncoderSpec = field(default_factory=lambda: EncoderSpec(hidden=224, layers=2, dropout=0.3))
+    attention: AttentionSpec = field(default_factory=lambda: AttentionSpec(features=224, heads=4))
+    head: StepHeadSpec = field(default_factory=lambda: StepHeadSpec(tied=True, dropout=0.3))
+    augment: AugmentSpec = field(default_factory=AugmentSpec)
+    training: TrainingSpec = field(
+        default_factory=lambda: TrainingSpec(
+            epochs=40, batch_size=64, lr=2e-3, warmup=0.05, weight_decay=0.05, ema=0.999, patience=0, keep="last",
+            label_smoothing=0.1,
+        )
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionResult(Result):
+    """``score`` is the mean log-probability a token; ``alternatives`` are the next best, each with its own.
+
+    ``whole`` is set on the updates of a stream: whether this one ends its picture's caption.
+    """
+
+    text: str
+    score: float
+    alternatives: tuple[dict[str, Any], ...] | None = None
+    whole: bool | None = None
+
+    optional: ClassVar[tuple[str, ...]] = ("alternatives", "whole")
+
+
+class CaptionTarget(SubwordTarget):
+    """What is written of a picture that has several captions: the first of them, where one must do."""
+
+    def encode(
+        self, targets: Any, random: np.random.Generator | None = None, dropout: float = 0.0
+    ) -> list[np.ndarray]:  # fmt: skip
+        captions = [target if isinstance(target, str) else target[0] if target else "" for target in targets]
+        return super().encode(captions, random, dropout)
+
+
+def examples(path: str | Path, **options: Any) -> Iterator[Example]:
+    from suite_captioning.files import read as read_examples
+
+    return read_examples(path, **options)
+
+
+def expand(argument: str, on_error: Any = None, **options: Any) -> Iterator[tuple[str, Any]]:
+    from suite_captioning.files import expand as pictures
+
+    return pictures(argument, on_error, recursive=options.get("recursive", False))
+
+
+def check(example: Example, codecs: Codecs) -> Example:
+    if not example.target:
+        raise DataError("no caption; give one to compare with")
+    return example
+
+
+def fit(examples: Sequence[Example], config: CaptioningConfig) -> dict[str, Any]:
+    for item in examples:
+        if not item.target:
+            raise DataError(f"{item.where}: no caption; a picture to learn from needs one")
+    codec = SubwordCodec.fit((text for item in examples for text in item.target), config.subwords)
+    return {"input": ImageCodec(config.images), "target": CaptionTarget(codec)}
+
+
+def build(config: CaptioningConfig, codecs: Codecs) -> OneToMany:
+    from suite.nn.build import picture_to_tokens
+
+    size: int = codecs["target"].size  # type: ignore[attr-defined]
+    return picture_to_tokens(
+        config.images.size, size, config.embedding, config.encoder, config.decoder, config.attention, config.head
+    )  # fmt: skip
+
+
+def initialise(model: OneToMany, codecs: Codecs, **options: Any) -> None:
+    """Start from published weights, where the settings say so."""
+    model.frontend.fetch()  # type: ignore[operator]
+
+
+def augment(
+    pair: tuple[Any, Sequence[str]], config: CaptioningConfig, random: np.random.Generator, codecs: Codecs
+) -> tuple[np.ndarray, np.ndarray]:
+    """A picture changed a little, and one of its captions."""
+    from suite_captioning.augmentation import varied
+
+    picture, captions = pair
+    array = codecs["input"].encode(picture)  # type: ignore[attr-defined]
+    (wanted,) = codecs["target"].encode([captions[int(random.integers(len(captions)))]])  # type: ignore[attr-defined]
+    return varied(array, config.augment, random), wanted
+
+
+# --- answers --------------------------------------------------------------------------------------------------
+
+
+def answer(
+    pipeline: Pipeline, pieces: Sequence[Any], arrays: Sequence[np.ndarray], *, n_best: int = 1,
+    **options: Any,
+) -> list[CaptionResult]:  # fmt: skip
+    """The caption of each picture."""
+    options.pop("recursive", None)
+    found = writing.answers(
+        pipeline.runtime, arrays, [LIMIT] * len(arrays), start=START, end=END, n_best=n_best, **options
+    )  # fmt: skip
+    codec = _codec(pipeline)
+    results = []
+    for picture, ranked in zip(pieces, found, strict=True):
+        (text, score), *others = [(codec.decode(one.tokens), one.score) for one in ranked]
+        rest = tuple({"text": words, "score": value} for words, value in others) if n_best > 1 else None
+        results.append(CaptionResult(input=_named(picture), text=text, score=score, alternatives=rest))
+    return results
+
+
+def _codec(pipeline: Pipeline) -> SubwordCodec:
+    target = pipeline.codecs["target"]
+    assert isinstance(target, SubwordTarget)
+    return target.codec
+
+
+def _named(picture: Any) -> str:
+    """What was given, in a word: a path, or what it is."""
+    return str(picture) if isinstance(picture, str | Path) else f"a picture ({type(picture).__name__})"
+
+
+def decode(outputs: Any, codecs: Codecs, picture: Any, *, final: bool | None = None, **options: Any) -> CaptionResult:
+    raise UsageError("a caption is written, not read off outputs")
+
+
+def render(result: Any) -> str:
+    if not result.alternatives:
+        return f"{result.text}  [{result.input}]"
+    return "\n".join([str(result.input), *writing.ranked(result.score, result.text, result.alternatives)])
+
+
+# --- streams --------------------------------------------------------------------------------------------------
+
+
+class Paths(HeldText):
+    """Text or UTF-8 bytes in pieces to paths, one a line; blank lines are passed over."""
+
+    def feed(self, piece: str | bytes) -> Iterator[tuple[str, str]]:
+        """The paths whose lines this piece ends."""
+        *lines, self._held = re.split(r"\r\n|\n|\r", self._held + self._text(piece))
+        yield from (("", line.strip()) for line in lines if line.strip())
+
+    def flush(self) -> Iterator[tuple[str, str]]:
+        """The path of a last line without an end."""
+        line, self._held = (self._held + self._rest()).strip(), ""
+        if line:
+            yield "", line
+
+
+def said(
+    pipeline: Pipeline, between: str, path: str, carried: dict[str, Any], *, beam: int, length_penalty: float
+) -> Iterator[CaptionResult]:
+    """A picture of a stream: its caption as far as it is settled."""
+    try:
+        array = pipeline.codecs["input"].encode(path)  # type: ignore[attr-defined]
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    given: Read = read(pipeline.runtime, [array])
+    writer = _codec(pipeline).writer()
+    kept = writing.beam_of(beam, length_penalty)
+    steps = follow(pipeline.runtime.graph("decoder"), given, start=START, end=END, limit=LIMIT, beam=kept)
+    for tokens, best in steps:
+        text = "".join(map(writer.feed, tokens))
+        if best is not None:
+            writing.count(carried, best)
+            yield CaptionResult(input=path, text=text + writer.flush(), score=best.score, final=False, whole=True)
+        elif text:
+            yield CaptionResult(input=path, text=text, score=0.0, final=False, whole=False)
+
+
+def ended(updates: Sequence[Any], carried: Mapping[str, Any]) -> CaptionResult:
+    """The last result of a stream: what was held back, and the mean over all of it."""
+    text, given = "".join(update.text for update in updates), "".join(dict.fromkeys(u.input for u in updates))
+    return CaptionResult(input=given, text=text, score=writing.mean(carried), final=True)
+
+
+def render_update(result: Any, before: Any = None) -> str | None:
+    """What the update adds; a caption ends its line."""
+    if result.final:
+        return f"{result.text}\n" if result.text else None
+    return str(result.text) + ("\n" if result.whole else "")
+
+
+# --- figures --------------------------------------------------------------------------------------------------
+
+_SKIN = re.compile(r"(?:[:,]\s*)?\b(?:medium-light|medium-dark|light|medium|dark) skin tone\b")
+
+
+def metrics(results: Sequence[Any], examples: Sequence[Example]) -> dict[str, Any]:
+    """How near the captions are; apart too for pictures whose kind was in training (``seen``) and those not."""
+    texts, wanted = [result.text for result in results], [example.target for example in examples]
+    figures: dict[str, Any] = {"items": len(texts), **_judged(texts, wanted)}
+    for name, flag in (("seen", True), ("unseen", False)):
+        those = [i for i, example in enumerate(examples) if example.values.get("seen") is flag]
+        if those:
+            own = _judged([texts[i] for i in those], [wanted[i] for i in those])
+            figures[name] = {"items": len(those), **own}
+    return figures
+
+
+def _judged(found: Sequence[str], wanted: Sequence[Sequence[str]]) -> dict[str, float]:
+    from suite_captioning.cider import cider
+
+    try:
+        from sacrebleu.metrics import BLEU, CHRF
+    except ImportError as error:
+        raise MissingExtra("judging captions", "evaluate", error) from error
+    # One list of references for the first caption of each picture, one for the second, and so on.
+    most = max(map(len, wanted))
+    references = [[own[n] if n < len(own) else None for own in wanted] for n in range(most)]
+    figures = {
+        "exact_match": _share(found, wanted),
+        "bleu4": round(float(BLEU().corpus_score(found, references).score), 2),
+        "chrf": round(float(CHRF().corpus_score(found, references).score), 2),
+        "cider": round(cider(found, wanted), 4),
+    }
+    if any(_SKIN.search(text) for own in wanted for text in own):
+        plain = [_SKIN.sub("", text) for text in found], [[_SKIN.sub("", text) for text in own] for own in wanted]
+        figures["exact_match_skin_tone_aside"] = _share(*plain)
+    return figures
+
+
+def _share(found: Sequence[str], wanted: Sequence[Sequence[str]]) -> float:
+    return float(np.mean([text in own for text, own in zip(found, wanted, strict=True)]))
+
+
+def plot(pipeline: Pipeline, inputs: Sequence[Any], results: Sequence[Any], path: Path) -> None:
+    from suite_captioning.plot import looks
+
+    looks(pipeline, inputs, path, limit=LIMIT)
+
+
+def recipe() -> Recipe:
+    from suite_captioning.data import recipe as build_recipe
+
+    return build_recipe()
+
+
+def stamps_recipe() -> Recipe:
+    from suite_captioning.data import stamps_recipe as build_recipe
+
+    return build_recipe()
+
+
+_RECURSIVE = Option(
+    name="recursive", type=bool, default=False, help="of a folder, the pictures in all folders in it too"
+)
+
+TASK = Task(
+    name="captioning",
+    summary=__doc__.splitlines()[0],
+    mapping="one-to-many",
+    config=CaptioningConfig,
+    result=CaptionResult,
+    columns=(
+        Column(name="image", help="a picture: .png, .jpg, .webp, .gif (its first) or .bmp", required=True),
+        Column(
+            name="captions",
+            help="what it shows: a list of texts, or one in a column caption, where an image may repeat; or COCO's "
+            "captions as .json, or a folder as Flickr8k comes",
+        ),
+    ),
+    read=examples,
+    expand=expand,
+    codecs={"input": ImageCodec.from_files, "target": CaptionTarget.from_files},
+    fit=fit,
+    build=build,
+    initialise=initialise,
+    augment=augment,
+    check=check,
+    answer=answer,
+    decode=decode,
+    render=render,
+    render_update=render_update,
+    metrics=metrics,
+    best=("chrf",),
+    chunks=as_it_comes,
+    unit="segment",
+    segments=Segments(cut=Paths, follow=said, final=ended),
+    options=(*writing.options("caption"), _RECURSIVE),
+    recipe=recipe,
+    further={"stamps": stamps_recipe},
+    assets=Path(suite_assets.__file__).parent / "captioning",
+    plot=plot,
+    plot_help="draw the first pictures, and what was looked at for each word, to this PNG file",
+    stream_help="A line is the path of a picture; its caption is written word by word, each when no better caption "
+    "would change it.",
+    about="A picture is made to fit into a square, as it is upright, what is transparent on white. A folder gives the "
+    "pictures in it.",
+)
+
+
+@hookimpl
+def suite_tasks() -> list[Task]:
+    return [TASK]

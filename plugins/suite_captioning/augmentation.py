@@ -1,0 +1,42 @@
+"""Pictures changed a little, as another artist or photographer would have made them; by torchvision, for training."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torchvision.transforms import v2
+
+from suite_captioning import AugmentSpec
+
+WHITE = 255
+
+
+def varied(array: np.ndarray, spec: AugmentSpec, random: np.random.Generator) -> np.ndarray:
+    """A picture ``[3, H, W]`` (uint8) changed by chance, which is all of ``random``."""
+    # Torchvision draws from torch's own chance: it is given a seed for this picture, and put back.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(int(random.integers(2**62)))
+        changed: torch.Tensor = _transforms(spec)(torch.from_numpy(array))
+    return changed.numpy()
+
+
+@lru_cache
+def _transforms(spec: AugmentSpec) -> Any:
+    steps: list[Any] = [
+        v2.RandomAffine(
+            spec.turn, translate=(spec.shift, spec.shift), scale=(1 - spec.scale, 1 + spec.scale), shear=spec.shear,
+            interpolation=v2.InterpolationMode.BILINEAR, fill=WHITE,
+        )
+    ]  # fmt: skip
+    if spec.colour or spec.hue:
+        steps.append(v2.ColorJitter(spec.colour, spec.colour, spec.colour, spec.hue))
+    if spec.blur:
+        steps.append(v2.RandomApply([v2.GaussianBlur(5, (0.3, 1.2))], spec.blur))
+    if spec.flip:
+        steps.append(v2.RandomHorizontalFlip(spec.flip))
+    if spec.erase:
+        steps.append(v2.RandomErasing(spec.erase, scale=(0.02, 0.12), value=WHITE))
+    return v2.Compose(steps)

@@ -1,0 +1,288 @@
+"""The data of the captioning task: emoji as five artists drew them, and the stamps of a children's painting program.
+
+Emoji come as drawings (SVG) by Iconify's packages, and their names by emojibase. Whether a name was in training is a
+matter of its code points, by rule: the test artist is never seen in training, and of what he drew a tenth nobody drew
+in training. Pictures are drawn on white, as large as the model sees them, and lie as PNG in one ZIP a part.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import unicodedata
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from suite.codecs.images import fitted, opened
+from suite.data.sources import Recipe, Source
+from suite.data.splits import part
+from suite.errors import DataError, MissingExtra
+
+#: Pixels of a side: what the shipped models see.
+SIZE = 96
+#: Drawings of no stated size are drawn this wide, before they are made to fit.
+DRAWN = 2 * SIZE
+
+
+@dataclass(frozen=True)
+class Artist:
+    """A set of emoji drawn by one hand, as Iconify publishes it."""
+
+    name: str
+    version: str
+    sha256: str
+    size: int
+    licence: str
+    origin: str
+
+    @property
+    def source(self) -> Source:
+        """The published package."""
+        return Source(
+            purl=f"pkg:npm/@iconify-json/{self.name}@{self.version}",
+            filename=f"iconify-json-{self.name}-{self.version}.tgz",
+            sha256=self.sha256,
+            size=self.size,
+            licence=self.licence,
+            origin=self.origin,
+        )
+
+
+TRAINED = (
+    Artist(
+        "twemoji", "1.2.5", "19046dff7d8707ce96212ec86468b36ac5f8e60409629dd13f809265c6d0ebb7", 1_555_888,
+        "CC-BY-4.0", "Twitter and the contributors of twemoji",
+    ),
+    Artist(
+        "openmoji", "1.2.29", "03181e2c156cab35cf4a62f1f7886bd971d59212e75ac3f189d5a4cae3930fc5", 1_264_633,
+        "CC-BY-SA-4.0", "OpenMoji, by HfG Schwäbisch Gmünd and contributors",
+    ),
+    Artist(
+        "fluent-emoji-flat", "1.2.6", "7d064769dee690815f823bc5bcc511d957198caf9f5edd8dd9c1aa48a6aeb175", 1_172_438,
+        "MIT", "Microsoft: Fluent Emoji",
+    ),
+)  # fmt: skip
+CHOOSING = Artist(
+    "emojione", "1.2.3", "26a14f44284407e8bcde91799388dca2bfd91dbcd55a97f425524a1c5b73610e", 687_690,
+    "CC-BY-4.0", "Emoji One, as kept by EmojiTwo",
+)  # fmt: skip
+TESTING = Artist(
+    "noto", "1.2.9", "3e918d88fc945c0bb3d468dbace6f88caef67f01c9f0e7bcae0915a042e8f1ad", 3_102_958,
+    "Apache-2.0", "Google: Noto Emoji",
+)  # fmt: skip
+NAMES = Source(
+    purl="pkg:npm/emojibase-data@17.0.0",
+    filename="emojibase-data-17.0.0.tgz",
+    sha256="d01d0e2ca4e22cb402679532155342c71e2e871f25c32223c013b8b166ebdf5a",
+    size=6_711_091,
+    licence="MIT",
+    origin="Miles Johnson: emojibase, after Unicode's CLDR",
+)
+STAMPS = Source(
+    purl="pkg:deb/debian/tuxpaint-stamps-default@2022.06.04-1",
+    filename="tuxpaint-stamps-default_2022.06.04-1_all.deb",
+    sha256="6db6c1bfc870a47f1499d6203b083522eacb57c5f9c87d468f2e92eb6d9d5f34",
+    size=160_880_444,
+    licence="GPL-2.0-only",
+    origin="Bill Kendrick and the contributors of Tux Paint",
+)
+
+
+def recipe() -> Recipe:
+    """Emoji: train by three artists, dev by a fourth and of held-out code points, test by a fifth."""
+    return Recipe(
+        sources=(*(artist.source for artist in (*TRAINED, CHOOSING, TESTING)), NAMES),
+        build=build,
+        note=(
+            "Emoji and their Unicode names. A code point's bucket, of ten of its SHA-1, is test (0), dev (1) or train. "
+            "train: twemoji, openmoji and fluent-emoji-flat without the test and dev code points; dev: their dev code "
+            "points, and emojione without the test ones; test: noto, 'seen' where the code point is not a test one."
+        ),
+        parts=PARTS,
+    )
+
+
+def stamps_recipe() -> Recipe:
+    """The stamps of Tux Paint: photographs and drawings with a sentence each."""
+    return Recipe(
+        sources=(STAMPS,),
+        build=build_stamps,
+        note="Stamps with their English text; a stamp's key is its path without ending, and ten buckets of its SHA-1 "
+        "are test (0), dev (1) and train.",
+        parts=STAMP_PARTS,
+    )
+
+
+#: (rows, digest of the code points) of the parts.
+PARTS = {
+    "train": (8_836, "0087f43fde0d87d3"),
+    "dev": (2_682, "dfc48046aaa7a0bd"),
+    "test": (3_708, "2f7a8d16f1c04ad5"),
+}
+STAMP_PARTS = {
+    "train": (732, "7eb83a731c35e6eb"),
+    "dev": (122, "c7c72819ee4efafd"),
+    "test": (96, "ba0813056ce039db"),
+}
+
+
+# --- emoji ----------------------------------------------------------------------------------------------------
+
+
+def build(folders: Mapping[str, Path], out: Path) -> None:
+    """Write each part: rows of ``key``, ``image``, ``captions``, ``artist`` and ``seen``, and a ZIP of pictures."""
+    packages = {artist: folders[artist.source.purl] / "package" for artist in (*TRAINED, CHOOSING, TESTING)}
+    labels = names(folders[NAMES.purl] / "package" / "en" / "data.json")
+    sets = {artist: icons(packages[artist], labels) for artist in (*TRAINED, TESTING)}
+    called = [pair for artist in TRAINED for pair in aliases(packages[artist], sets[artist])]
+    sets[CHOOSING] = by_name(packages[CHOOSING], labels, called)
+
+    def rows(wanted: Iterable[tuple[Artist, tuple[str, ...]]], seen: tuple[str, ...]) -> Iterator[Drawn]:
+        for artist, parts in wanted:
+            drawings = svgs(packages[artist])
+            for key, name in sorted(sets[artist].items()):
+                if part(key) in parts:
+                    row = {"captions": [labels[key]], "artist": artist.name, "seen": part(key) in seen}
+                    yield key, f"{artist.name}/{key}.png", row, draw(drawings[name], SIZE)
+
+    _write(out, "train", rows([(artist, ("train",)) for artist in TRAINED], ("train",)))
+    held = [(artist, ("dev",)) for artist in TRAINED]
+    _write(out, "dev", rows([*held, (CHOOSING, ("train", "dev"))], ("train",)))
+    # The test set's own words: seen is what is not a test code point, though the dev ones may be left for choosing.
+    _write(out, "test", rows([(TESTING, ("train", "dev", "test"))], ("train", "dev")))
+
+
+def names(path: Path) -> dict[str, str]:
+    """Every emoji's name by its code points, skin tones included; the variation selector FE0F left out."""
+    found = {}
+    for row in json.loads(path.read_text(encoding="utf-8")):
+        for form in (row, *row.get("skins", ())):
+            found[form["hexcode"].replace("-FE0F", "")] = form["label"]
+    return found
+
+
+def icons(package: Path, labels: Mapping[str, str]) -> dict[str, str]:
+    """An artist's icons that have a name in ``labels``: code points → the icon's own name."""
+    given = json.loads((package / "chars.json").read_text(encoding="utf-8"))
+    found = {code.upper().replace("-FE0F", ""): name for code, name in sorted(given.items())}
+    return {key: name for key, name in found.items() if key in labels}
+
+
+def aliases(package: Path, found: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What an artist calls the icons in ``found``: (a name or another one of the same drawing, code points)."""
+    keys: dict[str, list[str]] = {}
+    for key, name in found.items():
+        keys.setdefault(name, []).append(key)
+    for name, own in keys.items():
+        yield from ((name, key) for key in own)
+    for alias, drawing in _icon_set(package).get("aliases", {}).items():
+        # One that is turned or mirrored is another drawing.
+        if drawing.keys() == {"parent"}:
+            yield from ((alias, key) for key in keys.get(drawing["parent"], ()))
+
+
+def by_name(package: Path, labels: Mapping[str, str], others: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """An artist's icons where the package does not say their code points: by the name itself, else as others call it.
+
+    Of several emoji that others call so, it is the one of the shortest code; an emoji is taken once.
+    """
+    called: dict[str, list[str]] = {}
+    for name, key in others:
+        called.setdefault(name, []).append(key)
+    own = {_plain(label): [key] for key, label in labels.items()}
+    found: dict[str, str] = {}
+    for name in _icon_set(package)["icons"]:
+        ways = (name, name.replace("flag-for-", "flag-"))
+        keys = next((table[way] for table in (own, called) for way in ways if way in table), None)
+        if keys is not None:
+            found.setdefault(min(keys, key=lambda key: (len(key), key)), name)
+    return found
+
+
+def _plain(label: str) -> str:
+    """A name as icons are called: ``woman’s hat`` is ``womans-hat``."""
+    text = unicodedata.normalize("NFKD", label.replace("’", "")).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _icon_set(package: Path) -> Any:
+    return json.loads((package / "icons.json").read_text(encoding="utf-8"))
+
+
+def svgs(package: Path) -> dict[str, str]:
+    """An artist's drawings by name, each as an SVG whose view is a square."""
+    given = _icon_set(package)
+    found = {}
+    for name, icon in given["icons"].items():
+        width, height = (float(icon.get(side, given.get(side, 16))) for side in ("width", "height"))
+        side = max(width, height)
+        view = f"{(width - side) / 2:g} {(height - side) / 2:g} {side:g} {side:g}"
+        found[name] = (
+            '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+            f'viewBox="{view}">{icon["body"]}</svg>'
+        )
+    return found
+
+
+def draw(svg: str, width: int) -> bytes:
+    """An SVG on white, ``width`` pixels wide, as PNG. Raises MissingExtra where there is nothing to draw with."""
+    try:
+        import resvg_py
+    except ImportError as error:
+        raise MissingExtra("drawing SVG", "train", error) from error
+    try:
+        # Without the fonts of the machine, so that the same comes out everywhere.
+        drawn: bytes = resvg_py.svg_to_bytes(
+            svg_string=svg, background="white", width=width, dpi=96, skip_system_fonts=True
+        )
+    except ValueError as error:
+        raise DataError(f"an SVG cannot be drawn: {error}") from error
+    return drawn
+
+
+# --- stamps ---------------------------------------------------------------------------------------------------
+
+
+def build_stamps(folders: Mapping[str, Path], out: Path) -> None:
+    """Write each part: rows of ``key``, ``image`` and ``captions``, and a ZIP of pictures."""
+    stamps = folders[STAMPS.purl] / "usr" / "share" / "tuxpaint" / "stamps"
+    texts = sorted(stamps.rglob("*.txt"))
+    keys = [path.relative_to(stamps).with_suffix("").as_posix() for path in texts]
+
+    def rows(wanted: str) -> Iterator[Drawn]:
+        for key, path in zip(keys, texts, strict=True):
+            picture, drawing = path.with_suffix(".png"), path.with_suffix(".svg")
+            if part(key) != wanted or not (picture.exists() or drawing.exists()):
+                continue
+            with path.open(encoding="utf-8") as lines:
+                caption = lines.readline().strip()
+            content = picture.read_bytes() if picture.exists() else draw(drawing.read_text("utf-8"), DRAWN)
+            yield key, f"{key}.png", {"captions": [caption]}, content
+
+    for name in ("train", "dev", "test"):
+        _write(out, name, rows(name))
+
+
+# --- files ----------------------------------------------------------------------------------------------------
+
+#: Key, name of the picture, the rest of the row, and the picture as a file's bytes.
+Drawn = tuple[str, str, dict[str, Any], bytes]
+
+
+def _write(out: Path, name: str, rows: Iterable[Drawn]) -> None:
+    """Write a part's rows, and its pictures made to fit, as PNG in a ZIP that is not packed once more."""
+    with (
+        (out / f"{name}.jsonl").open("w", encoding="utf-8", newline="\n") as file,
+        zipfile.ZipFile(out / f"{name}.zip", "w", zipfile.ZIP_STORED) as pictures,
+    ):
+        for key, place, row, content in rows:
+            buffer = io.BytesIO()
+            fitted(opened(content), SIZE).save(buffer, "PNG", compress_level=9)
+            # Without a date, so that the same pictures are the same file.
+            pictures.writestr(zipfile.ZipInfo(place), buffer.getvalue())
+            whole = {"key": key, "image": f"{name}.zip/{place}", **row}
+            file.write(json.dumps(whole, ensure_ascii=False) + "\n")

@@ -1,0 +1,184 @@
+"""Pictures and what they show, out of files: tables, COCO's captions, and a folder as Flickr8k comes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from suite.codecs.images import ENDINGS
+from suite.data.readers import read_rows
+from suite.errors import DataError, one_line
+from suite.task import Example
+
+#: Where it is, the picture, what it shows, and the other columns of its row.
+Found = tuple[str, Path, list[str], Mapping[str, Any]]
+#: Folders where Flickr's pictures are, beside the captions.
+FLICKR = ("Images", "images", "Flicker8k_Dataset", "Flickr8k_Dataset", "flickr30k-images", "flickr30k_images", ".")
+
+
+def read(
+    path: str | Path,
+    *,
+    format: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    on_error: Any = None,
+) -> Iterator[Example]:
+    """The examples of a file or folder: a picture comes once, with all its captions, where it came first.
+
+    A picture's path is relative to its file; it is not opened here. Raises DataError, or gives it to ``on_error``,
+    for a bad row.
+    """
+
+    def report(error: DataError) -> None:
+        if on_error is None:
+            raise error
+        on_error(error)
+
+    place = Path(path)
+    found: Iterable[Found | DataError]
+    if str(path) != "-" and place.is_dir():
+        found = _flickr(place)
+    elif place.suffix.lower() == ".json" and format in (None, "json") and (coco := _coco(place)) is not None:
+        found = coco
+    else:
+        found = _table(path, format, columns, on_error)
+    pictures: dict[Path, Found] = {}
+    for row in found:
+        if isinstance(row, DataError):
+            report(row)
+        elif row[1] in pictures:
+            pictures[row[1]][2].extend(row[2])
+        else:
+            pictures[row[1]] = row
+    for where, picture, captions, values in pictures.values():
+        key = str(values.get("key") or values.get("image") or picture.name)
+        yield Example(input=str(picture), target=tuple(captions) or None, key=key, where=where, values=values)
+
+
+def expand(
+    argument: str, on_error: Any = None, *, recursive: bool = False, **options: Any
+) -> Iterator[tuple[str, str]]:
+    """A picture, or the pictures in a folder, sorted; with ``recursive`` also those in the folders in it."""
+    if not argument:
+        raise DataError("an empty name where a file or folder is needed; is a variable not set?")
+    folder = Path(argument)
+    if not folder.is_dir():
+        yield argument, argument
+        return
+    try:
+        inside = sorted(p for p in (folder.rglob("*") if recursive else folder.iterdir()))
+    except OSError as error:
+        raise DataError(f"{one_line(error)}; check the path and its permissions") from error
+    pictures = [str(path) for path in inside if path.suffix.lower() in ENDINGS and path.is_file()]
+    if not pictures:
+        deeper = not recursive and any(path.is_dir() for path in inside)
+        advice = "; --recursive looks in its folders too" if deeper else ""
+        raise DataError(f"{argument}: no picture in it ({', '.join(ENDINGS)}){advice or '; is it the right folder?'}")
+    yield from ((path, path) for path in pictures)
+
+
+# --- tables ---------------------------------------------------------------------------------------------------
+
+
+def _table(
+    path: str | Path, format: str | None, columns: Mapping[str, str] | None, on_error: Any
+) -> Iterator[Found | DataError]:
+    """Rows of ``image`` and ``captions``, a list or a text, or ``caption``."""
+    base = Path() if str(path) == "-" else Path(path).parent
+    rows = read_rows(path, format=format, columns=columns, text_column="image", on_error=on_error)
+    for number, row in enumerate(rows):
+        picture = row.values.get("image")
+        captions = row.values.get("captions", row.values.get("caption"))
+        captions = [captions] if isinstance(captions, str) else captions
+        if "image" not in row.values:
+            error = DataError(f"{row.where}: no column 'image' (a picture's path); --columns image=YOURS renames one")
+            if number == 0:
+                raise error
+            yield error
+        elif not isinstance(picture, str) or not picture.strip():
+            yield DataError(f"{row.where}: image is {_shown(picture)}, not the path of a picture")
+        elif captions is not None and not _are_texts(captions):
+            yield DataError(f"{row.where}: captions is {_shown(captions)}; give a text, or a list of texts")
+        else:
+            yield row.where, base / picture.strip(), [text.strip() for text in captions or ()], row.values
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(text, str) and text.strip() for text in value)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+# --- COCO -----------------------------------------------------------------------------------------------------
+
+
+def _coco(path: Path) -> Iterator[Found | DataError] | None:
+    """The pictures of a file of COCO's captions; None for JSON that is none, such as a list of rows."""
+    try:
+        whole = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return None  # the reader of tables says what is wrong
+    if not isinstance(whole, dict):
+        return None
+    pictures, captions = whole.get("images"), whole.get("annotations")
+    if not isinstance(pictures, list) or not isinstance(captions, list):
+        raise DataError(f"{path}: an object without the lists 'images' and 'annotations' of COCO's captions")
+    try:
+        names = {picture["id"]: str(picture["file_name"]) for picture in pictures}
+        texts: dict[Any, list[str]] = {}
+        for item in captions:
+            if (text := str(item["caption"]).strip()) and item["image_id"] in names:
+                texts.setdefault(item["image_id"], []).append(text)
+    except (KeyError, TypeError) as error:
+        raise DataError(
+            f"{path}: an entry is not COCO's ({one_line(error)}); images have id and file_name, annotations image_id "
+            "and caption"
+        ) from error
+    return _placed(path, {names[number]: own for number, own in texts.items()})
+
+
+def _placed(path: Path, texts: Mapping[str, list[str]]) -> Iterator[Found | DataError]:
+    """Where each picture lies: beside the file, or in a folder of the split, beside the file or its folder."""
+    splits = re.findall(r"(?:train|val|test)\d*", path.stem)
+    around = [base / name for base in (path.parent, path.parent.parent) for name in (".", "images", *splits)]
+    folders = [folder for folder in dict.fromkeys(around) if folder.is_dir()]
+    for name, own in texts.items():
+        where = f"{path}: {name}"
+        there = next((folder / name for folder in folders if (folder / name).is_file()), None)
+        if there is None:
+            yield DataError(f"{where}: no such picture in {', '.join(map(str, folders))}; put it there")
+        else:
+            yield where, there, own, {"image": name}
+
+
+# --- Flickr ---------------------------------------------------------------------------------------------------
+
+
+def _flickr(folder: Path) -> Iterator[Found | DataError]:
+    """The pictures of a folder as Flickr8k comes: ``captions.txt`` (image, caption) or ``….token.txt`` (name#n)."""
+    listed = [*sorted(folder.glob("captions.txt")), *sorted(folder.glob("*.token*"))]
+    if not listed:
+        raise DataError(f"{folder}: neither captions.txt nor a ….token.txt in it, as Flickr8k has; or give a file")
+    pictures = [folder / name for name in FLICKR if (folder / name).is_dir()]
+    table = listed[0].name == "captions.txt"
+    rows = read_rows(listed[0], format="csv") if table else read_rows(listed[0], format="txt", text_column="line")
+    for row in rows:
+        if table:
+            name, caption = row.values.get("image"), row.values.get("caption")
+        else:
+            name, _, caption = row.values["line"].partition("\t")
+            name = re.sub(r"#\d+$", "", name)
+        if not isinstance(name, str) or not isinstance(caption, str) or not name or not caption.strip():
+            yield DataError(f"{row.where}: not a picture's name and its caption, as Flickr8k has")
+            continue
+        there = next((place / name for place in pictures if (place / name).is_file()), None)
+        if there is None:
+            yield DataError(f"{row.where}: no picture {name} in {pictures[0]}; put it there")
+        else:
+            yield row.where, there, [caption.strip()], {"image": name}

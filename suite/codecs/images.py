@@ -1,0 +1,182 @@
+"""Pictures as arrays of one size: pillow and numpy, the same in training and at use.
+
+Data flow: a file → its size, judged before anything is decoded → pixels, turned as the camera was held → 8 bits a
+colour, what is transparent on white → the largest picture of this shape that fits into the square → white around it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, Any, Self
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from suite.config import check_ranges, from_dict, to_dict
+from suite.errors import CheckpointError, DataError, one_line
+
+FILE = "images.json"
+#: What is read; of one that moves, the first picture.
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
+#: A picture of more pixels is refused before it is decoded, one of fewer a side says nothing.
+MAX_PIXELS, LEAST = 80_000_000, 4
+WHITE = (255, 255, 255)
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """How a picture becomes an array: ``size`` is the pixels of a side, of the square that it is made to fit."""
+
+    size: int = 96
+
+    def __post_init__(self) -> None:
+        check_ranges(self, least={"size": 8})
+
+
+@dataclass(frozen=True)
+class ImageCodec:
+    """Pictures → ``[3, H, W]`` uint8, red, green and blue. Nothing is learnt from data."""
+
+    spec: ImageSpec
+
+    def files(self) -> dict[str, bytes]:
+        return {FILE: f"{json.dumps({'images': to_dict(self.spec)}, indent=1)}\n".encode()}
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> Self:
+        if FILE not in files:
+            raise CheckpointError(f"{FILE}: missing; the checkpoint is incomplete: copy it again")
+        try:
+            settings = json.loads(files[FILE])
+        except ValueError as error:
+            raise CheckpointError(f"{FILE}: {one_line(error)}; copy the checkpoint again") from error
+        if not isinstance(settings, dict) or settings.keys() != {"images"}:
+            raise CheckpointError(f"{FILE}: expected one key 'images', got {settings!r:.80}")
+        return cls(from_dict(ImageSpec, settings["images"], where=FILE, error=CheckpointError))
+
+    def encode(self, raw: Any) -> np.ndarray:
+        """One picture: a path, a file's bytes, a pillow image, or an array ``[H, W, 3]`` of uint8.
+
+        A path may lead into a ZIP file, ``pictures.zip/cat.png``. Raises DataError for what is no picture.
+        """
+        return as_array(fitted(opened(raw), self.spec.size))
+
+
+def as_array(image: Image.Image) -> np.ndarray:
+    """A picture in colour as ``[3, H, W]`` uint8."""
+    return np.ascontiguousarray(np.asarray(image, np.uint8).transpose(2, 0, 1))
+
+
+def fitted(image: Image.Image, size: int) -> Image.Image:
+    """A picture in colour as large as fits into a square of ``size`` pixels, in the middle of it, white around."""
+    scale = size / max(image.size)
+    width, height = (min(size, max(1, round(side * scale))) for side in image.size)
+    if (width, height) != image.size:
+        image = image.resize((width, height), Image.Resampling.BICUBIC)
+    if (width, height) == (size, size):
+        return image
+    whole = Image.new("RGB", (size, size), WHITE)
+    whole.paste(image, ((size - width) // 2, (size - height) // 2))
+    return whole
+
+
+def opened(raw: Any) -> Image.Image:
+    """A picture in colour, upright, on white, from what `ImageCodec.encode` takes. Raises DataError."""
+    if isinstance(raw, np.ndarray):
+        if raw.dtype != np.uint8 or raw.ndim != 3 or raw.shape[2] != 3:
+            raise DataError(f"an array {list(raw.shape)} of {raw.dtype}; give [height, width, 3] of uint8")
+        _check_size(raw.shape[1], raw.shape[0])
+        return Image.fromarray(raw)
+    if isinstance(raw, Image.Image):
+        with _decoding():
+            return _coloured(raw)
+    if isinstance(raw, bytes):
+        return _read(io.BytesIO(raw))
+    if not isinstance(raw, str | Path):
+        raise DataError(f"expected a picture, got {type(raw).__name__}; give a path, bytes, or an image")
+    with _file(Path(raw)) as file:
+        return _read(file)
+
+
+def _read(file: IO[bytes]) -> Image.Image:
+    with _decoding(), Image.open(file, formats=FORMATS) as image:
+        return _coloured(image)
+
+
+@contextmanager
+def _decoding() -> Iterator[None]:
+    """What pillow raises for a file that it cannot read, as one line."""
+    try:
+        # Pillow warns of what is large: it is measured here.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            yield
+    except Image.DecompressionBombError as error:
+        raise DataError(f"more than {MAX_PIXELS // 1_000_000} million pixels; make it smaller first") from error
+    except UnidentifiedImageError as error:
+        kinds = ", ".join(FORMATS[:-1])
+        raise DataError(f"not a picture that can be read ({kinds} or {FORMATS[-1]}); convert it first") from error
+    except DataError:
+        raise
+    except Exception as error:  # a damaged file makes pillow's readers raise nearly anything
+        raise DataError(f"damaged or cut short ({one_line(error)}); get it again") from error
+
+
+def _coloured(image: Image.Image) -> Image.Image:
+    _check_size(*image.size)
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        # 16 bits a grey: the upper eight are what a screen shows.
+        values = np.asarray(image)
+        values = np.clip(values, 0, 255) if image.mode == "F" else values.astype(np.int64).clip(0, 65535) >> 8
+        image = Image.fromarray(values.astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, (*WHITE, 255)), image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        limit = f"{MAX_PIXELS // 1_000_000} million pixels"
+        raise DataError(f"{width:,} × {height:,} pixels, more than {limit}; make it smaller first")
+    if min(width, height) < LEAST:
+        raise DataError(f"{width} × {height} pixels, too small to show anything; give {LEAST} × {LEAST} or more")
+
+
+# --- files ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _file(path: Path) -> Iterator[IO[bytes]]:
+    """A file, or one inside a ZIP."""
+    try:
+        archive = next((p for p in path.parents if p.suffix.lower() == ".zip" and p.is_file()), None)
+        if archive is None:
+            with path.open("rb") as file:
+                yield file
+            return
+        stamp = archive.stat()
+        with _archive(archive, stamp.st_mtime_ns, stamp.st_size).open(path.relative_to(archive).as_posix()) as file:
+            yield file
+    except FileNotFoundError as error:
+        raise DataError("no such file; check the path") from error
+    except KeyError as error:
+        raise DataError(f"no such picture in {archive}; check the path") from error
+    except (OSError, zipfile.BadZipFile) as error:
+        raise DataError(f"cannot be read ({getattr(error, 'strerror', None) or one_line(error)})") from error
+
+
+@lru_cache(8)
+def _archive(path: Path, changed: int, size: int) -> zipfile.ZipFile:
+    """An open ZIP, kept open: its list of contents is long, and it is asked for every picture."""
+    return zipfile.ZipFile(path)
