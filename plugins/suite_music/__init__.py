@@ -131,7 +131,7 @@ def read(
     yield from labelled(path, example, format=format, columns=columns, on_error=on_error)
 
 
-def expand(argument: str, on_error: Any = None) -> Iterator[tuple[str, Any]]:
+def expand(argument: str, on_error: Any = None, **options: Any) -> Iterator[tuple[str, Any]]:
     from suite_music.files import beginnings
 
     yield from beginnings(argument, on_error)
