@@ -84,6 +84,11 @@ def test_every_verb_of_use_works(suite: Callable[..., str], tmp_path: Path) -> N
     assert "accuracy_at" in suite("gesture", "evaluate", "--plot", "confusion.png")
     assert (tmp_path / "gestures.png").stat().st_size > 1000
     assert (tmp_path / "confusion.png").stat().st_size > 1000
+    text = "This package contains the documentation."
+    assert "documentazione" in suite("translation", "predict", text, "--plot", "attention.png")
+    assert "Dokumentation" in suite("translation", "stream", "--to", "de", stdin=text)
+    assert "languages" in suite("translation", "info")
+    assert (tmp_path / "attention.png").stat().st_size > 1000
     assert "predict --input" in suite("demo")
     assert "sentiment" in suite("tasks")
     assert "lstm" in suite("cells")
