@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+
+from suite.errors import MissingExtra
 
 
 def accuracy(truth: Sequence[str], found: Sequence[str]) -> float:
@@ -59,6 +62,27 @@ def per_class(truth: Sequence[str], found: Sequence[str]) -> dict[str, dict[str,
             "f1": 2 * both / (true + said),
         }
     return figures
+
+
+def bleu_and_chrf(found: Sequence[str], wanted: Sequence[Sequence[str]], what: str) -> dict[str, Any]:
+    """BLEU and chrF of texts beside the references of each, 0 … 100, as sacreBLEU has them by default.
+
+    Keys ``bleu``, ``chrf`` and ``bleu_signature``. Raises MissingExtra, which says ``what`` needs it, where sacreBLEU
+    is not installed.
+    """
+    try:
+        from sacrebleu.metrics import BLEU, CHRF
+    except ImportError as error:
+        raise MissingExtra(what, "evaluate", error) from error
+    # One list for the first reference of each text, one for the second, and so on.
+    most = max(map(len, wanted))
+    references = [[own[n] if n < len(own) else None for own in wanted] for n in range(most)]
+    bleu = BLEU()
+    return {
+        "bleu": round(float(bleu.corpus_score(found, references).score), 2),
+        "chrf": round(float(CHRF().corpus_score(found, references).score), 2),
+        "bleu_signature": str(bleu.get_signature()),
+    }
 
 
 def natural(text: str) -> list[tuple[int, str]]:

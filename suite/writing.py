@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from suite.beam import Beam, Written, drawn, read, search
+from suite.beam import Beam, Written, drawn, follow, read, search
 from suite.errors import UsageError
 from suite.search import Sampling
-from suite.task import Option
+from suite.task import Option, Result
 
 if TYPE_CHECKING:
+    from suite.codecs.subwords import Writer
     from suite.runtime import Runtime
+
+R = TypeVar("R", bound=Result)
 
 #: The verbs that search for an answer.
 SEARCHING = ("predict", "evaluate", "stream")
@@ -65,6 +68,33 @@ def beam_of(size: int, length_penalty: float, n_best: int = 1) -> Beam:
         raise UsageError(f"beam={size}: expected a whole number from 1")
     kept: Beam = _valid(Beam, max(size, n_best), length_penalty, n_best)
     return kept
+
+
+def alternatives(rest: Sequence[tuple[str, float]], n_best: int) -> tuple[dict[str, Any], ...] | None:
+    """The answers after the best, (text, score) each, as a result has them; None where one alone was asked for."""
+    return tuple({"text": text, "score": score} for text, score in rest) if n_best > 1 else None
+
+
+def followed(
+    runtime: Runtime, array: np.ndarray, writer: Writer, carried: dict[str, Any], *, start: int, end: int, limit: int,
+    beam: int, length_penalty: float,
+) -> Iterator[tuple[str, Written | None]]:  # fmt: skip
+    """The text of one answer of a stream as it is settled, and with the rest of it the answer, which is noted."""
+    kept = beam_of(beam, length_penalty)
+    given = read(runtime, [array])
+    for tokens, answer in follow(runtime.graph("decoder"), given, start=start, end=end, limit=limit, beam=kept):
+        text = "".join(map(writer.feed, tokens))
+        if answer is not None:
+            count(carried, answer)
+            yield text + writer.flush(), answer
+        elif text:
+            yield text, None
+
+
+def last(kind: type[R], updates: Sequence[Any], carried: Mapping[str, Any]) -> R:
+    """The last result of a stream: what was held back, and the mean over all of it."""
+    text, given = "".join(update.text for update in updates), "".join(dict.fromkeys(u.input for u in updates))
+    return kind(input=given, text=text, score=mean(carried), final=True)  # type: ignore[call-arg]
 
 
 def count(carried: dict[str, Any], answer: Written) -> int:

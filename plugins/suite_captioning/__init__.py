@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,13 +13,13 @@ import numpy as np
 import suite_assets
 
 from suite import writing
-from suite.beam import Read, follow, read
 from suite.codecs.images import ImageCodec, ImageSpec
 from suite.codecs.subwords import END, START, SubwordCodec, SubwordSpec, SubwordTarget
 from suite.codecs.text import HeldText, as_it_comes
 from suite.config import check_ranges
-from suite.errors import DataError, MissingExtra, UsageError
+from suite.errors import DataError, UsageError
 from suite.hooks import hookimpl
+from suite.metrics import bleu_and_chrf
 from suite.nn.specs import AttentionSpec, BackboneSpec, EmbeddingSpec, EncoderSpec, StepHeadSpec
 from suite.task import Codecs, Column, Example, Option, Result, Segments, Task
 from suite.training.specs import TrainingSpec
@@ -172,7 +173,7 @@ def answer(
     results = []
     for picture, ranked in zip(pieces, found, strict=True):
         (text, score), *others = [(codec.decode(one.tokens), one.score) for one in ranked]
-        rest = tuple({"text": words, "score": value} for words, value in others) if n_best > 1 else None
+        rest = writing.alternatives(others, n_best)
         results.append(CaptionResult(input=_named(picture), text=text, score=score, alternatives=rest))
     return results
 
@@ -217,30 +218,19 @@ class Paths(HeldText):
 
 
 def said(
-    pipeline: Pipeline, between: str, path: str, carried: dict[str, Any], *, beam: int, length_penalty: float
+    pipeline: Pipeline, between: str, path: str, carried: dict[str, Any], **options: Any
 ) -> Iterator[CaptionResult]:
     """A picture of a stream: its caption as far as it is settled."""
     try:
         array = pipeline.codecs["input"].encode(path)  # type: ignore[attr-defined]
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-    given: Read = read(pipeline.runtime, [array])
-    writer = _codec(pipeline).writer()
-    kept = writing.beam_of(beam, length_penalty)
-    steps = follow(pipeline.runtime.graph("decoder"), given, start=START, end=END, limit=LIMIT, beam=kept)
-    for tokens, best in steps:
-        text = "".join(map(writer.feed, tokens))
-        if best is not None:
-            writing.count(carried, best)
-            yield CaptionResult(input=path, text=text + writer.flush(), score=best.score, final=False, whole=True)
-        elif text:
-            yield CaptionResult(input=path, text=text, score=0.0, final=False, whole=False)
-
-
-def ended(updates: Sequence[Any], carried: Mapping[str, Any]) -> CaptionResult:
-    """The last result of a stream: what was held back, and the mean over all of it."""
-    text, given = "".join(update.text for update in updates), "".join(dict.fromkeys(u.input for u in updates))
-    return CaptionResult(input=given, text=text, score=writing.mean(carried), final=True)
+    parts = writing.followed(
+        pipeline.runtime, array, _codec(pipeline).writer(), carried, start=START, end=END, limit=LIMIT, **options
+    )  # fmt: skip
+    for text, best in parts:
+        score = 0.0 if best is None else best.score
+        yield CaptionResult(input=path, text=text, score=score, final=False, whole=best is not None)
 
 
 def render_update(result: Any, before: Any = None) -> str | None:
@@ -270,17 +260,11 @@ def metrics(results: Sequence[Any], examples: Sequence[Example]) -> dict[str, An
 def _judged(found: Sequence[str], wanted: Sequence[Sequence[str]]) -> dict[str, float]:
     from suite_captioning.cider import cider
 
-    try:
-        from sacrebleu.metrics import BLEU, CHRF
-    except ImportError as error:
-        raise MissingExtra("judging captions", "evaluate", error) from error
-    # One list of references for the first caption of each picture, one for the second, and so on.
-    most = max(map(len, wanted))
-    references = [[own[n] if n < len(own) else None for own in wanted] for n in range(most)]
+    judged = bleu_and_chrf(found, wanted, "judging captions")
     figures = {
         "exact_match": _share(found, wanted),
-        "bleu4": round(float(BLEU().corpus_score(found, references).score), 2),
-        "chrf": round(float(CHRF().corpus_score(found, references).score), 2),
+        "bleu4": judged["bleu"],
+        "chrf": judged["chrf"],
         "cider": round(cider(found, wanted), 4),
     }
     if any(_SKIN.search(text) for own in wanted for text in own):
@@ -345,7 +329,7 @@ TASK = Task(
     best=("chrf",),
     chunks=as_it_comes,
     unit="segment",
-    segments=Segments(cut=Paths, follow=said, final=ended),
+    segments=Segments(cut=Paths, follow=said, final=partial(writing.last, CaptionResult)),
     options=(*writing.options("caption"), _RECURSIVE),
     recipe=recipe,
     further={"stamps": stamps_recipe},

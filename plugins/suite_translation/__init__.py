@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,12 +14,13 @@ import numpy as np
 import suite_assets
 
 from suite import writing
-from suite.beam import Written, follow, read
+from suite.beam import Written
 from suite.codecs.sentences import Cutter, sentences
 from suite.codecs.subwords import END, START, SubwordCodec, SubwordSpec, SubwordTarget
 from suite.codecs.text import as_it_comes
-from suite.errors import DataError, MissingExtra, UsageError, nearest
+from suite.errors import DataError, UsageError, nearest
 from suite.hooks import hookimpl
+from suite.metrics import bleu_and_chrf
 from suite.nn.specs import AttentionSpec, EmbeddingSpec, EncoderSpec, StepHeadSpec
 from suite.task import Codecs, Column, Example, Option, Result, Segments, Task
 from suite.training.specs import TrainingSpec
@@ -203,19 +204,12 @@ def join(results: Sequence[SentenceResult], text: Wish, codecs: Codecs, **option
         tokens = sum(count for _, _, count in chosen)
         joined.append((words, sum(score * count for _, score, count in chosen) / tokens if tokens else 0.0))
     (best, score), *others = joined
-    rest = tuple({"text": words, "score": value} for words, value in others) if options.get("n_best", 1) > 1 else None
+    rest = writing.alternatives(others, options.get("n_best", 1))
     return TranslationResult(input=text, text=best, score=score, alternatives=rest)
 
 
 def said(
-    pipeline: Pipeline,
-    between: str,
-    sentence: str,
-    carried: dict[str, Any],
-    *,
-    beam: int,
-    length_penalty: float,
-    to: str | None = None,
+    pipeline: Pipeline, between: str, sentence: str, carried: dict[str, Any], *, to: str | None = None, **options: Any
 ) -> Iterator[TranslationResult]:
     """A sentence of a stream: the white space before it, then its translation as far as it is settled."""
     if between:
@@ -224,25 +218,13 @@ def said(
         return
     codec = pipeline.codecs["input"]
     assert isinstance(codec, SubwordCodec)
-    array, writer = codec.encode(sentence), codec.writer()
-    steps = follow(
-        pipeline.runtime.graph("decoder"), read(pipeline.runtime, [array]), start=START, end=END,
-        limit=limit(array), beam=writing.beam_of(beam, length_penalty),
+    array = codec.encode(sentence)
+    parts = writing.followed(
+        pipeline.runtime, array, codec.writer(), carried, start=START, end=END, limit=limit(array), **options
     )  # fmt: skip
-    for tokens, answer in steps:
-        text = "".join(map(writer.feed, tokens))
-        score = 0.0
-        if answer is not None:
-            text, score = text + writer.flush(), answer.score
-            writing.count(carried, answer)
-        if text or answer is not None:
-            yield TranslationResult(input=sentence, text=text, score=score, final=False)
-
-
-def ended(updates: Sequence[Any], carried: Mapping[str, Any]) -> TranslationResult:
-    """The last result of a stream: what was held back, and the mean over all of it."""
-    text, given = "".join(update.text for update in updates), "".join(dict.fromkeys(u.input for u in updates))
-    return TranslationResult(input=given, text=text, score=writing.mean(carried), final=True)
+    for text, whole in parts:
+        score = 0.0 if whole is None else whole.score
+        yield TranslationResult(input=sentence, text=text, score=score, final=False)
 
 
 def decode(outputs: Any, codecs: Codecs, text: Any, *, final: bool | None = None, **options: Any) -> TranslationResult:
@@ -253,32 +235,18 @@ def metrics(results: Sequence[Any], examples: Sequence[Example]) -> dict[str, An
     """BLEU and chrF as sacreBLEU has them by default; of several languages, each one's too."""
     languages = [_parts(example.input)[0] for example in examples]
     pairs = [(result.text, example.target) for result, example in zip(results, examples, strict=True)]
-    each = {
-        language: _judged([pair for pair, own in zip(pairs, languages, strict=True) if own == language])
-        for language in dict.fromkeys(languages)
-    }
-    whole = _judged(pairs)
-    signature = whole.pop("bleu_signature")
-    if len(each) > 1:
-        whole |= {language: {k: v for k, v in own.items() if k != "bleu_signature"} for language, own in each.items()}
-    return whole | {"bleu_signature": signature}
+    figures = _judged(pairs)
+    signature = figures.pop("bleu_signature")
+    several = dict.fromkeys(languages) if len(set(languages)) > 1 else ()
+    for language in several:
+        figures[language] = _judged([pair for pair, own in zip(pairs, languages, strict=True) if own == language])
+        del figures[language]["bleu_signature"]
+    return figures | {"bleu_signature": signature}
 
 
 def _judged(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    try:
-        from sacrebleu.metrics import BLEU, CHRF
-    except ImportError as error:
-        raise MissingExtra("judging translations", "evaluate", error) from error
-
-    bleu = BLEU()
-    found, wanted = [text for text, _ in pairs], [[target for _, target in pairs]]
-    score = bleu.corpus_score(found, wanted)
-    return {
-        "items": len(pairs),
-        "bleu": round(float(score.score), 2),
-        "chrf": round(float(CHRF().corpus_score(found, wanted).score), 2),
-        "bleu_signature": str(bleu.get_signature()),
-    }
+    found, wanted = [text for text, _ in pairs], [[target] for _, target in pairs]
+    return {"items": len(pairs), **bleu_and_chrf(found, wanted, "judging translations")}
 
 
 def render(result: Any) -> str:
@@ -341,7 +309,7 @@ TASK = Task(
     best=("bleu",),
     chunks=as_it_comes,
     unit="segment",
-    segments=Segments(cut=Cutter, follow=said, final=ended),
+    segments=Segments(cut=Cutter, follow=said, final=partial(writing.last, TranslationResult)),
     options=(_TO, *writing.options("translation")),
     recipe=partial(recipe, "it", "de"),
     further={name: partial(recipe, name) for name in ("de", "fr")},

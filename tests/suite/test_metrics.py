@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from suite.metrics import accuracy, confusion, macro_f1, pearson_r, sign_accuracy
+from suite.metrics import accuracy, bleu_and_chrf, confusion, macro_f1, pearson_r, sign_accuracy
 
 TRUTH = ["a", "a", "a", "b", "b", "c"]
 FOUND = ["a", "a", "b", "b", "c", "b"]
@@ -53,3 +53,11 @@ def test_confusion() -> None:
 def test_lists_of_different_lengths(metric: object) -> None:
     with pytest.raises(ValueError):
         metric([1.0], [])  # type: ignore[operator]
+
+
+def test_bleu_and_chrf_take_the_references_that_each_text_has() -> None:
+    texts = ["the cat sat on the mat", "a dog ran in the park"]
+    same = bleu_and_chrf(texts, [["another text", texts[0]], [texts[1]]], "judging")
+    assert same["bleu"] == same["chrf"] == 100
+    assert bleu_and_chrf(texts, [["nothing of it here"], ["nor of this"]], "judging")["bleu"] < 5
+    assert bleu_and_chrf(texts, [[text] for text in texts], "judging")["bleu_signature"].startswith("nrefs:1|")

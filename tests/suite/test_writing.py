@@ -8,7 +8,7 @@ import pytest
 
 from suite.beam import Beam, Written
 from suite.errors import UsageError
-from suite.writing import SEARCHING, beam_of, count, mean, options, ranked
+from suite.writing import SEARCHING, alternatives, beam_of, count, mean, options, ranked
 
 
 def test_every_verb_that_searches_has_the_options_of_a_search() -> None:
@@ -32,6 +32,12 @@ def test_the_score_of_a_stream_is_the_mean_over_all_its_tokens() -> None:
     assert count(carried, Written((7, 8), -1.0)) == 3
     assert count(carried, Written((), -5.0)) == 1
     assert mean(carried) == pytest.approx(-2.0)
+
+
+def test_alternatives_are_there_where_several_answers_were_asked_for() -> None:
+    assert alternatives([("two", -1.25)], 2) == ({"text": "two", "score": -1.25},)
+    assert alternatives([], 2) == ()
+    assert alternatives([], 1) is None
 
 
 def test_answers_stand_below_each_other_with_their_scores() -> None:

@@ -17,7 +17,6 @@ from suite_captioning import (
     CaptionResult,
     CaptionTarget,
     augment,
-    ended,
     metrics,
     render_update,
 )
@@ -28,6 +27,7 @@ from suite.errors import DataError, UsageError
 from suite.pipelines import Pipeline
 from suite.task import Example
 from suite.testing import check_light, check_resume, check_task
+from suite.writing import last
 
 
 def paths(folder: Path) -> list[str]:
@@ -173,7 +173,7 @@ def test_words_are_shown_as_they_are_written_and_a_caption_ends_its_line(describ
     shown = [render_update(update) for update in updates]
     assert "".join(shown) == f"{caption(path)}\n"  # type: ignore[arg-type]
     assert render_update(session.finish()) is None
-    assert render_update(ended(updates, session.state["carried"])) == f"{caption(path)}\n"
+    assert render_update(last(CaptionResult, updates, session.state["carried"])) == f"{caption(path)}\n"
 
 
 def test_a_stream_names_the_picture_that_cannot_be_read(describe: Pipeline) -> None:
