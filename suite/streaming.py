@@ -7,7 +7,7 @@ kept, so a session costs the same after a million steps as after one, and any ch
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -137,14 +137,19 @@ class SegmentSession:
     """One stream of pieces that are each read whole and answered as soon as they are (see ``Task.segments``).
 
     Made by ``suite.stream``; it has the face of a ``Session``. Every update says what it adds, so that all of them
-    together, and what ``finish`` adds, are the answer. Nothing but the unfinished piece is kept.
+    together, and what ``finish`` adds, are the answer. Nothing but the unfinished piece is kept. A piece that cannot
+    be read raises DataError, unless ``on_error(error)`` is given: it is then passed over.
     """
 
-    def __init__(self, pipeline: Pipeline, state: dict[str, Any] | None = None, **options: Any) -> None:
+    def __init__(
+        self, pipeline: Pipeline, state: dict[str, Any] | None = None,
+        on_error: Callable[[DataError], None] | None = None, **options: Any,
+    ) -> None:  # fmt: skip
         if pipeline.task.segments is None:
             raise UsageError(f"{pipeline.task.name}: does not stream in this version; use predict")
         self._options = pipeline.task.checked("stream", options)
         self._pipeline, self._segments = pipeline.adapted(self._options), pipeline.task.segments
+        self._on_error = on_error
         self._cutter = self._segments.cut(state["pending"] if state else None)
         self._carried: dict[str, Any] = dict(state["carried"]) if state else {}
         self.steps: int = state["steps"] if state else 0
@@ -184,7 +189,12 @@ class SegmentSession:
     def _answered(self, cut: Iterator[tuple[Any, Any]]) -> Iterator[Result]:
         for between, piece in cut:
             self.steps += 1
-            yield from self._segments.follow(self._pipeline, between, piece, self._carried, **self._options)
+            try:
+                yield from self._segments.follow(self._pipeline, between, piece, self._carried, **self._options)
+            except DataError as error:
+                if self._on_error is None:
+                    raise
+                self._on_error(error)
 
     def __enter__(self) -> Self:
         return self
@@ -205,8 +215,10 @@ def stream(
 ) -> Session | SegmentSession:
     """A new session of a task (by name, or of an open pipeline). See ``Session``; ``options`` are the task's own.
 
-    Raises UsageError for a model that cannot stream.
+    A task that reads its pieces whole takes ``on_error`` too (see ``SegmentSession``). Raises UsageError for a model
+    that cannot stream.
     """
     opened = task if isinstance(task, Pipeline) else Pipeline.open(task, checkpoint, runtime=runtime)
-    kind = Session if opened.task.unit == "step" else SegmentSession
-    return kind(opened, state, **options)
+    kind: Any = Session if opened.task.unit == "step" else SegmentSession
+    session: Session | SegmentSession = kind(opened, state, **options)
+    return session

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 #: A checkpoint's codecs: ``"input"`` turns what a user gives into arrays, ``"target"`` what a model learns.
 Codecs = Mapping[str, "Codec"]
 #: The keywords every task's verbs have in Python, for hints.
-COMMON = {"predict": ("batch_size", "timing", "on_error"), "stream": ("checkpoint", "runtime", "state")}
+COMMON = {"predict": ("batch_size", "timing", "on_error"), "stream": ("checkpoint", "runtime", "state", "on_error")}
 Mappings = Literal["many-to-one", "one-to-many", "aligned", "unaligned"]
 
 

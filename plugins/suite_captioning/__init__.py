@@ -38,24 +38,26 @@ class AugmentSpec:
     """How much a picture is changed in training; 0 leaves that out.
 
     ``turn`` and ``shear`` are the largest angles (degrees), ``shift`` and ``scale`` the largest shares of the side,
-    ``colour`` how much brightness, contrast and saturation change and ``hue`` how far colours wander. ``blur``,
-    ``erase`` and ``flip`` are chances: of a blurred picture, of a white patch, and of a mirrored one, which is for
-    photographs: an arrow that points left is another picture.
+    ``perspective`` how far corners move, of every other picture, ``colour`` how much brightness, contrast and
+    saturation change and ``hue`` how far colours wander. ``blur``, ``erase`` and ``flip`` are chances: of a blurred
+    picture, of a white patch, and of a mirrored one, which is for photographs: an arrow that points left is another
+    picture.
     """
 
-    turn: float = 10.0
+    turn: float = 12.0
     shear: float = 6.0
     shift: float = 0.08
-    scale: float = 0.15
+    scale: float = 0.2
+    perspective: float = 0.25
     colour: float = 0.25
-    hue: float = 0.02
+    hue: float = 0.0
     blur: float = 0.1
     erase: float = 0.2
     flip: float = 0.0
 
     def __post_init__(self) -> None:
         check_ranges(self, least={"turn": 0, "shear": 0, "colour": 0})
-        check_ranges(self, shares=("shift", "scale", "blur", "erase", "flip"))
+        check_ranges(self, shares=("shift", "scale", "perspective", "blur", "erase", "flip"))
         if not 0 <= self.hue <= 0.5:
             raise ValueError(f"hue must be from 0 to 0.5, not {self.hue}")
 
@@ -66,16 +68,16 @@ class CaptioningConfig:
 
     images: ImageSpec = field(default_factory=ImageSpec)
     subwords: SubwordSpec = field(default_factory=lambda: SubwordSpec(vocabulary=4000, min_count=2, whole=3000))
-    embedding: EmbeddingSpec = field(default_factory=lambda: EmbeddingSpec(features=224, dropout=0.1))
-    encoder: BackboneSpec = field(default_factory=lambda: BackboneSpec(depths=(1, 2, 3, 1), dropout=0.1))
-    decoder: EncoderSpec = field(default_factory=lambda: EncoderSpec(hidden=224, layers=2, dropout=0.3))
-    attention: AttentionSpec = field(default_factory=lambda: AttentionSpec(features=224, heads=4))
+    embedding: EmbeddingSpec = field(default_factory=lambda: EmbeddingSpec(features=256, dropout=0.1))
+    encoder: BackboneSpec = field(default_factory=lambda: BackboneSpec(depths=(1, 2, 2, 2), dropout=0.1))
+    decoder: EncoderSpec = field(default_factory=lambda: EncoderSpec(hidden=256, layers=2, dropout=0.3))
+    attention: AttentionSpec = field(default_factory=lambda: AttentionSpec(features=256, heads=4))
     head: StepHeadSpec = field(default_factory=lambda: StepHeadSpec(tied=True, dropout=0.3))
     augment: AugmentSpec = field(default_factory=AugmentSpec)
     training: TrainingSpec = field(
         default_factory=lambda: TrainingSpec(
-            epochs=40, batch_size=64, lr=2e-3, warmup=0.05, weight_decay=0.05, ema=0.999, patience=0, keep="last",
-            label_smoothing=0.1,
+            epochs=50, batch_size=64, lr=2e-3, warmup=0.05, weight_decay=0.05, ema=0.999, patience=0, keep="last",
+            label_smoothing=0.1, weights="int8",
         )
     )  # fmt: skip
 
@@ -334,6 +336,7 @@ TASK = Task(
     recipe=recipe,
     further={"stamps": stamps_recipe},
     assets=Path(suite_assets.__file__).parent / "captioning",
+    default="emoji",
     plot=plot,
     plot_help="draw the first pictures, and what was looked at for each word, to this PNG file",
     stream_help="A line is the path of a picture; its caption is written word by word, each when no better caption "

@@ -11,7 +11,7 @@ from torchvision.transforms import v2
 
 from suite_captioning import AugmentSpec
 
-WHITE = 255
+BLACK, WHITE = 0, 255
 
 
 def varied(array: np.ndarray, spec: AugmentSpec, random: np.random.Generator) -> np.ndarray:
@@ -28,9 +28,13 @@ def _transforms(spec: AugmentSpec) -> Any:
     steps: list[Any] = [
         v2.RandomAffine(
             spec.turn, translate=(spec.shift, spec.shift), scale=(1 - spec.scale, 1 + spec.scale), shear=spec.shear,
-            interpolation=v2.InterpolationMode.BILINEAR, fill=WHITE,
+            interpolation=v2.InterpolationMode.BILINEAR, fill=BLACK,
         )
     ]  # fmt: skip
+    if spec.perspective:
+        steps.append(v2.RandomPerspective(spec.perspective, fill=BLACK))
+    # As a negative: what is moved in from outside is mixed with black at its edge, whatever the fill.
+    steps = [v2.RandomInvert(1.0), *steps, v2.RandomInvert(1.0)]
     if spec.colour or spec.hue:
         steps.append(v2.ColorJitter(spec.colour, spec.colour, spec.colour, spec.hue))
     if spec.blur:

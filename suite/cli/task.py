@@ -165,12 +165,17 @@ def _stream(task: Task, chunks: Callable[[IO[bytes]], Iterator[Any]]) -> click.C
     @options.runtime
     @options.as_json
     @options.of_task(task.option("stream"))
-    def stream(checkpoint: Path | None, runtime: Any, as_json: bool, **own: Any) -> None:
+    def stream(
+        checkpoint: Path | None, runtime: Any, as_json: bool, skip_errors: bool = False, **own: Any
+    ) -> None:  # fmt: skip
         from suite.pipelines import Pipeline
         from suite.streaming import SegmentSession, Session
         from suite.streaming import stream as session_of
 
         pipeline = Pipeline.open(task.name, checkpoint, runtime=runtime)
+        skip = Skipping(skip_errors)
+        if task.unit == "segment":
+            own["on_error"] = skip
         session = session_of(pipeline, **own)
 
         before: Result | None = None
@@ -199,8 +204,10 @@ def _stream(task: Task, chunks: Callable[[IO[bytes]], Iterator[Any]]) -> click.C
             for update in session.updates(piece):
                 show(update)
         finish(session)
+        skip.report()
 
-    return stream
+    # A step that cannot be read leaves a gap in what follows it; a piece that is read whole does not.
+    return options.skip_errors(stream) if task.unit == "segment" else stream
 
 
 def _verb(task: Task, verb: Verb) -> click.Command:
@@ -321,6 +328,7 @@ def _info(task: Task) -> click.Command:
             return
         head = {
             "checkpoint": str(opened.path),
+            **({"note": manifest["data"]["note"]} if "note" in manifest["data"] else {}),
             "size": f"{opened.size / 1e6:.1f} MB, {manifest['parameters']:,} parameters",
             "cell": ", ".join(manifest["cells"]),
             "mapping": manifest["mapping"],
@@ -337,13 +345,14 @@ def _export(task: Task) -> click.Command:
     @click.command("export", help="Write a model's ONNX graphs anew from its weights, verified against torch.")
     @options.checkpoint
     @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to; default ./TASK-export.")
-    def export(checkpoint: Path | None, out: Path | None) -> None:
+    @options.note
+    def export(checkpoint: Path | None, out: Path | None, note: str) -> None:
         from suite.loading import open_checkpoint
         from suite.training.train import export_checkpoint
 
         made = export_checkpoint(
             open_checkpoint(task, checkpoint), out or Path(f"{task.name}-export"),
-            say=lambda line: click.echo(line, err=True),
+            say=lambda line: click.echo(line, err=True), note=note,
         )  # fmt: skip
         click.echo(f"exported: {made.path} ({made.size / 1e6:.1f} MB)")
 

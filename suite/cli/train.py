@@ -36,13 +36,14 @@ def train_command(task: Task) -> click.Command:
     @click.option("--resume", is_flag=True, help="Go on with an interrupted run into the same --out.")
     @click.option("--init-from", type=click.Path(path_type=Path), metavar="DIR|shipped",
                   help="Start from another model's weights and codecs.")  # fmt: skip
+    @options.note
     @options.file_format
     @options.columns
     @options.skip_errors
     @options.of_task(task.option("train"))
     def train(
         data: tuple[str, ...], dev: tuple[str, ...], out: Path | None, cell: str | None, settings: tuple[str, ...],
-        epochs: int | None, bptt: int | None, seed: int, resume: bool, init_from: Path | None,
+        epochs: int | None, bptt: int | None, seed: int, resume: bool, init_from: Path | None, note: str,
         file_format: str | None, columns: Any, skip_errors: bool, **own: Any,
     ) -> None:  # fmt: skip
         from suite.training.train import train as run
@@ -51,13 +52,14 @@ def train_command(task: Task) -> click.Command:
         skip = Skipping(skip_errors)
 
         sign = -1.0 if task.best[0].startswith("-") else 1.0
-        with Display("steps" if task.mapping == "aligned" else "items", sign) as display:
+        unit = "tokens" if task.writes else "steps" if task.mapping == "aligned" else "items"
+        with Display(unit, sign) as display:
             try:
                 made = run(
                     task.name, data=data or None, dev=dev or None, out=place, cell=cell, settings=settings,
                     epochs=epochs, bptt=bptt, seed=seed, resume=resume, columns=columns, format=file_format,
                     init_from=task.checkpoint if init_from == Path("shipped") else init_from,
-                    report=display.report, say=display.say, on_error=skip if skip_errors else None, **own,
+                    note=note, report=display.report, say=display.say, on_error=skip if skip_errors else None, **own,
                 )  # fmt: skip
             except KeyboardInterrupt:
                 if _speaks():

@@ -19,6 +19,7 @@ def card(task: Task, manifest: Manifest, graphs: Sequence[str]) -> str:
         f"# {task.name}: {task.summary}",
         "",
         *([task.about, ""] if task.about else []),
+        *([note, ""] if (note := manifest.data.get("note")) else []),
         f"- Mapping: {task.mapping}; cell: {', '.join(manifest.cells)}; {manifest.parameters:,} parameters",
         f"- Streams: {streams}",
         f"- Graphs: {', '.join(graphs)}; weights once, as {config.training.weights}, in model.safetensors",

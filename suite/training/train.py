@@ -53,6 +53,7 @@ def train(
     seed: int = 0,
     resume: bool = False,
     init_from: str | Path | None = None,
+    note: str = "",
     columns: Mapping[str, str] | None = None,
     format: str | None = None,
     report: Callable[..., None] | None = None,
@@ -66,9 +67,9 @@ def train(
     out by rule, and without ``data`` the recipe of the shipped model is trained on the data that
     ``suite data get`` fetched. ``cell`` and ``settings`` (``"encoder.hidden=256"``) change the task's
     configuration. ``bptt`` trains an aligned task in stretches of so many steps. ``init_from`` starts from the
-    weights and codecs of another checkpoint. ``resume`` goes on with an interrupted run in ``out``. ``report``
-    gets a ``Progress`` after each step, ``say`` a line now and then. ``options`` are the task's own
-    (``Task.option``).
+    weights and codecs of another checkpoint. ``note`` is for the card: what the model is for, and what not. ``resume``
+    goes on with an interrupted run in ``out``. ``report`` gets a ``Progress`` after each step, ``say`` a line now and
+    then. ``options`` are the task's own (``Task.option``).
 
     Raises DataError for data that cannot be used, UsageError for wrong settings.
     """
@@ -226,7 +227,7 @@ def train(
     manifest = Manifest(
         task=task, mapping=found.mapping, config=configs.to_dict(config), cells=_cells(config),
         streams=model.causal, parameters=parameters, seed=seed, versions=_versions(),
-        data={key: whose[key] for key in ("train", "dev", "items")},
+        data={key: whose[key] for key in ("train", "dev", "items")} | ({"note": note} if note else {}),
         metrics={part: figures},
     )  # fmt: skip
     made = finish(found, model, codecs, manifest, out, inputs, draw=draw, say=say)
@@ -450,8 +451,13 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def export_checkpoint(checkpoint: Checkpoint, out: Path, say: Callable[[str], None] = lambda line: None) -> Checkpoint:
-    """Write a checkpoint's graphs anew from its weights, into ``out`` (which may be the checkpoint itself)."""
+def export_checkpoint(
+    checkpoint: Checkpoint, out: Path, say: Callable[[str], None] = lambda line: None, note: str = ""
+) -> Checkpoint:
+    """Write a checkpoint's graphs anew from its weights, into ``out`` (which may be the checkpoint itself).
+
+    ``note`` takes the place of the one in its card.
+    """
     try:
         from suite.nn.weights import load_model
     except ImportError as error:
@@ -459,5 +465,9 @@ def export_checkpoint(checkpoint: Checkpoint, out: Path, say: Callable[[str], No
     task = registry().task(checkpoint.manifest.task)
     _, codecs = open_config(task, checkpoint)
     model = load_model(checkpoint)
-    manifest = dataclasses.replace(checkpoint.manifest, versions={**checkpoint.manifest.versions, **_versions()})
+    manifest = dataclasses.replace(
+        checkpoint.manifest,
+        versions={**checkpoint.manifest.versions, **_versions()},
+        data=checkpoint.manifest.data | ({"note": note} if note else {}),
+    )
     return finish(task, model, codecs, manifest, out, (), say=say, more=checkpoint.read(CURVES))

@@ -26,7 +26,14 @@ def main() -> None:
     for row in importlib.import_module(f"figures_{task}").measure():
         rows.append(row)
         print(line(row), flush=True)
-    known = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+        # After every row: what was measured is kept, whatever comes after it.
+        write(task, rows)
+    print(f"written: {FILE.relative_to(Path.cwd()) if FILE.is_relative_to(Path.cwd()) else FILE}")
+
+
+def write(task: str, rows: list[dict[str, Any]], file: Path = FILE) -> None:
+    """Put a task's rows in the place of those it had."""
+    known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     known[task] = {
         "command": f"make figures TASK={task}",
         "date": date.today().isoformat(),
@@ -34,9 +41,8 @@ def main() -> None:
         "versions": {name: version(name) for name in ("sequence-suite", "torch", "onnxruntime", "numpy", "tokenizers")},
         "rows": rows,
     }
-    FILE.parent.mkdir(exist_ok=True)
-    FILE.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(f"written: {FILE.relative_to(Path.cwd()) if FILE.is_relative_to(Path.cwd()) else FILE}")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def line(row: dict[str, Any]) -> str:

@@ -31,7 +31,7 @@ def tiny() -> tuple[str, ...]:
         "embedding.dropout=0", "encoder.width=8", "encoder.depths=1,1", "encoder.dropout=0", "decoder.hidden=24",
         "decoder.layers=2", "decoder.dropout=0", "attention.features=16", "attention.heads=2", "head.dropout=0",
         "augment.blur=0", "augment.erase=0", "augment.colour=0.05", "augment.hue=0", "augment.turn=2",
-        "augment.shear=0", "augment.shift=0.03", "augment.scale=0.05", "training.epochs=150",
+        "augment.shear=0", "augment.perspective=0", "augment.shift=0.03", "augment.scale=0.05", "training.epochs=150",
         "training.batch_size=6", "training.lr=0.01", "training.ema=0.5", "training.label_smoothing=0",
         "training.hold_out=0",
     )  # fmt: skip

@@ -172,6 +172,23 @@ def test_a_stream_writes_a_line_a_picture(cli: Cli, checkpoint: Path, pictures: 
     assert last["final"] is True
 
 
+def test_a_stream_stops_at_a_bad_picture_or_passes_it_over_and_counts(
+    cli: Cli, checkpoint: Path, pictures: Path, tmp_path: Path
+) -> None:  # fmt: skip
+    (tmp_path / "b.png").write_bytes(PNG[:200])
+    good = [f"{pictures / name}.png" for name in ("red-circle", "blue-square")]
+    given = "\n".join([good[0], "b.png", "nowhere.png", good[1]]).encode()
+    command = ["captioning", "stream", "--checkpoint", checkpoint]
+    ran = cli(*command, "--skip-errors", stdin=given)
+    assert (ran.code, ran.out) == (0, "circle: red\nsquare: blue\n")
+    told = ran.err.splitlines()
+    assert told[0].startswith("suite: b.png: damaged or cut short")
+    assert told[1:] == ["suite: nowhere.png: no such file; check the path (skipped)", "suite: 2 skipped"]
+    stopped = cli(*command, stdin=given)
+    assert (stopped.code, stopped.out) == (1, "circle: red\n")
+    assert stopped.error.startswith("suite: b.png: damaged or cut short")
+
+
 def test_a_plot_is_a_picture(cli: Cli, checkpoint: Path, pictures: Path, tmp_path: Path) -> None:
     ran = cli("captioning", "predict", pictures, "--plot", "out.png", "--checkpoint", checkpoint)
     assert ran.code == 0

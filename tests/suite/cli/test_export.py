@@ -41,6 +41,15 @@ def test_export_in_place_loses_nothing(cli: Cli, tiny_checkpoint: Path, tmp_path
         assert after[name] == before[name]
 
 
+def test_a_note_goes_to_the_card_and_stays(cli: Cli, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    assert cli("sentiment", "export", "--checkpoint", tiny_checkpoint, "--out", "a", "--note", "For tests.").code == 0
+    assert cli("sentiment", "export", "--checkpoint", "a", "--out", "b").code == 0
+    for name in ("a", "b"):
+        assert "\n\nFor tests.\n\n" in (tmp_path / name / "README.md").read_text(encoding="utf-8")
+        assert "For tests." in cli("sentiment", "info", "--checkpoint", name).out
+    assert "note" not in cli("sentiment", "info", "--checkpoint", tiny_checkpoint).out.split("settings")[0]
+
+
 def test_the_default_place(cli: Cli, shipped: Path, tmp_path: Path) -> None:
     assert cli("sentiment", "export").code == 0
     assert (tmp_path / "sentiment-export" / "encoder.onnx").exists()

@@ -39,7 +39,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_end_to_end(train: Cli, cli: Cli, tmp_path: Path) -> None:
-    ran = train("--out", "mine", epochs=12)
+    ran = train("--out", "mine", "--note", "For moods alone.", epochs=12)
     assert ran.code == 0
     mine = tmp_path / "mine"
     assert ran.out.startswith("trained: mine (")
@@ -55,6 +55,7 @@ def test_end_to_end(train: Cli, cli: Cli, tmp_path: Path) -> None:
     card = (mine / "README.md").read_text()
     assert card.startswith("# sentiment: ")
     assert "54 to train on, 6 to choose by" in card
+    assert "\nFor moods alone.\n" in card
     assert json.loads(cli("sentiment", "predict", "--json", "--checkpoint", "mine", "an awful day").out)["polarity"] < 0
     assert cli("sentiment", "info", "--checkpoint", "mine").code == 0
     assert cli("sentiment", "stream", "--checkpoint", "mine", stdin=b"lovely").code == 0
