@@ -207,7 +207,8 @@ class Task:
         pieces' results. By default an input is one piece.
     augment
         ``augment(input, config, random, codecs) -> input``: a training input before it is encoded, changed a
-        little; ``random`` is numpy's. Of a task that ``writes`` it gets (input, target) and gives the arrays of both.
+        little; ``random`` is numpy's. Of a task that ``writes`` it gets (input, target) and gives the arrays of both;
+        where it is one-to-many, the input comes as its array.
     decode
         ``decode(outputs [K], codecs, input, *, final=None, **options) -> Result``; ``final`` goes into the
         result as it is, ``options`` are the task's own options of ``predict``. An aligned task's are ``[T, K]``.

@@ -148,15 +148,14 @@ def initialise(model: OneToMany, codecs: Codecs, **options: Any) -> None:
 
 
 def augment(
-    pair: tuple[Any, Sequence[str]], config: CaptioningConfig, random: np.random.Generator, codecs: Codecs
+    pair: tuple[np.ndarray, Sequence[str]], config: CaptioningConfig, random: np.random.Generator, codecs: Codecs
 ) -> tuple[np.ndarray, np.ndarray]:
     """A picture changed a little, and one of its captions."""
     from suite_captioning.augmentation import varied
 
     picture, captions = pair
-    array = codecs["input"].encode(picture)  # type: ignore[attr-defined]
     (wanted,) = codecs["target"].encode([captions[int(random.integers(len(captions)))]])  # type: ignore[attr-defined]
-    return varied(array, config.augment, random), wanted
+    return varied(picture, config.augment, random), wanted
 
 
 # --- answers --------------------------------------------------------------------------------------------------

@@ -162,7 +162,7 @@ def train(
     }  # fmt: skip
     part = "dev" if apart else "train"
     weights = balanced([e.target for e in train_part], config.training.balance)
-    vary = partial(_varied, found, config, codecs, train_part) if found.augment is not None else None
+    vary = partial(_varied, found, config, codecs, train_part, inputs) if found.augment is not None else None
     draw: Callable[[Path], None]
     if closed and processes.main:
         learnt = readout.learn(
@@ -384,13 +384,16 @@ def balanced(targets: Sequence[Any], power: float) -> np.ndarray | None:
 
 
 def _varied(
-    task: Task, config: Any, codecs: Codecs, examples: Sequence[Example], index: int, random: np.random.Generator
-) -> Any:
+    task: Task, config: Any, codecs: Codecs, examples: Sequence[Example], inputs: Sequence[np.ndarray], index: int,
+    random: np.random.Generator,
+) -> Any:  # fmt: skip
     """An item's input, changed a little by its task and encoded; of the other mappings, with its target."""
     assert task.augment is not None
     item = examples[index]
     if task.writes:
-        return task.augment((item.input, item.target), config, random, codecs)
+        # What is one thing is there as the model sees it; to read a picture anew takes longer than to change it.
+        given = inputs[index] if task.mapping == "one-to-many" else item.input
+        return task.augment((given, item.target), config, random, codecs)
     changed = task.augment(item.input, config, random, codecs)
     encoded = codecs["input"].encode(changed)  # type: ignore[attr-defined]
     if task.mapping != "aligned":

@@ -22,6 +22,7 @@ from suite_captioning import (
 )
 
 import suite
+from suite.codecs.images import ImageCodec
 from suite.codecs.subwords import SubwordCodec, SubwordSpec
 from suite.errors import DataError, UsageError
 from suite.pipelines import Pipeline
@@ -231,7 +232,7 @@ def test_each_time_a_picture_is_learnt_it_is_another_one_and_one_of_its_captions
     target = CaptionTarget(codec)
     config = CaptioningConfig()
     codecs = TASK.fit([Example(input="", target=captions)], config) | {"target": target}
-    pair = (str(pictures / "red-square.png"), captions)
+    pair = (ImageCodec(config.images).encode(pictures / "red-square.png"), captions)
     made = [augment(pair, config, np.random.default_rng([7, i]), codecs) for i in range(8)]
     assert {codec.decode(tokens) for _, tokens in made} == set(captions)
     assert len({array.tobytes() for array, _ in made}) == 8
