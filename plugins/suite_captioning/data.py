@@ -92,6 +92,13 @@ STAMPS = Source(
 )
 
 
+#: What is other than for data of one's own: an artist never seen is better told by eyes that have seen photographs.
+SETTINGS = (
+    "encoder.backbone=lite0", "encoder.weights=DEFAULT", "encoder.enlarge=1.3333", "training.frontend_lr=0.3",
+    "training.epochs=24",
+)  # fmt: skip
+
+
 def recipe() -> Recipe:
     """Emoji: train by three artists, dev by a fourth and of held-out code points, test by a fifth."""
     return Recipe(
@@ -103,6 +110,7 @@ def recipe() -> Recipe:
             "points, and emojione without the test ones; test: noto, 'seen' where the code point is not a test one."
         ),
         parts=PARTS,
+        settings=SETTINGS,
     )
 
 

