@@ -10,7 +10,7 @@ A plugin is an installed package that names a module under one of three entry-po
     lstm = "suite.nn.cells.lstm"           # --cell lstm
 
     [project.entry-points."suite.commands"]
-    bench = "suite_bench"                  # suite bench …
+    shout = "suite_shout"                  # suite shout …
 
 The first line of the module's docstring is its one-line summary; it is read without importing the module.
 When something is used, its module is imported, guarded, and asked through the hooks below. A module under

@@ -90,7 +90,7 @@ class Pipeline:
         more = True
         while more and failure is None:
             started = time.perf_counter()
-            kept: list[tuple[Any, list[Any]]] = []
+            kept: list[tuple[Any, list[Any] | Result]] = []
             arrays: list[np.ndarray] = []
             more = False
             # What comes before an input that fails, or a source that does, is answered first.
@@ -98,6 +98,9 @@ class Pipeline:
                 for number, item in itertools.islice(source, batch_size):
                     more = True
                     try:
+                        if (streamed := self._streamed(item, options)) is not None:
+                            kept.append((item, streamed))
+                            continue
                         pieces, encoded = self._pieces(item, options)
                         arrays += encoded
                         kept.append((item, pieces))
@@ -108,14 +111,34 @@ class Pipeline:
             except Exception as error:
                 failure = error
             if kept:
-                made = self._made([piece for _, pieces in kept for piece in pieces], arrays, batch_size, options)
-                results = [self._joined(item, len(pieces), made, options) for item, pieces in kept]
+                whole = [piece for _, pieces in kept if isinstance(pieces, list) for piece in pieces]
+                made = self._made(whole, arrays, batch_size, options)
+                results = [
+                    self._joined(item, len(pieces), made, options) if isinstance(pieces, list) else pieces
+                    for item, pieces in kept
+                ]
                 if timing:
                     share = (time.perf_counter() - started) / len(results)
                     results = [dataclasses.replace(result, seconds=share) for result in results]
                 yield from results
         if failure is not None:
             raise failure
+
+    def _streamed(self, item: Any, options: Mapping[str, Any]) -> Result | None:
+        """The result of an input that is too long to be read at once; None for any other (see ``Task.blocks``)."""
+        task = self.task
+        blocks = None if task.blocks is None else task.blocks(item, self.codecs, **options)
+        if blocks is None:
+            return None
+        from suite.streaming import ReadingSession
+
+        assert task.join is not None
+        known = {option.name for option in task.option("stream")}
+        session = ReadingSession(self, **{name: value for name, value in options.items() if name in known})
+        results: list[Result] = []
+        for block in blocks:
+            results += session.feed(block)
+        return task.join([*results, *session.flush(), session.finish()], item, self.codecs, **options)
 
     def _pieces(self, item: Any, options: Mapping[str, Any]) -> tuple[list[Any], list[np.ndarray]]:
         """An input's pieces, raw and encoded; one piece unless the task says otherwise."""

@@ -1,8 +1,8 @@
 """Finding plugins without importing them, and loading them one by one, guarded.
 
-Data flow: entry points → ``Offer`` (name, module, distribution; no import) → on first use the module is
-imported with its output held back and every exception caught → registered with pluggy → its own hooks are
-called → ``Status``. A plugin that is broken keeps its name and says why; the others never notice.
+Data flow: entry points, and files of plugin folders → ``Offer`` (name, module, distribution; no import) → on first
+use the module is imported with its output held back and every exception caught → registered with pluggy → its own
+hooks are called → ``Status``. A plugin that is broken keeps its name and says why; the others never notice.
 """
 
 from __future__ import annotations
@@ -33,25 +33,32 @@ if TYPE_CHECKING:
 
 TASKS, CELLS, COMMANDS = "suite.tasks", "suite.cells", "suite.commands"
 GROUPS = (TASKS, CELLS, COMMANDS)
-HOOKS = ("suite_tasks", "suite_cells", "suite_commands")
+#: The hook of each group.
+HOOK = {TASKS: "suite_tasks", CELLS: "suite_cells", COMMANDS: "suite_commands"}
+HOOKS = tuple(HOOK.values())
 DISABLE = "SUITE_DISABLE_PLUGINS"
+#: Folders of plugins that are one file each, for trying things out.
+FOLDERS = "SUITE_PLUGIN_DIR"
 #: The names of the suite's own commands: no task or command of a plugin may have one of them.
-RESERVED = frozenset({"tasks", "cells", "plugins", "data", "demo"})
+RESERVED = frozenset({"tasks", "cells", "plugins", "data", "demo", "bench"})
 
 
 @dataclass(frozen=True)
 class Offer:
-    """One entry point: a name somebody can type, and the module that stands behind it."""
+    """One entry point: a name somebody can type, and the module that stands behind it.
+
+    Of a plugin that is a file in a folder, ``module`` is its path and ``distribution`` the folder's.
+    """
 
     group: str
     name: str
     module: str
     distribution: str
-    version: str
+    version: str = ""
 
     @property
     def label(self) -> str:
-        return f"{self.module} ({self.distribution} {self.version})"
+        return f"{self.module} ({self.distribution} {self.version})" if self.version else self.module
 
 
 @dataclass
@@ -68,9 +75,16 @@ class Status:
     output: str = ""
     seconds: float | None = None
 
+    @property
+    def faulty(self) -> bool:
+        """Whether something is wrong with it that its author, or whoever installed it, should mend."""
+        return self.status in ("broken", "refused") or bool(self.status == "loaded" and self.error)
+
 
 class Registry:
-    """Everything installed plugins offer. ``offers`` may be given for tests; else the entry points are read."""
+    """Everything installed plugins offer. ``offers`` may be given for tests; else the entry points are read, and
+    the plugin folders that ``SUITE_PLUGIN_DIR`` names.
+    """
 
     def __init__(self, offers: Iterable[Offer] | None = None, *, disabled: Iterable[str] | None = None) -> None:
         if disabled is None:
@@ -87,6 +101,8 @@ class Registry:
         self._manager: Any = None
         for offer in _entry_points() if offers is None else offers:
             self._add(offer)
+        for folder in _folders() if offers is None else ():
+            self._add_folder(folder)
 
     # -- listing: imports nothing ------------------------------------------------------------------------
 
@@ -139,9 +155,62 @@ class Registry:
     def report(self, *, load: bool = False) -> list[Status]:
         """One status per plugin module; with ``load``, after loading each of them."""
         if load:
-            for offer in list(self._offers.values()):
-                self._load(offer)
+            for module in list(self._status):
+                self.load(module)
         return sorted(self._status.values(), key=lambda s: (s.distribution, s.module))
+
+    def load(self, module: str) -> Status:
+        """Load a plugin module by itself, unless it is disabled; returns what became of it."""
+        for offer in self._offers.values():
+            if offer.module == module:
+                return self._load(offer)
+        return self._status[module]
+
+    def find(self, name: str) -> list[Status]:
+        """The plugins of that name: a module, a distribution, or a task, cell or command. Raises UsageError."""
+        found = [
+            status
+            for status in self.report()
+            if name in (status.module, Path(status.module).name)
+            or _canonical(name) == status.distribution
+            or any(name in names for names in status.names.values())
+        ]
+        if not found:
+            known = {n for s in self._status.values() for names in s.names.values() for n in (*names, s.module)}
+            raise UsageError(f"no plugin, task, cell or command named {name!r}; {nearest(name, known)}")
+        return found
+
+    def brings(self, module: str) -> dict[str, dict[str, Any]]:
+        """What a loaded module's hooks gave: group → name → task or cell."""
+        return {
+            group: {n: v for n, v in found.items() if self._offers[group, n].module == module}
+            for group, found in self._found.items()
+        }
+
+    def loaded(self, module: str) -> ModuleType | None:
+        """A plugin's module, if it was loaded."""
+        return self._loaded.get(module)
+
+    def label(self, group: str, name: str) -> str:
+        """Whose a name is, for messages; empty for one that nobody, or the suite itself, offers."""
+        offer = self._offers.get((group, name))
+        return offer.label if offer and offer.distribution != OWN_DISTRIBUTION else ""
+
+    def ships(self, group: str, name: str) -> bool:
+        """Whether the suite itself brings what has this name."""
+        offer = self._offers.get((group, name))
+        return offer is not None and offer.distribution == OWN_DISTRIBUTION
+
+    def whose(self, filename: str) -> str:
+        """The label of the plugin that a source file belongs to; empty for none, and for the suite's own."""
+        path = Path(filename)
+        for offer in self._offers.values():
+            home = path_of(offer.module)
+            if home is None or offer.distribution == OWN_DISTRIBUTION:
+                continue
+            if path == home or (home.name == "__init__.py" and home.parent in path.parents):
+                return offer.label
+        return ""
 
     # -- inside ------------------------------------------------------------------------------------------
 
@@ -175,6 +244,17 @@ class Registry:
             found.status = "refused"
             found.error = f"{rival.name!r} is also offered by {others}; uninstall one or set {DISABLE}"
 
+    def _add_folder(self, folder: Path) -> None:
+        try:
+            files = sorted(path for path in folder.iterdir() if path.suffix == ".py" and path.is_file())
+        except OSError as error:
+            problem = f"{one_line(error)}; mend {FOLDERS} or --plugin-dir"
+            self._status[str(folder)] = Status(str(folder), str(folder), "", status="broken", error=problem)
+            return
+        for path in files:
+            for group in _brought(path):
+                self._add(Offer(group, path.stem.replace("_", "-"), str(path), str(folder)))
+
     def _offer(self, group: str, name: str, what: str) -> Offer:
         key = (group, name)
         if key in self._conflicts:
@@ -205,9 +285,12 @@ class Registry:
                 return status
             refused = status.error if status.status == "refused" else ""
             started = time.perf_counter()
-            module = self._guard(status, lambda: importlib.import_module(offer.module))
+            module = self._guard(status, lambda: _import(offer.module))
             if module is not None:
                 self._register(offer.module, module, status)
+            elif (newer := _refusal(_declared_version(offer.module))) is not None:
+                # What it imports may not be here yet: this is why, and what helps.
+                status.status, status.error = "broken", newer
             status.seconds = time.perf_counter() - started
             if status.status == "loaded" and refused:
                 status.status, status.error = "refused", refused
@@ -215,20 +298,18 @@ class Registry:
 
     def _register(self, name: str, module: ModuleType, status: Status) -> None:
         manager = self._plugin_manager()
-        wanted = getattr(module, "api_version", 1)
-        from suite.hooks import API_VERSION
-
-        if not isinstance(wanted, int) or wanted > API_VERSION:
-            status.status = "broken"
-            status.error = f"made for plugin interface {wanted!r}, this suite has {API_VERSION}: upgrade sequence-suite"
+        if (refusal := _refusal(getattr(module, "api_version", 1))) is not None:
+            status.status, status.error = "broken", refusal
             return
         if self._guard(status, lambda: manager.register(module, name=name)) is None:
+            status.error = _hook_arguments(module) or status.error
             # pluggy leaves a plugin whose registration failed half registered.
             if manager.has_plugin(name):
                 manager.unregister(name=name)
             return
         if self._guard(status, lambda: (manager.check_pending(), True)) is None:
-            status.error = f"{status.error}; {nearest(_quoted(status.error), HOOKS)}"
+            wrong = _quoted(status.error)
+            status.error = f"unknown hook {wrong!r}; {nearest(wrong, HOOKS)}"
             manager.unregister(name=name)
             return
         self._loaded[name] = module
@@ -300,6 +381,59 @@ def registry() -> Registry:
     return Registry()
 
 
+def _import(module: str) -> ModuleType:
+    """A plugin's module by name, or by the path of its file."""
+    if not module.endswith(".py"):
+        return importlib.import_module(module)
+    name = f"suite_plugin_{Path(module).stem}"
+    while name in sys.modules:  # of another folder
+        name += "_"
+    spec = importlib.util.spec_from_file_location(name, module)
+    assert spec is not None
+    assert spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    sys.modules[name] = made  # where its dataclasses look for their annotations
+    try:
+        spec.loader.exec_module(made)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return made
+
+
+def _refusal(wanted: object) -> str | None:
+    """Why a plugin that was made for this version of the interface cannot be used; None where it can."""
+    from suite.hooks import API_VERSION
+
+    if isinstance(wanted, int) and wanted <= API_VERSION:
+        return None
+    return f"made for plugin interface {wanted!r}, this suite has {API_VERSION}: upgrade sequence-suite"
+
+
+def _declared_version(module: str) -> object:
+    """The ``api_version`` of a module's source, read without running it; 1 where it says nothing."""
+    for node in _statements(path_of(module)) or ():
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["api_version"]:
+            return node.value.value if isinstance(node.value, ast.Constant) else 1
+    return 1
+
+
+def _hook_arguments(module: ModuleType) -> str:
+    """What is wrong with the arguments of a module's hooks, in words; empty if nothing is."""
+    import inspect
+
+    from suite import hooks
+
+    for name in HOOKS:
+        own = getattr(module, name, None)
+        if callable(own):
+            known = list(inspect.signature(getattr(hooks, name)).parameters)
+            extra = [argument for argument in inspect.signature(own).parameters if argument not in known]
+            if extra:
+                return f"hook {name} has no argument {extra[0]!r}; write def {name}({', '.join(known)})"
+    return ""
+
+
 def _lacks_extra(error: BaseException) -> bool:
     """Whether a module failed only because torch is not installed, which a plain install does without."""
     return isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == "torch"
@@ -346,6 +480,27 @@ def _entry_points() -> list[Offer]:
     return offers
 
 
+def _folders() -> list[Path]:
+    return [Path(folder).absolute() for folder in os.environ.get(FOLDERS, "").split(os.pathsep) if folder]
+
+
+def _brought(path: Path) -> list[str]:
+    """The groups whose hook a file defines, read without running it; one that cannot be read shows as a task."""
+    found = _statements(path)
+    if found is None:
+        return [TASKS]
+    names = {node.name for node in found if isinstance(node, ast.FunctionDef)}
+    return [group for group, hook in HOOK.items() if hook in names]
+
+
+def _statements(path: Path | None) -> list[ast.stmt] | None:
+    """The statements of a source file; None where it cannot be read."""
+    try:
+        return None if path is None else ast.parse(path.read_text(encoding="utf-8")).body
+    except (OSError, SyntaxError, ValueError):
+        return None
+
+
 def _points(text: str) -> list[tuple[str, str, str]]:
     """(group, name, module) of our groups in the text of an ``entry_points.txt``."""
     found, group = [], ""
@@ -380,8 +535,18 @@ def _summary(module: str) -> str:
     return doc.partition("\n")[0].strip()
 
 
+def path_of(module: str) -> Path | None:
+    """Where a plugin's source is, without importing it; None where that cannot be said."""
+    try:
+        return _source(module)
+    except (ImportError, AttributeError, ValueError):
+        return None
+
+
 def _source(module: str) -> Path | None:
     """Where a module's source is, without importing it or any plugin package above it."""
+    if module.endswith(".py"):
+        return Path(module)
     head, *rest = module.split(".")
     spec = importlib.util.find_spec(head) if head not in sys.modules else sys.modules[head].__spec__
     if spec is None or spec.origin is None:

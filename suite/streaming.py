@@ -15,13 +15,17 @@ from typing import Any, Self
 import numpy as np
 
 from suite.errors import DataError, UsageError
-from suite.pipelines import Pipeline
-from suite.runtime import Kind
+from suite.pipelines import STRETCH, Pipeline
+from suite.runtime import Kind, carried
 from suite.task import Result
 
 
 class Session:
     """One stream of one input. Made by ``suite.stream``; not to be shared between threads.
+
+    Of a many-to-one task an update is the answer to all that was read so far, and the last result that to all of the
+    input. Of an aligned one it is the answer to the step it is of, and the last result is that of the last step: the
+    answers of ``feed`` and ``flush`` together are the whole.
 
     >>> from suite import stream
     >>> with stream("sentiment") as session:
@@ -37,13 +41,14 @@ class Session:
                 f"{pipeline.name or pipeline.task.name}: a bidirectional model needs the whole input and cannot "
                 "stream; train one with encoder.bidirectional=false"
             )
-        if pipeline.task.mapping != "many-to-one":
+        steps = pipeline.task.mapping == "aligned" and hasattr(pipeline.codecs["input"], "incremental")
+        if pipeline.task.mapping != "many-to-one" and not steps:
             own = any(verb.name == "stream" for verb in pipeline.task.verbs)
-            how = f"{pipeline.task.mapping} tasks do not stream in this version; use predict"
+            how = "its input codec takes no pieces (incremental), so it does not stream; use predict"
             raise UsageError(f"{pipeline.task.name}: {'its stream is pipeline.stream(…)' if own else how}")
         self._options = pipeline.task.checked("stream", options)
         self._task, self._codecs = pipeline.task, pipeline.adapted(self._options).codecs
-        graph = pipeline.runtime.graph("encoder")
+        graph = pipeline.runtime.graph("encoder" if "encoder" in pipeline.runtime.names else "decoder")
         self._graph = graph
         self._carried = tuple((f"next.{n[6:]}", n) for n in graph.inputs if n.startswith("state."))
         self._arrays = graph.initial(1)
@@ -205,6 +210,88 @@ class SegmentSession:
         return None
 
 
+class ReadingSession:
+    """One stream of an aligned task whose outputs are read as they come (see ``Task.reader``).
+
+    Made by ``suite.stream``; it has the face of a ``Session``. What an update says to be over is said once: all such
+    updates, and what ``finish`` gives, are the answer. Nothing but the states, the unfinished step and what is not
+    over is kept.
+    """
+
+    def __init__(self, pipeline: Pipeline, state: dict[str, Any] | None = None, **options: Any) -> None:
+        task = pipeline.task
+        if not pipeline.causal:
+            raise UsageError(
+                f"{pipeline.name or task.name}: a bidirectional model needs the whole input and cannot stream; train "
+                "one with encoder.bidirectional=false"
+            )
+        assert task.reader is not None
+        chosen = task.checked("stream", options)
+        opened = pipeline.adapted(chosen)
+        self._graph = pipeline.runtime.graph("encoder")
+        self._arrays = self._graph.initial(1)
+        state = state or {"arrays": self._arrays, "pending": None, "reader": None, "steps": 0}
+        found = state["arrays"]
+        if found.keys() != self._arrays.keys() or any(found[n].shape != a.shape for n, a in self._arrays.items()):
+            raise UsageError("the saved state is of another model; use it with the checkpoint it came from")
+        self._arrays = {name: np.array(found[name], array.dtype) for name, array in self._arrays.items()}
+        self._feeder = opened.codecs["input"].incremental(state["pending"])  # type: ignore[attr-defined]
+        self._reader = task.reader(opened, state["reader"], **chosen)
+        self.steps: int = state["steps"]
+
+    def feed(self, piece: Any) -> list[Result]:
+        """Take more of the input; returns the updates (``final=False``) that it brings."""
+        return list(self.updates(piece))
+
+    def updates(self, piece: Any) -> Iterator[Result]:
+        """The same one by one."""
+        return self._read(self._feeder.feed(piece))
+
+    def flush(self) -> list[Result]:
+        """Take what was held back as finished; returns its updates. ``finish`` does this by itself."""
+        return list(self._read(self._feeder.flush()))
+
+    def finish(self) -> Result:
+        """End the input: what was held back is read, and the final result is returned.
+
+        Raises DataError if there was nothing to read.
+        """
+        updates = self.flush()
+        if not self.steps:
+            raise DataError("the stream ended before anything could be read; feed at least one step")
+        return self._reader.finish(updates)
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is anything that is not over."""
+        return bool(self.steps)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Everything the session is, arrays by name and JSON values: give it to ``suite.stream(task, state=…)``."""
+        arrays = {name: array.copy() for name, array in self._arrays.items()}
+        return {
+            "arrays": arrays, "pending": self._feeder.pending, "reader": self._reader.pending, "steps": self.steps,
+        }  # fmt: skip
+
+    def _read(self, steps: list[tuple[Any, np.ndarray]]) -> Iterator[Result]:
+        for _, array in steps:
+            for start in range(0, len(array), STRETCH):
+                some = array[start : start + STRETCH]
+                results = self._graph({**self._arrays, "inputs": some[None], "lengths": np.array([len(some)])})
+                self._arrays = carried(results)
+                self.steps += len(some)
+                yield from self._reader.feed(results["outputs"][0])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
 def stream(
     task: str | Pipeline,
     checkpoint: str | Path | None = None,
@@ -212,7 +299,7 @@ def stream(
     runtime: Kind | None = None,
     state: dict[str, Any] | None = None,
     **options: Any,
-) -> Session | SegmentSession:
+) -> Session | SegmentSession | ReadingSession:
     """A new session of a task (by name, or of an open pipeline). See ``Session``; ``options`` are the task's own.
 
     A task that reads its pieces whole takes ``on_error`` too (see ``SegmentSession``). Raises UsageError for a model
@@ -220,5 +307,7 @@ def stream(
     """
     opened = task if isinstance(task, Pipeline) else Pipeline.open(task, checkpoint, runtime=runtime)
     kind: Any = Session if opened.task.unit == "step" else SegmentSession
-    session: Session | SegmentSession = kind(opened, state, **options)
+    if opened.task.reader is not None:
+        kind = ReadingSession
+    session: Session | SegmentSession | ReadingSession = kind(opened, state, **options)
     return session

@@ -147,6 +147,23 @@ class Cutter(Protocol):
         ...
 
 
+class Reader(Protocol):
+    """What makes results of an aligned task's outputs as they come (see ``Task.reader``)."""
+
+    def feed(self, outputs: np.ndarray) -> Sequence[Result]:
+        """The updates (``final=False``) that the outputs ``[T, K]`` of the next steps bring."""
+        ...
+
+    def finish(self, updates: Sequence[Result]) -> Result:
+        """The last result (``final=True``): of what no update but these, the last ones, has said to be over."""
+        ...
+
+    @property
+    def pending(self) -> Any:
+        """Everything it is, as JSON."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Segments:
     """How a stream is answered whose unit is a piece that is read whole.
@@ -215,6 +232,11 @@ class Task:
     answer, judged_by
         ``answer(pipeline, pieces, arrays, **options) -> [Result]``, where an answer is written by a decoder instead
         of read off outputs. ``evaluate`` judges answers, or what ``decode`` makes of the ``"outputs"``.
+    reader
+        ``reader(pipeline, pending, **options) -> Reader``: how an aligned task's outputs are read in a stream.
+    blocks
+        ``blocks(input, codecs, **options)``: of an input too long to be read at once, the pieces for a session, whose
+        results ``join`` makes one of; None for any other input.
     verbs
         Verbs that only this task has.
     render
@@ -270,6 +292,8 @@ class Task:
     verbs: Sequence[Verb] = ()
     answer: Callable[..., Sequence[Result]] | None = None
     judged_by: Literal["answer", "outputs"] = "answer"
+    reader: Callable[..., Reader] | None = None
+    blocks: Callable[..., Iterator[Any] | None] | None = None
     check: Callable[[Example, Codecs], Example] | None = None
     initialise: Callable[..., None] | None = None
     example: Callable[[Row], Example] | None = None
@@ -317,8 +341,13 @@ class Task:
 
     @property
     def checkpoint(self) -> Path:
-        """Where the shipped checkpoint is, the default one of several. Raises SuiteError if the task ships none."""
+        """Where the shipped checkpoint is, the default one of several.
+
+        Of a task that ships none, it is what ``train`` wrote into the current folder. Raises SuiteError for neither.
+        """
         if self.assets is None or not self.ships:
+            if (local := Path(f"{self.name}-checkpoint")).joinpath("suite.json").exists():
+                return local
             raise SuiteError(
                 f"{self.name} ships no checkpoint: train one (suite {self.name} train) and pass --checkpoint DIR"
             )
@@ -329,6 +358,11 @@ class Task:
         """The sample files that ship with the task, sorted; empty if there are none."""
         folder = self.assets / "samples" if self.assets else None
         return sorted(p for p in folder.iterdir() if p.is_file()) if folder and folder.is_dir() else []
+
+    @property
+    def labelled(self) -> list[Path]:
+        """The labelled ones of the samples: what ``evaluate`` and ``train`` read where there is nothing else."""
+        return [path for path in self.samples if path.name.startswith("labelled")]
 
     def score(self, figures: Mapping[str, Any]) -> tuple[str, float]:
         """Name and score of the metric that picks the best epoch: the first that is a number, or else −∞.

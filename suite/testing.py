@@ -1,9 +1,14 @@
 """The laws every cell, task and codec keeps, as checks that anybody can run on their own plugin::
 
-    from suite.testing import check_cell, check_codec, check_light, check_resume, check_task
+    from suite.testing import check_cell, check_codec, check_light, check_plugin, check_resume, check_task
+
+    def test_everything_that_my_plugin_brings():
+        check_plugin("my_package")
 
     def test_my_cell():
         check_cell(MyCell)
+
+``pytest --suite-plugin my_package`` runs every law of a plugin as a test of its own.
 
 Each check returns when the law holds and raises ``LawBroken`` when it does not, saying which law, where, and
 by how much. Only the public contracts are used. Importing this module imports no torch.
@@ -65,6 +70,25 @@ Cuts = Callable[[Any], Iterable[Sequence[Any]]]
 
 class LawBroken(AssertionError):
     """A law does not hold; the message says which, where and by how much."""
+
+
+# -- plugins -----------------------------------------------------------------------------------------------
+
+
+def check_plugin(name: str) -> list[str]:
+    """Every law, for all that an installed plugin brings; returns notes on what was not checked.
+
+    ``name`` is that of its module, its package, or of a task or cell. A task that ships no checkpoint is trained for
+    an epoch on its labelled samples. Raises LawBroken that names every law that does not hold, and UsageError for an
+    unknown name.
+    """
+    from suite.laws import laws, tried
+
+    outcomes = [tried(law) for law in laws(name)]
+    broken = [f"{one.law}: {one.said}" for one in outcomes if one.verdict == "broken"]
+    if broken:
+        raise LawBroken(f"{len(broken)} of {len(outcomes)} laws do not hold:\n" + "\n".join(broken))
+    return [f"{one.law}: {one.said}" for one in outcomes if one.said]
 
 
 # -- cells -------------------------------------------------------------------------------------------------
@@ -367,7 +391,7 @@ def check_task(
     pipeline = Pipeline(
         task, codecs, open_runtime(opened), causal=opened.manifest.streams, name=str(opened.path)
     )  # fmt: skip
-    given = _samples(task) if inputs is None else list(inputs)
+    given = samples(task) if inputs is None else list(inputs)
     if not given:
         raise UsageError(f"{task.name}: nothing to check with; give check_task inputs=[…]")
     batch_equals_singles(pipeline, given)
@@ -399,21 +423,25 @@ def batch_equals_singles(pipeline: Pipeline, inputs: Sequence[Any]) -> None:
 def stream_equals_offline(pipeline: Pipeline, inputs: Sequence[Any], stream_pieces: Cuts | None = None) -> list[str]:
     """Law 7: a stream fed in any pieces, and finished, gives the offline outputs, and so read every step.
 
-    Tried too: a session saved midway (arrays and JSON) and gone on with by another. Returns a note instead
-    where the model says that it cannot stream, or the task is aligned, which no session reads yet. Where pieces are
-    answered whole, the results are compared: all updates together are the answer.
+    Tried too: a session saved midway (arrays and JSON) and gone on with by another. Of an aligned task the outputs
+    of all steps together are the offline ones. Returns a note instead where the model says that it cannot stream.
+    Where pieces are answered whole, the results are compared: all updates together are the answer.
     """
     from suite.streaming import Session
 
     law = "a stream equals the offline answer"
     if pipeline.task.segments is not None:
         return _segments_equal_offline(law, pipeline, inputs, stream_pieces)
-    if not pipeline.causal or pipeline.task.mapping != "many-to-one":
-        try:
-            Session(pipeline)
-        except UsageError as error:
-            return [f"law 7 does not apply: {one_line(error)}"]
+    if pipeline.task.reader is not None:
+        return ["law 7 does not apply: its outputs are read as they come; the task's own tests compare the two"]
+    try:
+        Session(pipeline)
+    except UsageError as error:
+        return [f"law 7 does not apply: {one_line(error)}"]
+    if not pipeline.causal:
         raise LawBroken(f"{law}: the model cannot stream, and yet a session of it opens")
+    if pipeline.task.mapping == "aligned":
+        return _steps_equal_offline(law, pipeline, inputs, stream_pieces)
     for number, raw in enumerate(inputs, 1):
         (array,) = _encoded(pipeline, [raw])
         wanted = pipeline.outputs([array])[0]
@@ -440,6 +468,42 @@ def stream_equals_offline(pipeline: Pipeline, inputs: Sequence[Any], stream_piec
                     raise LawBroken(f"{law}: {where}, final is not false on every update and true on the result")
                 if difference := _differs(_comparable(result.to_dict()), answer):
                     raise LawBroken(f"{law}: the result {where} has another {difference}")
+    return []
+
+
+def _steps_equal_offline(
+    law: str, pipeline: Pipeline, inputs: Sequence[Any], stream_pieces: Cuts | None
+) -> list[str]:  # fmt: skip
+    """The outputs of a stream's steps, one after the other, are those of the whole input."""
+    from suite.streaming import Session
+
+    for number, raw in enumerate(inputs, 1):
+        (array,) = _encoded(pipeline, [raw])
+        wanted = pipeline.outputs([array])[0]
+        for pieces in (stream_pieces or cuts)(raw):
+            for stop in (None, len(pieces) // 2):
+                where = f"of input {number} in {len(pieces)} pieces" + ("" if stop is None else f", saved after {stop}")
+                session, outputs = Session(pipeline), []
+                try:
+                    for i, piece in enumerate(pieces):
+                        if i == stop:
+                            session = Session(pipeline, _stored(session.state))
+                        outputs += [session.state["outputs"] for _ in session.updates(piece)]
+                    before = session.steps
+                    updates = session.flush()
+                    if len(updates) == 1:
+                        outputs.append(session.state["outputs"])
+                    elif updates:
+                        raise LawBroken(f"{law}: {where}, {session.steps - before} steps are held back to the end")
+                    result = session.finish()
+                except (SuiteError, TypeError) as error:
+                    raise LawBroken(f"{law}: {where}, it fails: {one_line(error)}") from error
+                found = np.concatenate(outputs) if outputs else wanted[:0]
+                if len(found) != len(wanted):
+                    raise LawBroken(f"{law}: {where}, {len(found)} steps are answered instead of {len(wanted)}")
+                _same(law, f"the output {where}", found, wanted, SINGLE)
+                if result.final is not True:
+                    raise LawBroken(f"{law}: {where}, final is not true on the result")
     return []
 
 
@@ -560,9 +624,10 @@ def check_light(module: str, task: str) -> None:
         f"from suite.cli import main\ntry:\n main()\nexcept SystemExit as end:\n"
         f" assert not end.code, f'it exits with {{end.code}}'\n{report}"
     )
-    for what, code in (
-        (f"import {module}", f"import sys, {module}; {report}"), (f"suite {task} --help", helping),
-    ):  # fmt: skip
+    importing = f"import sys, {module}; {report}"
+    if module.endswith(".py"):  # a file of a plugin folder
+        importing = f"import sys; from suite.plugins import registry; registry().load({module!r}); {report}"
+    for what, code in ((f"import {module}", importing), (f"suite {task} --help", helping)):
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         last = (done.stderr.strip().splitlines() or [""])[-1]
         if done.returncode:
@@ -629,7 +694,7 @@ def check_resume(
             raise LawBroken(f"{law}: {where}, model.safetensors is not the same bytes")
 
 
-def _samples(task: Task) -> list[Any]:
+def samples(task: Task) -> list[Any]:
     """The first inputs in the task's sample files, as ``suite TASK predict`` reads them."""
     from suite.data.readers import read_rows
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
 from suite.beam import Beam, Written, drawn, follow, read, search
 from suite.errors import UsageError
 from suite.search import Sampling
-from suite.task import Option, Result
+from suite.task import Option, Result, Segments
 
 if TYPE_CHECKING:
     from suite.codecs.subwords import Writer
+    from suite.pipelines import Pipeline
     from suite.runtime import Runtime
 
 R = TypeVar("R", bound=Result)
@@ -121,3 +124,81 @@ def _valid(make: Any, *values: Any, **more: Any) -> Any:
         return make(*values, **more)
     except ValueError as error:
         raise UsageError(str(error)) from None
+
+
+# -- a task that writes one text for each input, line by line ------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextResult(Result):
+    """``score`` is the mean log-probability a token; ``alternatives`` are the next best, each with its own.
+
+    ``whole`` is set on the updates of a stream: whether this one ends its input's text.
+    """
+
+    text: str
+    score: float
+    alternatives: tuple[dict[str, Any], ...] | None = None
+    whole: bool | None = None
+
+    optional: ClassVar[tuple[str, ...]] = ("alternatives", "whole")
+
+
+def text_answer(
+    pipeline: Pipeline, pieces: Sequence[Any], arrays: Sequence[np.ndarray], *, limit: int = 64, n_best: int = 1,
+    **options: Any,
+) -> list[TextResult]:  # fmt: skip
+    """``Task.answer`` of a task whose target codec is a ``SubwordTarget``: at most ``limit`` tokens an input."""
+    from suite.codecs.subwords import END, START
+
+    codec: Any = pipeline.codecs["target"]
+    found = answers(
+        pipeline.runtime, arrays, [limit] * len(arrays), start=START, end=END, n_best=n_best, **options
+    )  # fmt: skip
+    results = []
+    for piece, kept in zip(pieces, found, strict=True):
+        (text, score), *others = [(codec.codec.decode(one.tokens), one.score) for one in kept]
+        rest = alternatives(others, n_best)
+        results.append(TextResult(input=piece, text=text, score=score, alternatives=rest))
+    return results
+
+
+def text_segments(*, limit: int = 64) -> Segments:
+    """``Task.segments`` of such a task: a line of a stream is an input, written word by word as it is settled."""
+    from suite.codecs.text import Lines
+
+    return Segments(cut=Lines, follow=partial(_text_said, limit=limit), final=partial(last, TextResult))
+
+
+def _text_said(
+    pipeline: Pipeline, between: str, piece: str, carried: dict[str, Any], *, limit: int, **options: Any
+) -> Iterator[TextResult]:  # fmt: skip
+    from suite.codecs.subwords import END, START
+
+    array = pipeline.codecs["input"].encode(piece)  # type: ignore[attr-defined]
+    codec: Any = pipeline.codecs["target"]
+    parts = followed(
+        pipeline.runtime, array, codec.codec.writer(), carried, start=START, end=END, limit=limit, **options
+    )  # fmt: skip
+    for text, best in parts:
+        score = 0.0 if best is None else best.score
+        yield TextResult(input=piece, text=text, score=score, final=False, whole=best is not None)
+
+
+def not_read_off(outputs: Any, codecs: Any, item: Any, *, final: bool | None = None, **options: Any) -> TextResult:
+    """``Task.decode`` of a task whose answers are written. Raises UsageError."""
+    raise UsageError("an answer is written, not read off outputs")
+
+
+def render_text(result: Any) -> str:
+    """``Task.render``: the text and what it is of; with alternatives a line each, and the scores."""
+    if not result.alternatives:
+        return f"{result.text}  [{result.input}]"
+    return "\n".join([str(result.input), *ranked(result.score, result.text, result.alternatives)])
+
+
+def render_text_update(result: Any, before: Any = None) -> str | None:
+    """``Task.render_update``: what the update adds; a text ends its line."""
+    if result.final:
+        return f"{result.text}\n" if result.text else None
+    return str(result.text) + ("\n" if result.whole else "")

@@ -62,3 +62,40 @@ def test_the_readmes_commands_run(place: Path) -> None:
         assert done.stdout.strip(), command
     for picture in ("words.png", "evaluation.png", "my-model/curves.png"):
         assert (place / picture).read_bytes().startswith(b"\x89PNG"), picture
+
+
+def test_the_tutorial_is_a_task_that_works(place: Path) -> None:
+    """Its files are written and its commands run, in the order they stand."""
+    text = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    for name, content in re.findall(r"```\w+\n# file: (\S+)\n(.*?)```", text, flags=re.DOTALL):
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).write_text(content, encoding="utf-8")
+    said = {}
+    for command in [line[2:] for line in text.splitlines() if line.startswith("$ ")]:
+        if command.startswith("export "):
+            name, _, value = command.removeprefix("export ").partition("=")
+            environment[name] = value
+            continue
+        done = subprocess.run(["bash", "-ec", command], env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+        said[command] = done.stdout
+    answers = next(out for command, out in said.items() if command.startswith("printf")).splitlines()
+    assert len(answers) == 2
+    assert all(answers)
+    assert "the young → crow" in next(out for command, out in said.items() if "predict" in command)
+    checked = next(out for command, out in said.items() if "check" in command)
+    assert "  ✓ importing it, and --help, load no torch" in checked.splitlines()
+    assert "✗" not in checked
+
+
+def test_the_hook_reference_is_made_from_the_hooks() -> None:
+    from suite.manual import reference
+
+    assert (ROOT / "docs" / "hooks.md").read_text(encoding="utf-8") == reference(), "run python -m suite.manual"
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\(([\w./-]+\.md)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"

@@ -197,11 +197,14 @@ def test_nothing_that_is_read_can_run(path: Path) -> None:
             called = ast.unparse(node.func)
             where = f"{name(path)}:{node.lineno}: {called}"
             assert called != "pickle.Unpickler", where
-            assert called not in ("eval", "exec", "compile", "__import__", "torch.load", "torch.save"), where
+            assert called not in ("eval", "exec", "compile", "__import__", "torch.save"), where
             assert not called.endswith((".extractall", ".extract")), where
             assert called != "os.system", where
             keywords = {k.arg: ast.unparse(k.value) for k in node.keywords}
             assert keywords.get("shell") != "True", where
+            # Of a published file of known digest, and arrays alone.
+            published = name(path) == "suite/nn/images.py" and keywords.get("weights_only") == "True"
+            assert called != "torch.load" or published, where
             if called.endswith("np.load"):
                 assert keywords.get("allow_pickle") == "False", where
 
@@ -250,7 +253,7 @@ def test_no_comment_is_left_to_do(path: Path) -> None:
 def test_every_test_folder_mirrors_the_source() -> None:
     """No __init__.py among tests, and no folder of tests without a folder of source."""
     tests = ROOT / "tests"
-    assert not list(tests.rglob("__init__.py"))
+    assert not [p for p in tests.rglob("__init__.py") if "thirdparty" not in p.parts]  # strangers' packages are whole
     for folder in [p for p in tests.rglob("*") if p.is_dir() and p.name != "__pycache__"]:
         place = folder.relative_to(tests)
         if place.parts[0] in ("suite", "plugins"):

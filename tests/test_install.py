@@ -13,7 +13,6 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "assets" / "sentiment" / "samples"
 GESTURES = ROOT / "assets" / "gesture" / "samples"
-PICTURES = ROOT / "assets" / "captioning" / "samples"
 UV = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
 
 pytestmark = [
@@ -90,9 +89,6 @@ def test_every_verb_of_use_works(suite: Callable[..., str], tmp_path: Path) -> N
     assert "Dokumentation" in suite("translation", "stream", "--to", "de", stdin=text)
     assert "languages" in suite("translation", "info")
     assert (tmp_path / "attention.png").stat().st_size > 1000
-    assert "turtle" in suite("captioning", "predict", str(PICTURES / "turtle.png"), "--plot", "looks.png")
-    assert "rocket" in suite("captioning", "stream", stdin=f"{PICTURES / 'rocket.png'}\n")
-    assert (tmp_path / "looks.png").stat().st_size > 1000
     assert "predict --input" in suite("demo")
     assert "sentiment" in suite("tasks")
     assert "lstm" in suite("cells")

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 COMMANDS = {
     "tasks": ("suite.cli.lists", "tasks", "List the tasks."),
     "cells": ("suite.cli.cells", "cells", "List the recurrent cells, and show what each can do."),
-    "plugins": ("suite.cli.lists", "plugins", "List the plugins, and what is wrong with a broken one."),
+    "plugins": ("suite.cli.plugins", "plugins", "List the plugins, check them, or begin a new one."),
     "data": ("suite.cli.data", "data", "Fetch the data of the shipped recipes."),
+    "bench": ("suite.cli.bench", "bench", "Compare cells: every task with every cell, the same minutes each."),
     "demo": ("suite.cli.demo", "demo", "Show a task, or all of them, on sample inputs."),
 }
 
@@ -103,6 +104,15 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
+def _folder(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> None:
+    if value:
+        from suite.plugins import FOLDERS, registry
+
+        # In the environment, so that processes that are started from here have them too.
+        os.environ[FOLDERS] = os.pathsep.join(dict.fromkeys(filter(None, [*value, os.environ.get(FOLDERS, "")])))
+        registry.cache_clear()
+
+
 @click.command(
     cls=SuiteGroup,
     no_args_is_help=False,
@@ -113,6 +123,16 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 )
 @click.option(
     "--debug", is_flag=True, expose_value=False, help="Show the whole traceback of an error, wherever it stands."
+)
+@click.option(
+    "--plugin-dir",
+    multiple=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_folder,
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False),
+    help="A folder of plugins that are one file each; may be repeated.",
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 @click.pass_context
@@ -159,8 +179,23 @@ def run(arguments: list[str]) -> int:
     except OSError as error:
         return _fail(f"{one_line(error)}; is the disk full, or the output closed?", 1, debug=debug)
     except Exception as error:
-        text = f"{one_line(error)}; this is a defect: run suite --debug … and report what it prints"
-        return _fail(text, 1, debug=debug)
+        return _fail(_whose_fault(error, arguments), 1, debug=debug)
+
+
+def _whose_fault(error: Exception, arguments: Sequence[str]) -> str:
+    """An unexpected error in words: a plugin's, where it was raised in one or while a task of one was at work."""
+    import traceback
+
+    from suite.plugins import TASKS, registry
+
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if label := registry().whose(frame.filename):
+            place = f"{frame.filename}:{frame.lineno}, in {frame.name}"
+            return f"plugin {label} failed: {one_line(error)} ({place}); --debug shows more"
+    for name in arguments:
+        if label := registry().label(TASKS, name):
+            return f"task {name!r} of {label} failed: {one_line(error)}; suite plugins check {name} says where"
+    return f"{one_line(error)}; this is a defect: run suite --debug … and report what it prints"
 
 
 def _fail(message: str, code: int, who: str = "suite", *, debug: bool = False) -> int:

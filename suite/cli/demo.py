@@ -73,7 +73,7 @@ def show(task: Task, *, as_json: bool = False, plot: Path | None = None) -> None
                     raise UsageError(f"--plot: {task.name} draws nothing here")
                 task.plot(pipeline, inputs, results, plot)
                 click.echo(f"drawn: {plot}", err=True)
-    if not pipeline.causal or task.mapping == "aligned":
+    if not pipeline.causal or task.chunks is None:
         return
     say(f"\n$ echo … | suite {task.name} stream")
     session = stream(pipeline)

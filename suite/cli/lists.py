@@ -1,4 +1,4 @@
-"""``suite tasks | plugins``, and the list that ``suite cells`` prints too."""
+"""``suite tasks``, and the list that ``suite cells`` prints too."""
 
 from __future__ import annotations
 
@@ -23,32 +23,3 @@ def list_names(group: str, names: list[str], as_json: bool, header: tuple[str, s
             click.echo(as_line({"name": name, "summary": summary}))
     else:
         click.echo(table(rows, header))
-
-
-@click.command("plugins", help="List the plugins, load each, and say what is wrong with a broken one.")
-@json_option
-def plugins(as_json: bool) -> None:
-    rows = []
-    found = registry().report(load=True)
-    for status in found:
-        offers = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in sorted(status.names.items()))
-        seconds = "" if status.seconds is None else f"{status.seconds * 1000:.0f} ms"
-        if as_json:
-            click.echo(
-                as_line(
-                    {
-                        "name": status.module,
-                        "distribution": status.distribution,
-                        "version": status.version,
-                        **{kind: status.names.get(kind, []) for kind in ("tasks", "cells", "commands")},
-                        "seconds": status.seconds,
-                        "status": status.status,
-                        "error": status.error or None,
-                    }
-                )
-            )
-            continue
-        what = status.status + (f": {status.error}" if status.error else "")
-        rows.append((status.module, status.version, offers, seconds, what))
-    if not as_json:
-        click.echo(table(rows, ("plugin", "version", "offers", "load", "status")))

@@ -169,7 +169,7 @@ def _stream(task: Task, chunks: Callable[[IO[bytes]], Iterator[Any]]) -> click.C
         checkpoint: Path | None, runtime: Any, as_json: bool, skip_errors: bool = False, **own: Any
     ) -> None:  # fmt: skip
         from suite.pipelines import Pipeline
-        from suite.streaming import SegmentSession, Session
+        from suite.streaming import ReadingSession, SegmentSession, Session
         from suite.streaming import stream as session_of
 
         pipeline = Pipeline.open(task.name, checkpoint, runtime=runtime)
@@ -188,7 +188,7 @@ def _stream(task: Task, chunks: Callable[[IO[bytes]], Iterator[Any]]) -> click.C
                 click.echo(line, nl=as_json or task.unit == "step")
                 before = result
 
-        def finish(session: Session | SegmentSession) -> None:
+        def finish(session: Session | SegmentSession | ReadingSession) -> None:
             nonlocal before
             for update in session.flush():
                 show(update)
@@ -294,10 +294,9 @@ def _evaluate(task: Task) -> click.Command:
 
 def _own_data(task: Task, part: str | None) -> list[str | Path]:
     if part is None:
-        labelled = [path for path in task.samples if path.name.startswith("labelled")]
-        if not labelled:
+        if not task.labelled:
             raise UsageError(f"give --data FILE: {task.name} ships no labelled samples")
-        return list(labelled)
+        return list(task.labelled)
     if task.recipe is None:
         raise UsageError(f"{task.name} has no recipe of its own: give --data FILE")
     from suite.data.sources import located

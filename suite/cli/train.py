@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 def train_command(task: Task) -> click.Command:
     """The verb, with the task's own options."""
-    where = ". Without it, the recipe of the shipped model" if task.recipe else ""
+    instead = "the recipe of the shipped model" if task.recipe else "the labelled samples" if task.labelled else ""
+    where = f". Without it, {instead}" if instead else ""
 
     @click.command("train", help=_help(task))
     @click.option("--data", multiple=True, metavar="FILE", help=f"Labelled files; may be repeated{where}.")
@@ -49,6 +50,8 @@ def train_command(task: Task) -> click.Command:
         from suite.training.train import train as run
 
         place = out or Path(f"{task.name}-checkpoint")
+        if not data and task.recipe is None:
+            data = tuple(map(str, task.labelled))
         skip = Skipping(skip_errors)
 
         sign = -1.0 if task.best[0].startswith("-") else 1.0

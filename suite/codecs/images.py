@@ -9,11 +9,9 @@ from __future__ import annotations
 import io
 import json
 import warnings
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -21,6 +19,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from suite.config import check_ranges, from_dict, to_dict
+from suite.data.members import member
 from suite.errors import CheckpointError, DataError, one_line
 
 FILE = "images.json"
@@ -103,7 +102,7 @@ def opened(raw: Any) -> Image.Image:
         return _read(io.BytesIO(raw))
     if not isinstance(raw, str | Path):
         raise DataError(f"expected a picture, got {type(raw).__name__}; give a path, bytes, or an image")
-    with _file(Path(raw)) as file:
+    with member(Path(raw), "picture") as file:
         return _read(file)
 
 
@@ -151,32 +150,3 @@ def _check_size(width: int, height: int) -> None:
         raise DataError(f"{width:,} × {height:,} pixels, more than {limit}; make it smaller first")
     if min(width, height) < LEAST:
         raise DataError(f"{width} × {height} pixels, too small to show anything; give {LEAST} × {LEAST} or more")
-
-
-# --- files ----------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _file(path: Path) -> Iterator[IO[bytes]]:
-    """A file, or one inside a ZIP."""
-    try:
-        archive = next((p for p in path.parents if p.suffix.lower() == ".zip" and p.is_file()), None)
-        if archive is None:
-            with path.open("rb") as file:
-                yield file
-            return
-        stamp = archive.stat()
-        with _archive(archive, stamp.st_mtime_ns, stamp.st_size).open(path.relative_to(archive).as_posix()) as file:
-            yield file
-    except FileNotFoundError as error:
-        raise DataError("no such file; check the path") from error
-    except KeyError as error:
-        raise DataError(f"no such picture in {archive}; check the path") from error
-    except (OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"cannot be read ({getattr(error, 'strerror', None) or one_line(error)})") from error
-
-
-@lru_cache(8)
-def _archive(path: Path, changed: int, size: int) -> zipfile.ZipFile:
-    """An open ZIP, kept open: its list of contents is long, and it is asked for every picture."""
-    return zipfile.ZipFile(path)

@@ -1,11 +1,12 @@
-"""What a many-to-one model learns: one of several labels, or a value with its spread."""
+"""What a model learns: one of several labels, of an input or of each step, or a value with its spread."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -116,6 +117,24 @@ class Labels:
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
         return from_dict(cls, _read(files, "labels"), where=FILE, error=CheckpointError)
+
+
+@dataclass(frozen=True)
+class StepLabels(Labels):
+    """A label at every step, of a fixed set: what an aligned model learns. K outputs a step are their logits."""
+
+    @classmethod
+    def fit(cls, targets: Iterable[Sequence[str]]) -> Self:  # type: ignore[override]
+        """The labels seen in training, a list of them an item. Raises DataError unless there are at least two."""
+        return super().fit(itertools.chain.from_iterable(targets))
+
+    def encode(self, targets: Iterable[Sequence[str]]) -> list[np.ndarray]:  # type: ignore[override]
+        """Label indices, int64 ``[T]`` an item. Raises DataError for an unknown label."""
+        return [super(StepLabels, self).encode(labels) for labels in targets]
+
+    def labelled(self, outputs: np.ndarray) -> list[str]:
+        """The likeliest label of each step, of logits ``[T, K]``."""
+        return [self.labels[int(i)] for i in outputs.argmax(axis=1)]
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
@@ -91,3 +92,21 @@ class HeldText:
             return self._decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             raise DataError("the text ends in the middle of a UTF-8 character; it may be cut off") from None
+
+
+class Lines(HeldText):
+    """Text or UTF-8 bytes in pieces to lines, each with nothing before it; blank ones are passed over.
+
+    A ``Cutter`` (``suite.task``) for tasks whose input is a line.
+    """
+
+    def feed(self, piece: str | bytes) -> Iterator[tuple[str, str]]:
+        """The lines that this piece ends."""
+        *lines, self._held = re.split(r"\r\n|\n|\r", self._held + self._text(piece))
+        yield from (("", line.strip()) for line in lines if line.strip())
+
+    def flush(self) -> Iterator[tuple[str, str]]:
+        """A last line without an end."""
+        line, self._held = (self._held + self._rest()).strip(), ""
+        if line:
+            yield "", line

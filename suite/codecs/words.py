@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -156,7 +156,7 @@ class WordCodec:
         """One text as int64 ids ``[T]``. Raises DataError for what is not a text, or has no words."""
         if not isinstance(raw, str):
             raise DataError(f"expected a text, got {type(raw).__name__}; pass a str")
-        ids = [i for word in _words(raw) for i in self.word(word)]
+        ids = [i for word in split(raw) for i in self.word(word)]
         if not ids:
             raise DataError("the text is empty; give at least one word")
         return np.asarray(ids, dtype=np.int64)
@@ -176,10 +176,18 @@ class _Known:
         return isinstance(word, str) and self._id(word) is not None
 
 
+class ByWord(Protocol):
+    """A codec that encodes a text word by word."""
+
+    def word(self, word: str) -> tuple[int, ...]:
+        """The ids of one word."""
+        ...
+
+
 class TextFeeder(HeldText):
     """Text in pieces to whole words; a word is finished by whitespace, or by the end."""
 
-    def __init__(self, codec: WordCodec, pending: Mapping[str, str] | None = None) -> None:
+    def __init__(self, codec: ByWord, pending: Mapping[str, str] | None = None) -> None:
         super().__init__(pending)
         self._codec = codec
 
@@ -201,11 +209,11 @@ class TextFeeder(HeldText):
         return self._steps(text)
 
     def _steps(self, text: str) -> list[tuple[Any, np.ndarray]]:
-        steps = ((word, self._codec.word(word)) for word in _words(text))
+        steps = ((word, self._codec.word(word)) for word in split(text))
         return [(word, np.asarray(ids, dtype=np.int64)) for word, ids in steps if ids]
 
 
-def _words(text: str) -> Iterator[str]:
+def split(text: str) -> Iterator[str]:
     """The words of a text, split at whitespace; one longer than ``LONGEST_WORD`` is cut."""
     for word in text.split():
         if len(word) <= LONGEST_WORD:

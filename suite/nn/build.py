@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import torch
 
-from suite.nn.frontends import Columns, Embedding, Features
+from suite.nn.frontends import Columns, Embedding, Features, Masked
 from suite.nn.images import Pictures
-from suite.nn.mappings import Aligned, ManyToOne, OneToMany, Unaligned
-from suite.nn.specs import AttentionSpec, BackboneSpec, EmbeddingSpec, EncoderSpec, HeadSpec, StepHeadSpec
+from suite.nn.mappings import Aligned, ManyToOne, OneToMany, Transducer, Unaligned
+from suite.nn.specs import AttentionSpec, BackboneSpec, EmbeddingSpec, EncoderSpec, HeadSpec, MaskSpec, StepHeadSpec
 from suite.plugins import registry
 
 
@@ -53,6 +53,25 @@ def series_to_each(features: int, encoder: EncoderSpec, head: StepHeadSpec, outp
     """An aligned model over feature vectors ``[B, T, D]``."""
     cell = registry().cell(encoder.cell)
     return Aligned(Features(features), cell, encoder, head, outputs, torch.zeros(2, 2, features))
+
+
+def frames_to_each(
+    bands: int, stack: int, masks: MaskSpec, encoder: EncoderSpec, head: StepHeadSpec, outputs: int
+) -> Aligned:
+    """An aligned model over frames of bands, ``stack`` of them a step, ``[B, T, stack · bands]`` (see ``Masked``)."""
+    cell = registry().cell(encoder.cell)
+    return Aligned(Masked(bands, stack, masks), cell, encoder, head, outputs, torch.zeros(2, 2, bands * stack))
+
+
+def frames_to_letters(
+    bands: int, stack: int, masks: MaskSpec, encoder: EncoderSpec, head: StepHeadSpec, joint: int,
+    prediction: EncoderSpec, outputs: int,
+) -> Transducer:  # fmt: skip
+    """A transducer over frames of bands, as ``frames_to_each``; ``joint`` is the size of what is joined."""
+    cells = registry().cell(encoder.cell), registry().cell(prediction.cell)
+    example = torch.zeros(2, 2, bands * stack)
+    frontend = Masked(bands, stack, masks)
+    return Transducer(frontend, cells[0], encoder, head, joint, cells[1], prediction, outputs, example)
 
 
 def tokens_to_tokens(

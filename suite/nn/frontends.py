@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from suite.errors import UsageError
-from suite.nn.specs import EmbeddingSpec
+from suite.nn.specs import EmbeddingSpec, MaskSpec
 
 
 class Embedding(nn.Module):
@@ -76,6 +76,36 @@ class Features(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         return inputs
+
+
+class Masked(Features):
+    """Feature vectors ``[B, T, stack · bands]`` as they are; in training, stretches of time and bands are hidden.
+
+    What is hidden is zero, the mean of features that are normalised (Park et al., 2019, arXiv:1904.08779).
+    """
+
+    def __init__(self, bands: int, stack: int, spec: MaskSpec) -> None:
+        super().__init__(bands * stack)
+        self.bands, self.stack, self.spec = bands, stack, spec
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if not self.training:
+            return inputs
+        rows, steps = inputs.shape[:2]
+        x = inputs
+        for _ in range(self.spec.bands):
+            hidden = self._hidden(rows, self.bands, self.spec.width)
+            x = x * ~hidden.repeat(1, self.stack)[:, None, :].to(x.device)
+        for _ in range(round(self.spec.times * steps / 100)):
+            x = x * ~self._hidden(rows, steps, self.spec.length)[:, :, None].to(x.device)
+        return x
+
+    def _hidden(self, rows: int, size: int, most: int) -> Tensor:
+        """One stretch of up to ``most`` places in each row, bool ``[rows, size]``."""
+        length = (torch.rand(rows, 1) * (min(most, size) + 1)).floor()
+        start = (torch.rand(rows, 1) * (size - length + 1)).floor()
+        places = torch.arange(size)[None, :]
+        return (places >= start) & (places < start + length)
 
 
 def _thinned(x: Tensor, dropout: float) -> Tensor:

@@ -100,6 +100,21 @@ class AttentionSpec:
 
 
 @dataclass(frozen=True)
+class MaskSpec:
+    """What of feature vectors is hidden in training: ``bands`` stretches of up to ``width`` neighbouring features of a
+    frame, the same at all steps, and ``times`` stretches in every hundred steps, each of up to ``length``.
+    """
+
+    bands: int = 2
+    width: int = 8
+    times: float = 2.0
+    length: int = 8
+
+    def __post_init__(self) -> None:
+        check_ranges(self, least={"bands": 0, "width": 0, "times": 0, "length": 0})
+
+
+@dataclass(frozen=True)
 class BackboneSpec:
     """What makes a grid of features of a picture (``suite.nn.images``).
 

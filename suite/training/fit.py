@@ -101,8 +101,8 @@ def fit(
     since = 0
 
     try:
-        while progress.epoch < spec.epochs and not _stale(progress, spec):
-            stretches = plan(objective.lengths, spec, seed, progress.epoch)
+        while progress.epoch < len(steps) and not _stale(progress, spec):
+            stretches = plan(objective.lengths, spec, seed, progress.epoch)[: steps[progress.epoch]]
             model.train()
             for stretch in stretches[progress.step - sum(steps[: progress.epoch]) :]:
                 with whole():

@@ -5,7 +5,7 @@ A row is an item of a many-to-one task, or a step of an aligned one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -88,6 +88,31 @@ def normal(outputs: Tensor, targets: Tensor) -> Tensor:
     return squared + 0.05 * likelihood
 
 
+def ctc(model: Any, batch: Mapping[str, Tensor], outputs: Tensor) -> Tensor:
+    """−log of the probability of each row's letters, however they are aligned: ``[B]`` (Graves et al., 2006).
+
+    ``outputs [B, T, K]``, of which number 0 is no letter; a batch has ``lengths [B]``, ``targets [B, U]`` and their
+    ``sizes [B]``. A row too short for its letters has no loss.
+    """
+    scores = outputs.log_softmax(2).transpose(0, 1)
+    return functional.ctc_loss(
+        scores, batch["targets"], batch["lengths"], batch["sizes"], reduction="none", zero_infinity=True
+    )  # fmt: skip
+
+
+def rnnt(model: Any, batch: Mapping[str, Tensor], outputs: Tensor) -> Tensor:
+    """The same of a transducer (Graves, 2012), of frames ``outputs [B, T, J]``; a batch is as ``ctc`` has it."""
+    from torchaudio.functional import rnnt_loss
+
+    predicted = model.predicted(batch["targets"])
+    logits = model.joined(outputs[:, :, None], predicted[:, None]).float()
+    whole = (batch[name].int() for name in ("targets", "lengths", "sizes"))
+    losses: Tensor = rnnt_loss(logits, *whole, blank=0, reduction="none")
+    return losses
+
+
+#: Losses of a whole row against a target that has a length of its own.
+SEQUENCES: dict[str, Callable[..., Tensor]] = {"ctc": ctc, "rnnt": rnnt}
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"cross_entropy": cross_entropy, "normal": normal}
 
 

@@ -63,11 +63,16 @@ def plan(lengths: Sequence[Length], spec: TrainingSpec, seed: int, epoch: int) -
 
 
 def steps_each(lengths: Sequence[Length], spec: TrainingSpec, seed: int) -> list[int]:
-    """How many steps each epoch has."""
+    """How many steps each epoch has; with ``spec.steps``, of those that come before the end."""
     if not spec.bptt and not spec.batch_tokens:
-        return [len(plan(lengths, spec, seed, 0))] * spec.epochs
-    # How often a batch is cut, or full, depends on its longest item, and so on its company, which changes.
-    return [len(plan(lengths, spec, seed, epoch)) for epoch in range(spec.epochs)]
+        found = [len(plan(lengths, spec, seed, 0))] * spec.epochs
+    else:
+        # How often a batch is cut, or full, depends on its longest item, and so on its company, which changes.
+        found = [len(plan(lengths, spec, seed, epoch)) for epoch in range(spec.epochs)]
+    if not spec.steps:
+        return found
+    left = [spec.steps - sum(found[:epoch]) for epoch in range(len(found))]
+    return [min(count, rest) for count, rest in zip(found, left, strict=True) if rest > 0]
 
 
 def many_to_one(
@@ -140,6 +145,36 @@ def aligned(
         losses = loss(outputs.flatten(0, 1), batch["targets"].flatten(0, 1))
         inside = within(batch["lengths"], outputs.shape[1]).flatten()
         return (losses * inside).sum(), following
+
+    return Objective([len(array) for array in inputs], count, batch, summed)
+
+
+def spelt(
+    inputs: Sequence[np.ndarray],
+    targets: Sequence[np.ndarray],
+    loss: Callable[[Any, Batch, Tensor], Tensor],
+    *,
+    vary: Callable[[int, np.random.Generator], tuple[np.ndarray, np.ndarray]] | None = None,
+) -> Objective:
+    """The objective of an aligned model whose targets have lengths of their own: a loss an item, counted in steps.
+
+    ``inputs`` are arrays ``[T, …]``, ``targets`` arrays ``[U]``; ``loss(model, batch, outputs [B, T, K])``
+    gives ``[B]``. ``vary(index, random)`` gives an input and its target changed, anew each time they are used.
+    """
+
+    def count(stretch: Stretch) -> int:
+        return sum(len(inputs[i]) for i in stretch.items)
+
+    def batch(stretch: Stretch, chance: Chance) -> Batch:
+        pairs = [(inputs[i], targets[i]) if vary is None else vary(i, chance(i)) for i in stretch.items]
+        padded, lengths = pad([source for source, _ in pairs], least=1)
+        wanted, sizes = pad([target for _, target in pairs], least=1)
+        arrays = {"inputs": padded, "lengths": lengths, "targets": wanted, "sizes": sizes}
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+    def summed(model: Any, batch: Batch, state: State) -> tuple[Tensor, State]:
+        outputs, following = _read(model, batch, state)
+        return loss(model, batch, outputs).sum(), following
 
     return Objective([len(array) for array in inputs], count, batch, summed)
 

@@ -21,8 +21,9 @@ class TrainingSpec:
     parameters whose name starts with ``frontend.`` learn at ``frontend_lr`` times that. Gradients are clipped
     to the norm ``clip`` (0: not at all). ``ema`` > 0 keeps an average of the weights with that decay, and it
     is the average that is evaluated and kept. Training stops when ``patience`` epochs brought no better dev
-    metric (0: never); the weights of the best epoch are kept, or with ``keep`` those of the last. ``hold_out`` is
-    the share held out for dev where no dev data is given; 0 trains on everything and measures on the same.
+    metric (0: never), and with ``steps`` > 0 after so many steps, in the middle of an epoch too; the weights of
+    the best epoch are kept, or with ``keep`` those of the last. ``hold_out`` is the share held out for dev where
+    no dev data is given; 0 trains on everything and measures on the same.
     ``balance`` weights labels by their frequency to the minus ``balance`` (0: all items count the same).
     ``weight_decay`` is decoupled (AdamW) and spares biases and norms. ``bptt`` > 0 reads the long sequences of an
     aligned task in stretches of that many steps, one update each: state is carried on, gradients are not.
@@ -48,6 +49,7 @@ class TrainingSpec:
     balance: float = 0.0
     hold_out: float = 0.1
     keep: Literal["best", "last"] = "best"
+    steps: int = 0
     bptt: int = 0
     batch_tokens: int = 0
     label_smoothing: float = 0.0
@@ -55,5 +57,5 @@ class TrainingSpec:
 
     def __post_init__(self) -> None:
         least = {"epochs": 1, "batch_size": 1, "lr": 0, "frontend_lr": 0, "weight_decay": 0, "clip": 0, "patience": 0}
-        least |= {"balance": 0, "bptt": 0, "copies": 0, "cuts": 0, "batch_tokens": 0}
+        least |= {"balance": 0, "steps": 0, "bptt": 0, "copies": 0, "cuts": 0, "batch_tokens": 0}
         check_ranges(self, least=least, shares=("warmup", "ema", "hold_out", "label_smoothing"))

@@ -79,8 +79,8 @@ def train(
         from suite.nn.weights import WEIGHTS, load_weights, round_weights, transfer
         from suite.training import readout
         from suite.training.fit import Progress, fit, start
-        from suite.training.losses import loss
-        from suite.training.objectives import aligned, many_to_one, mean_loss, unaligned
+        from suite.training.losses import SEQUENCES, loss
+        from suite.training.objectives import aligned, many_to_one, mean_loss, spelt, unaligned
         from suite.training.processes import Processes
         from suite.training.state import load_run, read_identity, save_run
     except ImportError as error:
@@ -135,8 +135,8 @@ def train(
             fitted["target"] = codecs["target"]
     codecs = fitted
     same = dev_part is train_part
-    train_part, inputs, targets = _encoded(found, train_part, codecs, on_error)
-    dev_part, *unseen = (train_part, inputs, targets) if same else _encoded(found, dev_part, codecs, on_error)
+    train_part, inputs, targets = _encoded(found, train_part, codecs, on_error, say)
+    dev_part, *unseen = (train_part, inputs, targets) if same else _encoded(found, dev_part, codecs, on_error, say)
     if not train_part or not dev_part:
         raise DataError(f"{', '.join(map(str, train_files))}: too few items that can be used; add data")
     apart = len(dev_part) if dev_part is not train_part else 0
@@ -186,7 +186,8 @@ def train(
             processes.wait()  # nobody writes there while another reads
             say(f"resumed at step {run.progress.step:,}")
         smoothing = config.training.label_smoothing
-        row_loss: Any = loss(codecs["target"].loss, smoothing)  # type: ignore[attr-defined]
+        named: str = codecs["target"].loss  # type: ignore[attr-defined]
+        row_loss: Any = loss(named, smoothing) if named not in SEQUENCES else SEQUENCES[named]
 
         def judge() -> float:
             return found.score(_dev_metrics(found, codecs, model, dev_part))[1]
@@ -200,6 +201,8 @@ def train(
             def judge() -> float:
                 return -mean_loss(model, held_out, config.training)
 
+        elif named in SEQUENCES:
+            objective = spelt(inputs, targets, row_loss, vary=vary)
         elif found.mapping == "aligned":
             objective = aligned(inputs, targets, row_loss, vary=vary)
         else:
@@ -340,8 +343,9 @@ def _check_bptt(task: Task, config: Any) -> None:
 
 
 def _encoded(
-    task: Task, examples: Sequence[Example], codecs: Codecs, on_error: Callable[[DataError], None] | None
-) -> tuple[list[Example], list[np.ndarray], Any]:
+    task: Task, examples: Sequence[Example], codecs: Codecs, on_error: Callable[[DataError], None] | None,
+    say: Callable[[str], None] = lambda line: None,
+) -> tuple[list[Example], list[np.ndarray], Any]:  # fmt: skip
     """The examples that can be used, their inputs as arrays, and their targets; others are named by where they stand.
 
     Targets are one array ``[N, …]`` of a many-to-one task, else a list of arrays.
@@ -351,7 +355,14 @@ def _encoded(
         try:
             (target,) = codecs["target"].encode([example.target])  # type: ignore[attr-defined]
             array = codecs["input"].encode(example.input)  # type: ignore[attr-defined]
-            if task.mapping == "aligned" and len(target) != len(array):
+            if (least := getattr(codecs["target"], "least", None)) is not None:
+                if len(array) < least(target):
+                    say(
+                        f"{example.where}: left out: {len(array)} steps of input are too few for what is said to be in "
+                        f"them, which takes {least(target)}; is it the right text?"
+                    )
+                    continue
+            elif task.mapping == "aligned" and len(target) != len(array):
                 raise DataError(f"{len(target)} targets for {len(array)} steps of input; give one a step")
             kept.append(example if task.check is None else task.check(example, codecs))
             inputs.append(array)

@@ -98,6 +98,22 @@ class Letters:
             raise DataError(f"{raw!r} is not of the letters {LETTERS}")
         return np.array([LETTERS.index(letter) for letter in raw], np.int64)
 
+    def incremental(self, pending: Any = None) -> LetterFeeder:
+        return LetterFeeder()
+
+
+class LetterFeeder:
+    """A step a letter; nothing is held back."""
+
+    pending = None
+
+    def feed(self, piece: str | bytes) -> list[tuple[str, np.ndarray]]:
+        text = piece.decode() if isinstance(piece, bytes) else piece
+        return [(letter, Letters(many=False).encode(letter)) for letter in text]
+
+    def flush(self) -> list[tuple[str, np.ndarray]]:
+        return []
+
 
 def _fit(examples: Sequence[Example], config: EchoConfig) -> dict[str, Any]:
     return {"input": Letters(many=False), "target": Letters(many=True)}
@@ -129,7 +145,7 @@ ECHO = Task(
     example=lambda row: Example(input=row.values["text"], target=row.values["echo"], key=row.where, where=row.where),
     codecs={"input": lambda files: Letters(many=False), "target": lambda files: Letters(many=True)},
     fit=_fit, build=_build, decode=_decode, metrics=_metrics, best=["accuracy"], chunks=_chunks,
-    render=lambda r: r.text, render_update=lambda r: r.text,
+    render=lambda r: r.text, render_update=lambda r, before: None if r.final else r.text,
 )  # fmt: skip
 
 

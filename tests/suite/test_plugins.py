@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -166,11 +167,25 @@ BROKEN = {
     "exit": ("import sys\nsys.exit(3)\n", "it called sys.exit(3) while loading"),
     "any exception": ("raise RuntimeError('two\\nlines')\n", "RuntimeError: two lines"),
     "a base exception": ("class E(BaseException): pass\nraise E('odd')\n", "E: odd"),
-    "unknown hook": (IMPORT + "@hookimpl\ndef suite_task(): return []\n", "unknown hook 'suite_task'"),
-    "wrong arguments": (IMPORT + "@hookimpl\ndef suite_tasks(config): return []\n", "config"),
+    "unknown hook": (
+        IMPORT + "@hookimpl\ndef suite_task(): return []\n",
+        "unknown hook 'suite_task'; did you mean 'suite_tasks'?",
+    ),
+    "wrong arguments": (
+        IMPORT + "@hookimpl\ndef suite_tasks(config): return []\n",
+        "hook suite_tasks has no argument 'config'; write def suite_tasks()",
+    ),
+    "wrong arguments of a command": (
+        IMPORT + "@hookimpl\ndef suite_commands(app): ...\n",
+        "hook suite_commands has no argument 'app'; write def suite_commands(cli)",
+    ),
     "a hook that raises": (IMPORT + "@hookimpl\ndef suite_tasks(): return 1 / 0\n", "ZeroDivisionError"),
     "a hook that exits": (IMPORT + "@hookimpl\ndef suite_tasks(): raise SystemExit\n", "it called sys.exit(None)"),
     "a newer interface": ("api_version = 99\n", "made for plugin interface 99, this suite has 1: upgrade"),
+    "a newer interface that cannot be imported": (
+        "api_version = 99\nfrom suite.hooks import what_is_not_here\n",
+        "made for plugin interface 99, this suite has 1: upgrade",
+    ),
     "a strange interface": ("api_version = 'one'\n", "made for plugin interface 'one'"),
     "not a list": (IMPORT + "@hookimpl\ndef suite_tasks(): return 5\n", "TypeError"),
     "not a task": (IMPORT + "@hookimpl\ndef suite_tasks(): return ['bad']\n", "gave 'bad', which is not a suite.Task"),
@@ -377,3 +392,101 @@ def test_a_command_that_does_not_load(module: Any) -> None:
     found = Registry([offer("shout", module("plug_shout", "raise ValueError('no')\n"), COMMANDS)])
     with pytest.raises(PluginError, match="is broken: ValueError: no"):
         found.command("shout", click.Group())
+
+
+# --- plugin folders -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A plugin folder that ``SUITE_PLUGIN_DIR`` names, and nothing loaded from it left behind."""
+    place = tmp_path / "mine"
+    place.mkdir()
+    monkeypatch.setenv("SUITE_PLUGIN_DIR", str(place))
+    yield place
+    for name in [name for name in sys.modules if name.startswith("suite_plugin_")]:
+        del sys.modules[name]
+
+
+def test_a_file_in_a_plugin_folder_is_a_plugin(folder: Path) -> None:
+    (folder / "word_count.py").write_text(TASK.format(summary="Counts words.", names=["word-count"]))
+    (folder / "helper.py").write_text("raise SystemExit('nobody asked for this')\n")
+    (folder / "notes.txt").write_text("not Python")
+    before = set(sys.modules)
+    found = Registry()
+    assert {"word-count", "sentiment"} <= set(found.task_names())
+    assert "helper" not in found.task_names()
+    assert found.summary(TASKS, "word-count") == "Counts words."
+    assert set(sys.modules) - before == set()  # listing imports nothing
+    assert found.task("word-count").name == "word-count"
+    (status,) = found.find("word_count.py")
+    assert (status.status, status.distribution, status.version) == ("loaded", str(folder), "")
+
+
+def test_two_folders_may_have_files_of_one_name_but_not_offer_one_thing_twice(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (folder / "mine.py").write_text(TASK.format(summary="", names=["mine"]))
+    (other / "mine.py").write_text(
+        IMPORT + "from suite.nn.cells.gru import GRU\n@hookimpl\ndef suite_cells(): return {'mine': GRU}\n"
+    )
+    monkeypatch.setenv("SUITE_PLUGIN_DIR", f"{folder}{os.pathsep}{other}")
+    found = Registry()
+    assert found.task("mine").name == "mine"
+    assert found.cell("mine").__name__ == "GRU"
+    (other / "mine.py").write_text(TASK.format(summary="", names=["mine"]))
+    with pytest.raises(PluginError, match=r"task 'mine' is offered by .*mine\.py and .*mine\.py; uninstall one or set"):
+        Registry().task("mine")
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "reason"),
+    [
+        ("broken.py", "def f(:\n", "SyntaxError in "),
+        (
+            "sentiment.py",
+            TASK.format(summary="", names=["sentiment"]),
+            "'sentiment' is also offered by suite_sentiment",
+        ),
+        ("odd.py", TASK.format(summary="", names=["other"]), "brings 'other' without an entry point of that name"),
+    ],
+)
+def test_a_file_that_is_broken_is_named_and_the_rest_works(folder: Path, name: str, source: str, reason: str) -> None:
+    (folder / name).write_text(source)
+    (folder / "good.py").write_text(TASK.format(summary="", names=["good"]))
+    found = Registry()
+    (status,) = found.find(name)
+    assert reason in found.load(status.module).error
+    assert status.faulty
+    assert found.task("good").name == "good"
+    assert found.task("sentiment").summary.startswith("The feeling")
+
+
+def test_a_folder_that_is_not_there_is_named(folder: Path) -> None:
+    folder.rmdir()
+    (status,) = [s for s in Registry().report(load=True) if s.module == str(folder)]
+    assert (status.status, status.error.split("; ")[1]) == ("broken", "mend SUITE_PLUGIN_DIR or --plugin-dir")
+
+
+# --- asking after one -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["plug_good", "my-dist", "My_Dist", "good"])
+def test_a_plugin_is_found_by_each_of_its_names(module: Any, name: str) -> None:
+    mine = offer("good", module("plug_good", TASK.format(summary="", names=["good"])), distribution="my-dist")
+    found = Registry([mine, good(module, "better")])
+    assert [status.module for status in found.find(name)] == ["plug_good"]
+    with pytest.raises(UsageError, match=r"^no plugin, task, cell or command named 'godo'; did you mean 'good'\?$"):
+        found.find("godo")
+
+
+def test_what_a_module_brings_and_whose_a_file_is(module: Any, tmp_path: Path) -> None:
+    found = Registry([good(module), good(module, "better")])
+    assert found.brings("plug_good") == {TASKS: {}, CELLS: {}, COMMANDS: {}}
+    found.load("plug_good")
+    assert list(found.brings("plug_good")[TASKS]) == ["good"]
+    assert found.whose(str(tmp_path / "modules" / "plug_good.py")) == "plug_good (other 1.0)"
+    assert found.whose(__file__) == ""
+    assert registry().whose(str(Path(click.__file__))) == ""

@@ -221,3 +221,18 @@ def test_a_word_that_never_ends_is_held_in_bounded_memory(pipeline: Pipeline) ->
         session.feed("x" * 1000)
         assert len(session.state["pending"]["text"]) <= 256
     assert session.steps == 2_000_000 // 256
+
+
+# --- an answer a step -----------------------------------------------------------------------------------------
+
+
+def test_an_aligned_task_answers_every_step_once(echo: Any, echo_file: Path, tmp_path: Path) -> None:
+    made = suite.train("echo", data=echo_file, out=tmp_path / "ck", epochs=3)
+    whole = suite.pipeline("echo", made.path)("abcdabcd").text
+    for pieces in (["abcdabcd"], list("abcdabcd"), ["ab", "", "cdabc", b"d"]):
+        session = suite.stream("echo", made.path)
+        updates = [update for piece in pieces for update in session.feed(piece)]
+        assert "".join(update.text for update in updates) == whole
+        assert [update.input for update in updates] == list("abcdabcd")
+        last = session.finish()
+        assert (last.final, last.text, session.steps) == (True, whole[-1], 8)

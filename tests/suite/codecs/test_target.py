@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from suite.codecs import Codec
-from suite.codecs.target import FILE, Labels, Target, Value
+from suite.codecs.target import FILE, Labels, StepLabels, Target, Value
 from suite.errors import CheckpointError, DataError
 
 LABELS = Labels(("bad", "good", "so so"))
@@ -204,3 +204,15 @@ def test_temperature_is_that_of_held_out_data() -> None:
     assert found.temperature == pytest.approx(2.5, rel=0.1)
     assert found.probabilities(logits[0] * 2.5)["a"] == pytest.approx(shares[0, 0], abs=0.03)
     assert Labels.from_files(found.files()) == found
+
+
+def test_a_label_at_every_step() -> None:
+    tags = StepLabels.fit([["noun", "verb"], ["noun"], ["adverb"]])
+    assert tags.names == ("adverb", "noun", "verb")
+    assert [array.tolist() for array in tags.encode([["verb", "noun"], ["adverb"]])] == [[2, 1], [0]]
+    assert tags.labelled(np.eye(3)[[2, 0]]) == ["verb", "adverb"]
+    assert StepLabels.from_files(tags.files()) == tags
+    with pytest.raises(DataError, match="unknown label 'verbs'; did you mean 'verb'"):
+        tags.encode([["verbs"]])
+    with pytest.raises(DataError, match="at least two different labels"):
+        StepLabels.fit([["noun"], ["noun"]])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from suite.codecs.text import paragraphs
+from suite.codecs.text import Lines, paragraphs
 from suite.errors import DataError
 
 
@@ -115,3 +115,13 @@ def test_a_long_line_is_not_gathered() -> None:
     """Pieces pass as they are: nothing waits for the end of a line."""
     longest = max(len(piece or "") for piece in paragraphs(io.BytesIO(b"x" * 10_000_000)))
     assert longest <= 65536
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_lines_in_any_pieces(size: int) -> None:
+    raw = "one\r\ntwo é\n\n  \rthree".encode()
+    lines = Lines()
+    found = [line for at in range(0, len(raw), size) for line in lines.feed(raw[at : at + size])]
+    assert lines.pending is not None
+    assert [*found, *lines.flush()] == [("", "one"), ("", "two é"), ("", "three")]
+    assert [*Lines().feed("a\n"), *Lines(lines.pending).flush()] == [("", "a")]

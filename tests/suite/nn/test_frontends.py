@@ -7,8 +7,8 @@ import torch
 
 from suite.errors import UsageError
 from suite.nn.build import columns_to_each
-from suite.nn.frontends import Columns, Embedding, Features
-from suite.nn.specs import EmbeddingSpec, EncoderSpec, StepHeadSpec
+from suite.nn.frontends import Columns, Embedding, Features, Masked
+from suite.nn.specs import EmbeddingSpec, EncoderSpec, MaskSpec, StepHeadSpec
 
 
 def test_embedding_is_a_table() -> None:
@@ -84,3 +84,25 @@ def test_a_decoder_over_columns_exports(tied: bool, tmp_path: Path) -> None:
     round_weights(model.eval())
     save_weights(model, tmp_path / WEIGHTS)
     assert export(model, tmp_path, WEIGHTS) == ["decoder.onnx"]
+
+
+def test_stretches_of_time_and_bands_are_hidden_in_training_only() -> None:
+    torch.manual_seed(0)
+    module = Masked(20, 3, MaskSpec(bands=1, width=5, times=1.0, length=6))
+    assert module.features == 60
+    x = torch.ones(50, 100, 60)
+    assert torch.equal(module.eval()(x), x)
+    hidden = module.train()(x) == 0
+    steps, places = hidden.all(dim=2), hidden.all(dim=1)
+    assert 0 < steps.sum(1).max() <= 6
+    bands = places.reshape(50, 3, 20)
+    assert torch.equal(bands[:, 0], bands[:, 2]), "a band is hidden in all frames of a step"
+    assert 0 < bands[:, 0].sum(1).max() <= 5
+    assert torch.equal(hidden, steps[:, :, None] | places[:, None]), "and nothing else is"
+    assert len({tuple(row.tolist()) for row in steps}) > 20, "each row has its own"
+
+
+def test_short_rows_and_no_masks() -> None:
+    module = Masked(4, 1, MaskSpec(bands=9, width=9, times=100.0, length=9)).train()
+    assert module(torch.ones(2, 1, 4)).shape == (2, 1, 4)
+    assert torch.equal(Masked(4, 1, MaskSpec(bands=0, times=0)).train()(torch.ones(2, 3, 4)), torch.ones(2, 3, 4))

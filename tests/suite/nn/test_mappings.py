@@ -5,10 +5,17 @@ import torch
 from torch import Tensor
 
 from suite.errors import UsageError
-from suite.nn.build import series_to_each, series_to_one, tokens_to_each, tokens_to_one, tokens_to_tokens
+from suite.nn.build import (
+    frames_to_letters,
+    series_to_each,
+    series_to_one,
+    tokens_to_each,
+    tokens_to_one,
+    tokens_to_tokens,
+)
 from suite.nn.frontends import Embedding, Features
-from suite.nn.mappings import Aligned, ManyToOne, Unaligned
-from suite.nn.specs import AttentionSpec, EmbeddingSpec, EncoderSpec, HeadSpec, StepHeadSpec
+from suite.nn.mappings import Aligned, ManyToOne, Transducer, Unaligned
+from suite.nn.specs import AttentionSpec, EmbeddingSpec, EncoderSpec, HeadSpec, MaskSpec, StepHeadSpec
 from suite.plugins import registry
 
 HEAD = HeadSpec(pooling=("last", "mean", "max", "attention"), hidden=5)
@@ -274,3 +281,40 @@ def test_unaligned_models_that_cannot_be() -> None:
         Unaligned(table, cell, *sizes, StepHeadSpec(tied=True), 8, torch.zeros(2, 2, dtype=torch.int64))
     with pytest.raises(UsageError, match="needs a table of vectors"):
         Unaligned(Features(4), cell, *sizes, StepHeadSpec(), 8, torch.zeros(2, 2, 4))
+
+
+# --- transducers ----------------------------------------------------------------------------------------------
+
+
+def transducer(cell: str = "lstm") -> Transducer:
+    torch.manual_seed(0)
+    encoder, prediction = EncoderSpec(cell=cell, hidden=6), EncoderSpec(cell="gru", hidden=5, dropout=0)
+    masks = MaskSpec(bands=0, times=0)
+    return frames_to_letters(4, 2, masks, encoder, StepHeadSpec(), 7, prediction, 3).eval()
+
+
+@pytest.mark.parametrize("cell", ["lstm", "mingru"])
+def test_the_graphs_of_a_transducer_step_by_step_give_what_training_sees(cell: str) -> None:
+    model = transducer(cell)
+    graphs = model.graphs()
+    assert list(graphs) == ["encoder", "decoder", "joiner"]
+    x, tokens = torch.randn(2, 5, 8), torch.tensor([[1, 2, 2], [2, 1, 0]])
+    lengths = torch.tensor([5, 5])
+    frames, _ = model(x, lengths, model.initial(2))
+    predicted = model.predicted(tokens)
+    logits = model.joined(frames[:, :, None], predicted[:, None])
+    assert logits.shape == (2, 5, 4, 3)
+    state = {name: value for name, value in graphs["decoder"].example.items() if name.startswith("state.")}
+    for u, token in enumerate([torch.zeros(2, dtype=torch.int64), *tokens.T]):
+        outputs = graphs["decoder"].call({"token": token, **state})
+        state = {f"state.{name[5:]}": value for name, value in outputs.items() if name.startswith("next.")}
+        assert torch.allclose(outputs["prediction"], predicted[:, u], atol=1e-6)
+        for t in range(5):
+            joined = graphs["joiner"].call({"frame": frames[:, t], "prediction": outputs["prediction"]})
+            assert torch.allclose(joined["logits"], logits[:, t, u], atol=1e-6)
+
+
+def test_a_prediction_network_reads_forwards() -> None:
+    prediction = EncoderSpec(hidden=4, bidirectional=True)
+    with pytest.raises(UsageError, match="a prediction network reads forwards"):
+        frames_to_letters(4, 1, MaskSpec(), EncoderSpec(hidden=4), StepHeadSpec(), 4, prediction, 3)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from suite.errors import UsageError
-from suite.training.losses import LOSSES, ROWS, cross_entropy, loss, normal, written
+from suite.training.losses import LOSSES, ROWS, SEQUENCES, cross_entropy, loss, normal, written
 
 
 def test_cross_entropy_is_minus_log_softmax_of_each_row() -> None:
@@ -90,3 +92,63 @@ def test_a_large_heads_loss_in_half_precision_is_near_and_its_gradients_are_in_f
 def test_unknown_name() -> None:
     with pytest.raises(UsageError, match="did you mean 'normal'"):
         loss("nromal")
+
+
+# --- sequences ------------------------------------------------------------------------------------------------
+
+
+def every_path(chances: np.ndarray, wanted: list[int]) -> float:
+    """The probability of all paths ``[T]`` that say the letters wanted, one by one."""
+    total = 0.0
+    for path in itertools.product(range(chances.shape[1]), repeat=len(chances)):
+        said = [number for i, number in enumerate(path) if number and (i == 0 or path[i - 1] != number)]
+        if said == wanted:
+            total += float(np.prod([chances[t, number] for t, number in enumerate(path)]))
+    return total
+
+
+def test_ctc_is_minus_log_of_all_ways_to_say_the_letters() -> None:
+    torch.manual_seed(0)
+    outputs = torch.randn(3, 5, 3)
+    batch = {
+        "lengths": torch.tensor([5, 4, 1]), "targets": torch.tensor([[1, 2, 1], [1, 1, 0], [1, 2, 0]]),
+        "sizes": torch.tensor([3, 2, 2]),
+    }  # fmt: skip
+    losses = SEQUENCES["ctc"](None, batch, outputs)
+    chances = outputs.softmax(2).numpy()
+    assert float(losses[0]) == pytest.approx(-math.log(every_path(chances[0], [1, 2, 1])), abs=1e-4)
+    assert float(losses[1]) == pytest.approx(-math.log(every_path(chances[1, :4], [1, 1])), abs=1e-4)
+    assert float(losses[2]) == 0, "a row too short for its letters has no loss"
+
+
+class Joined:
+    """A joiner that adds, over a table of predictions."""
+
+    def __init__(self, table: torch.Tensor) -> None:
+        self.table = table
+
+    def predicted(self, tokens: torch.Tensor) -> torch.Tensor:
+        return self.table[torch.cat([torch.zeros_like(tokens[:, :1]), tokens], dim=1)]
+
+    def joined(self, frames: torch.Tensor, predicted: torch.Tensor) -> torch.Tensor:
+        return frames + predicted
+
+
+def test_the_loss_of_a_transducer_is_minus_log_of_all_ways_through_its_lattice() -> None:
+    torch.manual_seed(0)
+    frames, table = torch.randn(2, 4, 3), torch.randn(3, 3)
+    batch = {
+        "lengths": torch.tensor([4, 3]), "targets": torch.tensor([[1, 2], [2, 0]]), "sizes": torch.tensor([2, 1]),
+    }  # fmt: skip
+    losses = SEQUENCES["rnnt"](Joined(table), batch, frames)
+    for row, (steps, letters) in enumerate([(4, [1, 2]), (3, [2])]):
+        predicted = table[[0, *letters]]
+        chances = (frames[row, :, None] + predicted[None]).softmax(-1).numpy()
+
+        def ways(t: int, u: int, steps: int = steps, letters: list[int] = letters, p: np.ndarray = chances) -> float:
+            if t == steps:
+                return float(u == len(letters))
+            found = p[t, u, 0] * ways(t + 1, u)
+            return found + (p[t, u, letters[u]] * ways(t, u + 1) if u < len(letters) else 0.0)
+
+        assert float(losses[row]) == pytest.approx(-math.log(ways(0, 0)), abs=1e-4)

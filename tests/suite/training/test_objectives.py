@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,17 @@ from torch import Tensor
 from suite.data.batching import bucketed, filled
 from suite.nn.build import series_to_each, series_to_one, tokens_to_tokens
 from suite.nn.specs import AttentionSpec, EmbeddingSpec, EncoderSpec, HeadSpec, StepHeadSpec
-from suite.training.losses import LOSSES, cross_entropy
-from suite.training.objectives import Stretch, aligned, many_to_one, mean_loss, plan, steps_each, unaligned
+from suite.training.losses import LOSSES, SEQUENCES, cross_entropy
+from suite.training.objectives import (
+    Stretch,
+    aligned,
+    many_to_one,
+    mean_loss,
+    plan,
+    spelt,
+    steps_each,
+    unaligned,
+)
 from suite.training.specs import TrainingSpec
 
 LENGTHS = [7, 1, 4, 9, 3, 3, 8, 2]
@@ -278,3 +288,44 @@ def test_epochs_of_batches_filled_by_tokens_may_differ_in_steps() -> None:
     spec = TrainingSpec(batch_tokens=24, epochs=6)
     assert plan(lengths, spec, 3, 2) == [Stretch(items) for items in filled(lengths, 24, 3, 2)]
     assert steps_each(lengths, spec, 3) == [len(plan(lengths, spec, 3, epoch)) for epoch in range(6)]
+
+
+def test_a_number_of_steps_may_end_training_in_the_middle_of_an_epoch() -> None:
+    spec = TrainingSpec(batch_size=2, epochs=4)
+    each = steps_each(LENGTHS, spec, 5)[0]
+    assert steps_each(LENGTHS, dataclasses.replace(spec, steps=each + 1), 5) == [each, 1]
+    assert steps_each(LENGTHS, dataclasses.replace(spec, steps=2 * each), 5) == [each, each]
+    assert steps_each(LENGTHS, dataclasses.replace(spec, steps=99 * each), 5) == [each] * 4
+
+
+# --- targets of their own length ------------------------------------------------------------------------------
+
+
+def test_spelt_items_are_counted_in_steps_and_lose_the_same_in_any_batch() -> None:
+    torch.manual_seed(0)
+    random = np.random.default_rng(0)
+    inputs = [random.normal(size=(steps, 4)).astype(np.float32) for steps in (9, 6, 12)]
+    targets = [np.array(letters, np.int64) for letters in ([1, 2], [2], [1, 1, 2])]
+    model = series_to_each(4, EncoderSpec(hidden=5, dropout=0, residual=False), StepHeadSpec(dropout=0), 3).eval()
+    objective = spelt(inputs, targets, SEQUENCES["ctc"])
+    assert objective.count(Stretch([0, 2])) == 21
+    assert list(objective.lengths) == [9, 6, 12]
+    whole = objective.batch(Stretch([0, 1, 2]), np.random.default_rng)
+    assert whole["targets"].tolist() == [[1, 2, 0], [2, 0, 0], [1, 1, 2]]
+    assert whole["sizes"].tolist() == [2, 1, 3]
+    with torch.no_grad():
+        loss, _ = objective.loss(model, whole, {})
+        alone = [objective.loss(model, objective.batch(Stretch([i]), np.random.default_rng), {})[0] for i in range(3)]
+    assert float(loss) == pytest.approx(sum(map(float, alone)), rel=1e-5)
+
+
+def test_what_is_changed_may_have_another_length() -> None:
+    def vary(index: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        return np.ones((3 + index, 4), np.float32), np.array([1], np.int64)
+
+    inputs, targets = [np.zeros((9, 4), np.float32)] * 2, [np.array([1, 2], np.int64)] * 2
+    objective = spelt(inputs, targets, SEQUENCES["ctc"], vary=vary)
+    batch = objective.batch(Stretch([0, 1]), np.random.default_rng)
+    assert batch["lengths"].tolist() == [3, 4]
+    assert batch["inputs"].shape == (2, 4, 4)
+    assert objective.count(Stretch([0, 1])) == 18

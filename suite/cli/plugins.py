@@ -1,0 +1,243 @@
+"""``suite plugins``: what is installed, what is wrong with it, whether it keeps the laws, and how to begin one."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from suite.cli import options
+from suite.cli.output import as_line, figures, table
+from suite.errors import SuiteError, UsageError, nearest
+from suite.plugins import CELLS, COMMANDS, HOOK, TASKS, Status, path_of, registry
+
+if TYPE_CHECKING:
+    from suite.task import Task
+
+_KINDS = {"tasks": TASKS, "cells": CELLS, "commands": COMMANDS}
+
+
+class _Plugins(click.Group):
+    """Says what to type where somebody gives a plugin in the place of a command."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands:
+            raise click.UsageError(f"no command named {args[0]!r}; try suite plugins show {args[0]}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group("plugins", cls=_Plugins, invoke_without_command=True)
+@options.as_json
+@click.pass_context
+def plugins(ctx: click.Context, as_json: bool) -> None:
+    """List the plugins, and say what is wrong with a broken one.
+
+    Each is loaded, guarded: one that is broken harms no other.
+    """
+    if ctx.invoked_subcommand is None:
+        _list(as_json)
+
+
+@plugins.command("list", help="List the plugins, load each, and say what is wrong with a broken one.")
+@options.as_json
+@click.pass_context
+def list_plugins(ctx: click.Context, as_json: bool) -> None:
+    _list(as_json or _json_before(ctx))
+
+
+def _json_before(ctx: click.Context) -> bool:
+    """Whether --json was given before the command's name."""
+    return bool(ctx.parent and ctx.parent.params.get("as_json"))
+
+
+def _list(as_json: bool) -> None:
+    found = registry().report(load=True)
+    if as_json:
+        for status in found:
+            click.echo(as_line(described(status)))
+        return
+    rows = []
+    for status in found:
+        offers = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in sorted(status.names.items()))
+        seconds = "" if status.seconds is None else f"{status.seconds * 1000:.0f} ms"
+        rows.append((_shown(status.module), status.version, offers, seconds, verdict(status)))
+    click.echo(table(rows, ("plugin", "version", "offers", "load", "status")))
+
+
+def _shown(module: str) -> str:
+    """A module's name; of a file in a plugin folder its own, which says enough in a table."""
+    return Path(module).name if module.endswith(".py") else module
+
+
+def described(status: Status) -> dict[str, Any]:
+    """A plugin as JSON."""
+    return {
+        "name": status.module,
+        "distribution": status.distribution,
+        "version": status.version,
+        **{kind: status.names.get(kind, []) for kind in _KINDS},
+        "seconds": status.seconds,
+        "status": status.status,
+        "error": status.error or None,
+    }
+
+
+def verdict(status: Status) -> str:
+    """What became of a plugin, in words."""
+    printed = f"; prints while it loads: {' '.join(status.output.split())[:40]!r}" if status.output else ""
+    return status.status + (f": {status.error}" if status.error else "") + printed
+
+
+# --- one plugin ----------------------------------------------------------------------------------------------------
+
+
+@plugins.command("show")
+@click.argument("name")
+@options.as_json
+@click.pass_context
+def show(ctx: click.Context, name: str, as_json: bool) -> None:
+    """Show all that a plugin brings.
+
+    NAME is that of its module, its package, or of a task, cell or command of it.
+    """
+    for number, status in enumerate(registry().find(name)):
+        status = registry().load(status.module)
+        source = path_of(status.module)
+        brings = registry().brings(status.module)
+        values: dict[str, Any] = {
+            **described(status), "source": str(source) if source else None, "printed": status.output or None,
+            "hooks": [hook for hook in HOOK.values() if _has(status.module, hook)],
+            "tasks": {name: _task(task) for name, task in brings[TASKS].items()} or status.names.get("tasks", []),
+            "cells": {name: _cell(cell) for name, cell in brings[CELLS].items()} or status.names.get("cells", []),
+        }  # fmt: skip
+        if as_json or _json_before(ctx):
+            click.echo(as_line(values))
+        else:
+            click.echo(("\n" if number else "") + figures({k: v for k, v in values.items() if v not in (None, [], {})}))
+
+
+def _has(module: str, hook: str) -> bool:
+    return hasattr(registry().loaded(module), hook)
+
+
+def _task(task: Task) -> dict[str, Any]:
+    """What there is to know of a task, without a checkpoint of it."""
+    return {
+        "summary": task.summary,
+        "mapping": task.mapping,
+        "streams by the": task.unit if task.chunks is not None else "no stream of the core's",
+        "columns": [column.name for column in task.columns],
+        "codecs": sorted(task.codecs),
+        "metric": task.best[0] if task.best else None,
+        "options": [f"--{o.name.replace('_', '-')} ({', '.join(o.verbs)})" for o in task.options],
+        "verbs": [verb.name for verb in task.verbs],
+        "ships": [str(task.checkpoint)] if task.ships else "no checkpoint",
+    }
+
+
+def _cell(cell: Any) -> dict[str, Any]:
+    """What a cell's class says of itself."""
+    return {"equation": cell.equation or None, "source": cell.source or None}
+
+
+@plugins.command("check")
+@click.argument("names", nargs=-1, required=True, metavar="NAME…")
+@options.as_json
+@click.pass_context
+def check(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
+    """Check that plugins keep the laws: what is broken, and where.
+
+    NAME is that of a module, a package, or of a task or cell. The laws are in docs/contract.md; a task that ships no
+    checkpoint is trained for an epoch on its labelled samples first, which needs the [train] extra.
+    """
+    from suite.laws import laws, tried
+
+    marks = {"holds": "✓", "broken": "✗", "not checked": "–"}
+    count = failed = 0
+    of = ""
+    for law in [law for name in dict.fromkeys(names) for law in laws(name)]:
+        outcome = tried(law)
+        count, failed = count + 1, failed + (outcome.verdict == "broken")
+        if as_json or _json_before(ctx):
+            values = {"of": law.of, "law": law.text, "verdict": outcome.verdict, "said": outcome.said or None}
+            click.echo(as_line(values))
+            continue
+        if law.of != of:
+            of = law.of
+            click.echo(_shown(of))
+        click.echo(f"  {marks[outcome.verdict]} {law.text}" + (f": {outcome.said}" if outcome.said else ""))
+    if failed:
+        raise SuiteError(f"{failed} of {count} laws do not hold; see the lines above")
+
+
+# --- everything ----------------------------------------------------------------------------------------------------
+
+
+@plugins.command("doctor")
+@options.as_json
+@click.option("--timeout", type=click.FloatRange(1), default=60.0, show_default=True, help="Seconds a plugin may take.")
+@click.pass_context
+def doctor(ctx: click.Context, as_json: bool, timeout: float) -> None:
+    """Look for everything that may be wrong: environment, versions, and each plugin, loaded in a process of its own.
+
+    It works where nothing else does: a plugin that ends the process, or never ends, is named and passed over.
+    """
+    from suite.doctor import examine
+
+    found = examine(timeout=timeout, say=None if as_json or _json_before(ctx) else click.echo)
+    if as_json or _json_before(ctx):
+        click.echo(as_line(found))
+    if found["faults"]:
+        count = len(found["faults"])
+        raise SuiteError(f"{count} fault{'s' * (count > 1)}; see above")
+
+
+# --- a new one -----------------------------------------------------------------------------------------------------
+
+
+@plugins.command("new")
+@click.argument("name", required=False)
+@click.option("--mapping", metavar="NAME", help="many-to-one, one-to-many, aligned or unaligned.")
+@click.option("--cell", "is_cell", is_flag=True, help="A recurrent cell, for every task, instead of a task.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to; default ./NAME.")
+def new(name: str | None, mapping: str | None, is_cell: bool, out: Path | None) -> None:
+    """Write a whole small plugin that works: a package with a task (or a cell), sample data, tests and a README.
+
+    On a terminal, what is not given is asked for.
+    """
+    from suite.scaffold import MAPPINGS, checked_name, write
+
+    asks = _asks()
+    if name is None:
+        if not asks:
+            raise UsageError("give a name, as in suite plugins new my-task")
+        name = click.prompt("Name, as it will be typed", value_proc=lambda text: checked_name(text.strip()))
+        if not is_cell and mapping is None:
+            is_cell = click.confirm("A cell, instead of a task?", default=False)
+    if is_cell and mapping is not None:
+        raise UsageError("--mapping is for a task; leave it or --cell out")
+    if not is_cell and mapping is None:
+        if asks:
+            for each, words in MAPPINGS.items():
+                click.echo(f"  {each:<12} {words}")
+            mapping = click.prompt("Mapping", type=click.Choice(list(MAPPINGS)), default="many-to-one")
+        else:
+            mapping = "many-to-one"
+    if mapping is not None and mapping not in MAPPINGS:
+        raise UsageError(f"--mapping {mapping}: {nearest(mapping, MAPPINGS)}")
+    place = write(str(name), None if is_cell else mapping, out)
+    click.echo(f"written: {place}")
+    click.echo(f"next: cd {place} && pip install -e '.[test]' && {_next(str(name), is_cell)}")
+
+
+def _asks() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty()
+
+
+def _next(name: str, is_cell: bool) -> str:
+    return f"suite cells show {name}" if is_cell else f"suite {name} train && suite {name} demo"

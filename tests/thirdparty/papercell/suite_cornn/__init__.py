@@ -1,0 +1,46 @@
+"""A network of driven, damped, coupled oscillators (Rusch and Mishra, 2021)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from suite.hooks import hookimpl
+from suite.nn.cells.base import Cell, State
+
+api_version = 1
+
+
+class CoRNN(Cell):
+    """Two arrays of state: where each oscillator is (y), and how fast it moves (z).
+
+    ``step`` is the paper's Δt, ``stiffness`` its γ and ``damping`` its ε; the velocity in the damping term is the
+    next one, which solves the step implicitly in it.
+    """
+
+    equation = "z' = (z + Δt (tanh(W y + V z + U x + b) − γ y)) / (1 + Δt ε)\ny' = y + Δt z'"
+    source = "Rusch and Mishra (2021), Coupled oscillatory recurrent neural network; arXiv:2010.00951"
+
+    def __init__(self, inputs: int, hidden: int, *, step: float = 0.1, stiffness: float = 1.0, damping: float = 1.0):
+        super().__init__(inputs, hidden)
+        self.dt, self.stiffness, self.damping = step, stiffness, damping
+        self.input = nn.Linear(inputs, hidden)
+        self.place, self.velocity = nn.Linear(hidden, hidden, bias=False), nn.Linear(hidden, hidden, bias=False)
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"y": (self.hidden,), "z": (self.hidden,)}
+
+    def project(self, x: Tensor) -> Tensor:
+        return self.input(x)
+
+    def recur(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
+        y, z = state["y"], state["z"]
+        force = torch.tanh(self.place(y) + self.velocity(z) + projected) - self.stiffness * y
+        z = (z + self.dt * force) / (1 + self.dt * self.damping)
+        y = y + self.dt * z
+        return y, {"y": y, "z": z}
+
+
+@hookimpl
+def suite_cells() -> dict[str, type[Cell]]:
+    return {"cornn": CoRNN}
