@@ -20,7 +20,42 @@ from suite.runtime import Kind, carried
 from suite.task import Result
 
 
-class Session:
+class _Fed:
+    """What all sessions have in common: pieces in, updates out, in a block."""
+
+    def updates(self, piece: Any) -> Iterator[Result]:
+        """The updates of the next piece one by one, each as soon as it is known."""
+        raise NotImplementedError
+
+    def feed(self, piece: Any) -> list[Result]:
+        """Take the next piece; returns the updates (``final=False``) that it brings: of a ``Session`` one a step."""
+        return list(self.updates(piece))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
+def _check_causal(pipeline: Pipeline) -> None:
+    if not pipeline.causal:
+        raise UsageError(
+            f"{pipeline.name or pipeline.task.name}: a bidirectional model needs the whole input and cannot "
+            "stream; train one with encoder.bidirectional=false"
+        )
+
+
+def _resumed(found: dict[str, np.ndarray], own: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays of a saved state, of the shapes of our ``own``. Raises UsageError where they are not."""
+    if found.keys() != own.keys() or any(found[n].shape != a.shape for n, a in own.items()):
+        raise UsageError("the saved state is of another model; use it with the checkpoint it came from")
+    return {name: np.array(found[name], array.dtype) for name, array in own.items()}
+
+
+class Session(_Fed):
     """One stream of one input. Made by ``suite.stream``; not to be shared between threads.
 
     Of a many-to-one task an update is the answer to all that was read so far, and the last result that to all of the
@@ -36,11 +71,7 @@ class Session:
     """
 
     def __init__(self, pipeline: Pipeline, state: dict[str, Any] | None = None, **options: Any) -> None:
-        if not pipeline.causal:
-            raise UsageError(
-                f"{pipeline.name or pipeline.task.name}: a bidirectional model needs the whole input and cannot "
-                "stream; train one with encoder.bidirectional=false"
-            )
+        _check_causal(pipeline)
         steps = pipeline.task.mapping == "aligned" and hasattr(pipeline.codecs["input"], "incremental")
         if pipeline.task.mapping != "many-to-one" and not steps:
             own = any(verb.name == "stream" for verb in pipeline.task.verbs)
@@ -61,12 +92,8 @@ class Session:
             pending = self._restore(state)
         self._feeder = self._codecs["input"].incremental(pending)  # type: ignore[attr-defined]
 
-    def feed(self, piece: Any) -> list[Result]:
-        """Take the next piece; returns an update (``final=False``) for every step it completed."""
-        return list(self.updates(piece))
-
     def updates(self, piece: Any) -> Iterator[Result]:
-        """The same one by one, each as soon as it is known."""
+        """The updates one by one, each as soon as it is known."""
         return (self._update(raw, step) for raw, step in self._feeder.feed(piece))
 
     def flush(self) -> list[Result]:
@@ -102,11 +129,8 @@ class Session:
         }  # fmt: skip
 
     def _restore(self, state: dict[str, Any]) -> Any:
-        wanted = {name: self._arrays[name] for _, name in self._carried}
-        found = state.get("arrays", {})
-        if found.keys() != wanted.keys() or any(found[n].shape != a.shape for n, a in wanted.items()):
-            raise UsageError("the saved state is of another model; use it with the checkpoint it came from")
-        self._arrays.update({name: np.array(found[name], wanted[name].dtype) for name in wanted})
+        own = {name: self._arrays[name] for _, name in self._carried}
+        self._arrays.update(_resumed(state.get("arrays", {}), own))
         self._outputs, self.steps, self._last = state["outputs"], state["steps"], state["last"]
         return state["pending"]
 
@@ -129,16 +153,8 @@ class Session:
                 self._lengths[steps] = found
         return found
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
-
-
-class SegmentSession:
+class SegmentSession(_Fed):
     """One stream of pieces that are each read whole and answered as soon as they are (see ``Task.segments``).
 
     Made by ``suite.stream``; it has the face of a ``Session``. Every update says what it adds, so that all of them
@@ -159,12 +175,8 @@ class SegmentSession:
         self._carried: dict[str, Any] = dict(state["carried"]) if state else {}
         self.steps: int = state["steps"] if state else 0
 
-    def feed(self, piece: Any) -> list[Result]:
-        """Take more of the input; returns the updates (``final=False``) of the pieces it completed."""
-        return list(self.updates(piece))
-
     def updates(self, piece: Any) -> Iterator[Result]:
-        """The same one by one, each as soon as it is known."""
+        """The updates one by one, each as soon as it is known."""
         return self._answered(self._cutter.feed(piece))
 
     def flush(self) -> Iterator[Result]:
@@ -201,16 +213,8 @@ class SegmentSession:
                     raise
                 self._on_error(error)
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
-
-
-class ReadingSession:
+class ReadingSession(_Fed):
     """One stream of an aligned task whose outputs are read as they come (see ``Task.reader``).
 
     Made by ``suite.stream``; it has the face of a ``Session``. What an update says to be over is said once: all such
@@ -220,31 +224,20 @@ class ReadingSession:
 
     def __init__(self, pipeline: Pipeline, state: dict[str, Any] | None = None, **options: Any) -> None:
         task = pipeline.task
-        if not pipeline.causal:
-            raise UsageError(
-                f"{pipeline.name or task.name}: a bidirectional model needs the whole input and cannot stream; train "
-                "one with encoder.bidirectional=false"
-            )
+        _check_causal(pipeline)
         assert task.reader is not None
         chosen = task.checked("stream", options)
         opened = pipeline.adapted(chosen)
         self._graph = pipeline.runtime.graph("encoder")
-        self._arrays = self._graph.initial(1)
-        state = state or {"arrays": self._arrays, "pending": None, "reader": None, "steps": 0}
-        found = state["arrays"]
-        if found.keys() != self._arrays.keys() or any(found[n].shape != a.shape for n, a in self._arrays.items()):
-            raise UsageError("the saved state is of another model; use it with the checkpoint it came from")
-        self._arrays = {name: np.array(found[name], array.dtype) for name, array in self._arrays.items()}
+        own = self._graph.initial(1)
+        state = state or {"arrays": own, "pending": None, "reader": None, "steps": 0}
+        self._arrays = _resumed(state["arrays"], own)
         self._feeder = opened.codecs["input"].incremental(state["pending"])  # type: ignore[attr-defined]
         self._reader = task.reader(opened, state["reader"], **chosen)
         self.steps: int = state["steps"]
 
-    def feed(self, piece: Any) -> list[Result]:
-        """Take more of the input; returns the updates (``final=False``) that it brings."""
-        return list(self.updates(piece))
-
     def updates(self, piece: Any) -> Iterator[Result]:
-        """The same one by one."""
+        """The updates one by one."""
         return self._read(self._feeder.feed(piece))
 
     def flush(self) -> list[Result]:
@@ -282,14 +275,6 @@ class ReadingSession:
                 self._arrays = carried(results)
                 self.steps += len(some)
                 yield from self._reader.feed(results["outputs"][0])
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
 
 
 def stream(

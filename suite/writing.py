@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import numpy as np
 
 from suite.beam import Beam, Written, drawn, follow, read, search
-from suite.errors import UsageError
+from suite.errors import DataError, UsageError
 from suite.search import Sampling
 from suite.task import Option, Result, Segments
 
@@ -146,9 +146,12 @@ class TextResult(Result):
 
 def text_answer(
     pipeline: Pipeline, pieces: Sequence[Any], arrays: Sequence[np.ndarray], *, limit: int = 64, n_best: int = 1,
-    **options: Any,
+    named: Callable[[Any], Any] = lambda piece: piece, **options: Any,
 ) -> list[TextResult]:  # fmt: skip
-    """``Task.answer`` of a task whose target codec is a ``SubwordTarget``: at most ``limit`` tokens an input."""
+    """``Task.answer`` of a task whose target codec is a ``SubwordTarget``: at most ``limit`` tokens an input.
+
+    ``named`` gives a piece as results name it.
+    """
     from suite.codecs.subwords import END, START
 
     codec: Any = pipeline.codecs["target"]
@@ -159,7 +162,7 @@ def text_answer(
     for piece, kept in zip(pieces, found, strict=True):
         (text, score), *others = [(codec.codec.decode(one.tokens), one.score) for one in kept]
         rest = alternatives(others, n_best)
-        results.append(TextResult(input=piece, text=text, score=score, alternatives=rest))
+        results.append(TextResult(input=named(piece), text=text, score=score, alternatives=rest))
     return results
 
 
@@ -175,7 +178,10 @@ def _text_said(
 ) -> Iterator[TextResult]:  # fmt: skip
     from suite.codecs.subwords import END, START
 
-    array = pipeline.codecs["input"].encode(piece)  # type: ignore[attr-defined]
+    try:
+        array = pipeline.codecs["input"].encode(piece)  # type: ignore[attr-defined]
+    except DataError as error:
+        raise DataError(f"{piece}: {error}") from error
     codec: Any = pipeline.codecs["target"]
     parts = followed(
         pipeline.runtime, array, codec.codec.writer(), carried, start=START, end=END, limit=limit, **options

@@ -5,24 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import suite_assets
 
 from suite import writing
-from suite.codecs.images import ImageCodec, ImageSpec
-from suite.codecs.subwords import END, START, SubwordCodec, SubwordSpec, SubwordTarget
-from suite.codecs.text import HeldText, as_it_comes
+from suite.codecs.images import ENDINGS, ImageCodec, ImageSpec
+from suite.codecs.subwords import SubwordCodec, SubwordSpec, SubwordTarget
+from suite.codecs.text import as_it_comes
 from suite.config import check_ranges
-from suite.errors import DataError, UsageError
+from suite.data.members import in_folder
+from suite.errors import DataError
 from suite.hooks import hookimpl
 from suite.metrics import bleu_and_chrf
 from suite.nn.specs import AttentionSpec, BackboneSpec, EmbeddingSpec, EncoderSpec, StepHeadSpec
-from suite.task import Codecs, Column, Example, Option, Result, Segments, Task
+from suite.task import Codecs, Column, Example, Option, Task
 from suite.training.specs import TrainingSpec
+from suite.writing import TextResult
 
 if TYPE_CHECKING:
     from suite.data.sources import Recipe
@@ -82,21 +83,6 @@ class CaptioningConfig:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class CaptionResult(Result):
-    """``score`` is the mean log-probability a token; ``alternatives`` are the next best, each with its own.
-
-    ``whole`` is set on the updates of a stream: whether this one ends its picture's caption.
-    """
-
-    text: str
-    score: float
-    alternatives: tuple[dict[str, Any], ...] | None = None
-    whole: bool | None = None
-
-    optional: ClassVar[tuple[str, ...]] = ("alternatives", "whole")
-
-
 class CaptionTarget(SubwordTarget):
     """What is written of a picture that has several captions: the first of them, where one must do."""
 
@@ -113,10 +99,11 @@ def examples(path: str | Path, **options: Any) -> Iterator[Example]:
     return read_examples(path, **options)
 
 
-def expand(argument: str, on_error: Any = None, **options: Any) -> Iterator[tuple[str, Any]]:
-    from suite_captioning.files import expand as pictures
-
-    return pictures(argument, on_error, recursive=options.get("recursive", False))
+def expand(
+    argument: str, on_error: Any = None, *, recursive: bool = False, **options: Any
+) -> Iterator[tuple[str, str]]:
+    """A picture, or the pictures in a folder."""
+    return in_folder(argument, ENDINGS, "picture", recursive=recursive)
 
 
 def check(example: Example, codecs: Codecs) -> Example:
@@ -162,83 +149,15 @@ def augment(
 
 
 def answer(
-    pipeline: Pipeline, pieces: Sequence[Any], arrays: Sequence[np.ndarray], *, n_best: int = 1,
-    **options: Any,
-) -> list[CaptionResult]:  # fmt: skip
+    pipeline: Pipeline, pieces: Sequence[Any], arrays: Sequence[np.ndarray], *, recursive: bool = False, **options: Any
+) -> list[TextResult]:
     """The caption of each picture."""
-    options.pop("recursive", None)
-    found = writing.answers(
-        pipeline.runtime, arrays, [LIMIT] * len(arrays), start=START, end=END, n_best=n_best, **options
-    )  # fmt: skip
-    codec = _codec(pipeline)
-    results = []
-    for picture, ranked in zip(pieces, found, strict=True):
-        (text, score), *others = [(codec.decode(one.tokens), one.score) for one in ranked]
-        rest = writing.alternatives(others, n_best)
-        results.append(CaptionResult(input=_named(picture), text=text, score=score, alternatives=rest))
-    return results
-
-
-def _codec(pipeline: Pipeline) -> SubwordCodec:
-    target = pipeline.codecs["target"]
-    assert isinstance(target, SubwordTarget)
-    return target.codec
+    return writing.text_answer(pipeline, pieces, arrays, limit=LIMIT, named=_named, **options)
 
 
 def _named(picture: Any) -> str:
     """What was given, in a word: a path, or what it is."""
     return str(picture) if isinstance(picture, str | Path) else f"a picture ({type(picture).__name__})"
-
-
-def decode(outputs: Any, codecs: Codecs, picture: Any, *, final: bool | None = None, **options: Any) -> CaptionResult:
-    raise UsageError("a caption is written, not read off outputs")
-
-
-def render(result: Any) -> str:
-    if not result.alternatives:
-        return f"{result.text}  [{result.input}]"
-    return "\n".join([str(result.input), *writing.ranked(result.score, result.text, result.alternatives)])
-
-
-# --- streams --------------------------------------------------------------------------------------------------
-
-
-class Paths(HeldText):
-    """Text or UTF-8 bytes in pieces to paths, one a line; blank lines are passed over."""
-
-    def feed(self, piece: str | bytes) -> Iterator[tuple[str, str]]:
-        """The paths whose lines this piece ends."""
-        *lines, self._held = re.split(r"\r\n|\n|\r", self._held + self._text(piece))
-        yield from (("", line.strip()) for line in lines if line.strip())
-
-    def flush(self) -> Iterator[tuple[str, str]]:
-        """The path of a last line without an end."""
-        line, self._held = (self._held + self._rest()).strip(), ""
-        if line:
-            yield "", line
-
-
-def said(
-    pipeline: Pipeline, between: str, path: str, carried: dict[str, Any], **options: Any
-) -> Iterator[CaptionResult]:
-    """A picture of a stream: its caption as far as it is settled."""
-    try:
-        array = pipeline.codecs["input"].encode(path)  # type: ignore[attr-defined]
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from error
-    parts = writing.followed(
-        pipeline.runtime, array, _codec(pipeline).writer(), carried, start=START, end=END, limit=LIMIT, **options
-    )  # fmt: skip
-    for text, best in parts:
-        score = 0.0 if best is None else best.score
-        yield CaptionResult(input=path, text=text, score=score, final=False, whole=best is not None)
-
-
-def render_update(result: Any, before: Any = None) -> str | None:
-    """What the update adds; a caption ends its line."""
-    if result.final:
-        return f"{result.text}\n" if result.text else None
-    return str(result.text) + ("\n" if result.whole else "")
 
 
 # --- figures --------------------------------------------------------------------------------------------------
@@ -305,7 +224,7 @@ TASK = Task(
     summary=__doc__.splitlines()[0],
     mapping="one-to-many",
     config=CaptioningConfig,
-    result=CaptionResult,
+    result=TextResult,
     columns=(
         Column(name="image", help="a picture: .png, .jpg, .webp, .gif (its first) or .bmp", required=True),
         Column(
@@ -323,14 +242,14 @@ TASK = Task(
     augment=augment,
     check=check,
     answer=answer,
-    decode=decode,
-    render=render,
-    render_update=render_update,
+    decode=writing.not_read_off,
+    render=writing.render_text,
+    render_update=writing.render_text_update,
     metrics=metrics,
     best=("chrf",),
     chunks=as_it_comes,
     unit="segment",
-    segments=Segments(cut=Paths, follow=said, final=partial(writing.last, CaptionResult)),
+    segments=writing.text_segments(limit=LIMIT),
     options=(*writing.options("caption"), _RECURSIVE),
     recipe=recipe,
     further={"stamps": stamps_recipe},

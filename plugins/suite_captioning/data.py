@@ -11,13 +11,13 @@ import io
 import json
 import re
 import unicodedata
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from suite.codecs.images import fitted, opened
+from suite.data.members import Member, write_members
 from suite.data.sources import Recipe, Source
 from suite.data.splits import part
 from suite.errors import DataError, MissingExtra
@@ -149,7 +149,7 @@ def build(folders: Mapping[str, Path], out: Path) -> None:
     called = [pair for artist in TRAINED for pair in aliases(packages[artist], sets[artist])]
     sets[CHOOSING] = by_name(packages[CHOOSING], labels, called)
 
-    def rows(wanted: Iterable[tuple[Artist, tuple[str, ...]]], seen: tuple[str, ...]) -> Iterator[Drawn]:
+    def rows(wanted: Iterable[tuple[Artist, tuple[str, ...]]], seen: tuple[str, ...]) -> Iterator[Member]:
         for artist, parts in wanted:
             drawings = svgs(packages[artist])
             for key, name in sorted(sets[artist].items()):
@@ -261,7 +261,7 @@ def build_stamps(folders: Mapping[str, Path], out: Path) -> None:
     texts = sorted(stamps.rglob("*.txt"))
     keys = [path.relative_to(stamps).with_suffix("").as_posix() for path in texts]
 
-    def rows(wanted: str) -> Iterator[Drawn]:
+    def rows(wanted: str) -> Iterator[Member]:
         for key, path in zip(keys, texts, strict=True):
             picture, drawing = path.with_suffix(".png"), path.with_suffix(".svg")
             if part(key) != wanted or not (picture.exists() or drawing.exists()):
@@ -277,20 +277,13 @@ def build_stamps(folders: Mapping[str, Path], out: Path) -> None:
 
 # --- files ----------------------------------------------------------------------------------------------------
 
-#: Key, name of the picture, the rest of the row, and the picture as a file's bytes.
-Drawn = tuple[str, str, dict[str, Any], bytes]
+
+def _write(out: Path, name: str, pictures: Iterable[Member]) -> None:
+    """Write a part's rows, and its pictures made to fit, as PNG."""
+    write_members(out, name, "image", ((key, place, row, _fitted(content)) for key, place, row, content in pictures))
 
 
-def _write(out: Path, name: str, rows: Iterable[Drawn]) -> None:
-    """Write a part's rows, and its pictures made to fit, as PNG in a ZIP that is not packed once more."""
-    with (
-        (out / f"{name}.jsonl").open("w", encoding="utf-8", newline="\n") as file,
-        zipfile.ZipFile(out / f"{name}.zip", "w", zipfile.ZIP_STORED) as pictures,
-    ):
-        for key, place, row, content in rows:
-            buffer = io.BytesIO()
-            fitted(opened(content), SIZE).save(buffer, "PNG", compress_level=9)
-            # Without a date, so that the same pictures are the same file.
-            pictures.writestr(zipfile.ZipInfo(place), buffer.getvalue())
-            whole = {"key": key, "image": f"{name}.zip/{place}", **row}
-            file.write(json.dumps(whole, ensure_ascii=False) + "\n")
+def _fitted(content: bytes) -> bytes:
+    buffer = io.BytesIO()
+    fitted(opened(content), SIZE).save(buffer, "PNG", compress_level=9)
+    return buffer.getvalue()

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from suite.codecs.images import ENDINGS
 from suite.data.readers import read_rows
 from suite.errors import DataError, one_line
 from suite.task import Example
@@ -56,28 +55,6 @@ def read(
     for where, picture, captions, values in pictures.values():
         key = str(values.get("key") or values.get("image") or picture.name)
         yield Example(input=str(picture), target=tuple(captions) or None, key=key, where=where, values=values)
-
-
-def expand(
-    argument: str, on_error: Any = None, *, recursive: bool = False, **options: Any
-) -> Iterator[tuple[str, str]]:
-    """A picture, or the pictures in a folder, sorted; with ``recursive`` also those in the folders in it."""
-    if not argument:
-        raise DataError("an empty name where a file or folder is needed; is a variable not set?")
-    folder = Path(argument)
-    if not folder.is_dir():
-        yield argument, argument
-        return
-    try:
-        inside = sorted(p for p in (folder.rglob("*") if recursive else folder.iterdir()))
-    except OSError as error:
-        raise DataError(f"{one_line(error)}; check the path and its permissions") from error
-    pictures = [str(path) for path in inside if path.suffix.lower() in ENDINGS and path.is_file()]
-    if not pictures:
-        deeper = not recursive and any(path.is_dir() for path in inside)
-        advice = "; --recursive looks in its folders too" if deeper else ""
-        raise DataError(f"{argument}: no picture in it ({', '.join(ENDINGS)}){advice or '; is it the right folder?'}")
-    yield from ((path, path) for path in pictures)
 
 
 # --- tables ---------------------------------------------------------------------------------------------------

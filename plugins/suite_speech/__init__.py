@@ -16,7 +16,8 @@ import suite_assets
 from suite.codecs.audio import AudioCodec, AudioSpec
 from suite.codecs.letters import Criterion, Letters, LettersSpec
 from suite.config import check_ranges
-from suite.data.audio import BLOCK, FORMATS, Samples, mixed, opened
+from suite.data.audio import BLOCK, ENDINGS, FORMATS, Samples, mixed, opened
+from suite.data.members import in_folder
 from suite.errors import DataError, UsageError, one_line
 from suite.hooks import hookimpl
 from suite.nn.specs import EncoderSpec, MaskSpec, StepHeadSpec
@@ -121,10 +122,10 @@ def read(path: str | Path, **options: Any) -> Iterator[Example]:
     return read_examples(path, **options)
 
 
-def expand(argument: str, on_error: Any = None, *, recursive: bool = False, **options: Any) -> Any:
-    from suite_speech.files import expand as recordings
-
-    return recordings(argument, recursive=recursive)
+def expand(
+    argument: str, on_error: Any = None, *, recursive: bool = False, **options: Any
+) -> Iterator[tuple[str, str]]:
+    return in_folder(argument, ENDINGS, "recording", recursive=recursive)
 
 
 def fit(examples: Sequence[Example], config: SpeechConfig, *, criterion: Criterion = "ctc") -> dict[str, Any]:

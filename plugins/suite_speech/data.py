@@ -8,16 +8,14 @@ makes, the prompts' texts, and sentences that people wrote; the same rule holds 
 from __future__ import annotations
 
 import gzip
-import json
-import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from suite.codecs.letters import speakable
 from suite.data.archives import unpack
 from suite.data.audio import opened
 from suite.data.home import data_home
+from suite.data.members import Member, write_members
 from suite.data.sources import PARTS, Recipe, Source
 from suite.data.splits import part
 from suite.errors import DataError
@@ -60,12 +58,12 @@ def recipe() -> Recipe:
 
 def build(folders: Mapping[str, Path], out: Path) -> None:
     """Write each part: rows of ``key``, ``audio``, ``text`` and ``source``, and a ZIP of recordings."""
-    rows: dict[str, list[Row]] = {name: [] for name in PARTS}
+    rows: dict[str, list[Member]] = {name: [] for name in PARTS}
     for name, text, path in prompts(folders):
         more = {"text": text, "source": "prompts"}
         rows[part(text)].append((text, f"{name}.wav", more, path.read_bytes()))
     for name, own in rows.items():
-        write(out, name, own)
+        write_members(out, name, "audio", own)
 
 
 def prompts(folders: Mapping[str, Path]) -> Iterator[tuple[str, str, Path]]:
@@ -178,14 +176,14 @@ def build_voices(folders: Mapping[str, Path], out: Path) -> None:
     clips = plan(said, plain_sentences(list(sentences(folders))))
     packages = {source.purl.split("/")[-1].split("@")[0]: folders[source.purl] for source in voices_recipe().sources}
 
-    def row(clip: Clip, sound: bytes, number: int) -> Row:
+    def row(clip: Clip, sound: bytes, number: int) -> Member:
         more = {"text": clip.text, "source": clip.kind, "voice": clip.voice.name}
         return clip.key, f"{clip.voice.name}/{number}.wav", more, sound
 
     for name in PARTS:
         own = [clip for clip in clips if clip.voice.part == name]
         made = make(own, packages, data_home() / ".voices")
-        write(out, name, (row(clip, sound, number) for number, (clip, sound) in enumerate(made)))
+        write_members(out, name, "audio", (row(clip, sound, number) for number, (clip, sound) in enumerate(made)))
 
 
 def sentences(folders: Mapping[str, Path]) -> Iterator[str]:
@@ -202,21 +200,3 @@ def sentences(folders: Mapping[str, Path]) -> Iterator[str]:
                 fields = line.rstrip("\n").split("\t")
                 if len(fields) >= 3:
                     yield fields[2]
-
-
-# --- files ----------------------------------------------------------------------------------------------------
-
-#: Key, name of the recording, the rest of the row, and the recording as a file's bytes.
-Row = tuple[str, str, dict[str, Any], bytes]
-
-
-def write(out: Path, name: str, rows: Iterable[Row]) -> None:
-    """Write a part's rows, and its recordings, WAV in a ZIP that is not packed once more."""
-    with (
-        (out / f"{name}.jsonl").open("w", encoding="utf-8", newline="\n") as file,
-        zipfile.ZipFile(out / f"{name}.zip", "w", zipfile.ZIP_STORED) as recordings,
-    ):
-        for key, place, more, content in rows:
-            # Without a date, so that the same recordings are the same file.
-            recordings.writestr(zipfile.ZipInfo(place), content)
-            file.write(json.dumps({"key": key, "audio": f"{name}.zip/{place}", **more}, ensure_ascii=False) + "\n")

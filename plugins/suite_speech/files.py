@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from suite.codecs.letters import Letters, LettersSpec
-from suite.data.audio import ENDINGS
 from suite.data.readers import read_rows
-from suite.errors import DataError, UsageError, one_line
+from suite.errors import DataError, UsageError
 from suite.task import Example
 
 
@@ -80,26 +79,6 @@ def _libri(folder: Path, on_error: Any) -> Iterator[Example | DataError]:
                 # A chapter stays on one side.
                 chapter = file.name.removesuffix(".trans.txt")
                 yield Example(input=str(there), target=text, key=chapter, where=row.where, values={})
-
-
-def expand(argument: str, *, recursive: bool = False) -> Iterator[tuple[str, str]]:
-    """A recording, or the recordings in a folder, sorted; with ``recursive`` also those in the folders in it."""
-    if not argument:
-        raise DataError("an empty name where a file or folder is needed; is a variable not set?")
-    folder = Path(argument)
-    if not folder.is_dir():
-        yield argument, argument
-        return
-    try:
-        inside = sorted(folder.rglob("*") if recursive else folder.iterdir())
-    except OSError as error:
-        raise DataError(f"{one_line(error)}; check the path and its permissions") from error
-    recordings = [str(path) for path in inside if path.suffix.lower() in ENDINGS and path.is_file()]
-    if not recordings:
-        deeper = not recursive and any(path.is_dir() for path in inside)
-        advice = "; --recursive looks in its folders too" if deeper else "; is it the right folder?"
-        raise DataError(f"{argument}: no recording in it ({', '.join(ENDINGS)}){advice}")
-    yield from ((path, path) for path in recordings)
 
 
 def learnt(files: Sequence[str], order: int, out: Path) -> dict[str, Any]:

@@ -227,10 +227,6 @@ def said(
         yield TranslationResult(input=sentence, text=text, score=score, final=False)
 
 
-def decode(outputs: Any, codecs: Codecs, text: Any, *, final: bool | None = None, **options: Any) -> TranslationResult:
-    raise UsageError("a translation is written, not read off outputs")
-
-
 def metrics(results: Sequence[Any], examples: Sequence[Example]) -> dict[str, Any]:
     """BLEU and chrF as sacreBLEU has them by default; of several languages, each one's too."""
     languages = [_parts(example.input)[0] for example in examples]
@@ -302,7 +298,7 @@ TASK = Task(
     pieces=pieces,
     join=join,
     answer=answer,
-    decode=decode,
+    decode=writing.not_read_off,
     render=render,
     render_update=render_update,
     metrics=metrics,

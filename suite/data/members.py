@@ -1,15 +1,19 @@
-"""A file, or one inside a ZIP: ``recordings.zip/one.wav`` is a path like any other."""
+"""Files that lie together: in a folder, or in a ZIP, where ``recordings.zip/one.wav`` is a path like any other."""
 
 from __future__ import annotations
 
+import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from suite.errors import DataError, one_line
+
+#: Key, name in the ZIP, the rest of its row, and the file's bytes.
+Member = tuple[str, str, dict[str, Any], bytes]
 
 
 @contextmanager
@@ -36,3 +40,43 @@ def member(path: Path, what: str = "file") -> Iterator[IO[bytes]]:
 def _archive(path: Path, changed: int, size: int) -> zipfile.ZipFile:
     """An open ZIP, kept open: its list of contents is long, and it is asked for every file."""
     return zipfile.ZipFile(path)
+
+
+def in_folder(
+    argument: str, endings: Sequence[str], what: str, *, recursive: bool = False
+) -> Iterator[tuple[str, str]]:
+    """A file, or those of these endings in a folder, sorted; with ``recursive`` also those in the folders in it.
+
+    As ``Task.expand`` gives them. Raises DataError for a folder without any, calling one ``what``.
+    """
+    if not argument:
+        raise DataError("an empty name where a file or folder is needed; is a variable not set?")
+    folder = Path(argument)
+    if not folder.is_dir():
+        yield argument, argument
+        return
+    try:
+        inside = sorted(folder.rglob("*") if recursive else folder.iterdir())
+    except OSError as error:
+        raise DataError(f"{one_line(error)}; check the path and its permissions") from error
+    files = [str(path) for path in inside if path.suffix.lower() in endings and path.is_file()]
+    if not files:
+        deeper = not recursive and any(path.is_dir() for path in inside)
+        advice = "--recursive looks in its folders too" if deeper else "is it the right folder?"
+        raise DataError(f"{argument}: no {what} in it ({', '.join(endings)}); {advice}")
+    yield from ((path, path) for path in files)
+
+
+def write_members(out: Path, name: str, column: str, members: Iterable[Member]) -> None:
+    """Write a part of prepared data: its rows, and its files in a ZIP that is not packed once more.
+
+    A row has its ``key``, in ``column`` where its file lies, and the rest.
+    """
+    with (
+        (out / f"{name}.jsonl").open("w", encoding="utf-8", newline="\n") as rows,
+        zipfile.ZipFile(out / f"{name}.zip", "w", zipfile.ZIP_STORED) as files,
+    ):
+        for key, place, rest, content in members:
+            # Without a date, so that the same files are the same ZIP.
+            files.writestr(zipfile.ZipInfo(place), content)
+            rows.write(json.dumps({"key": key, column: f"{name}.zip/{place}", **rest}, ensure_ascii=False) + "\n")

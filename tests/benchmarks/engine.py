@@ -17,6 +17,8 @@ import numpy as np
 import psutil
 
 import suite
+from suite.examples import read_examples
+from suite.plugins import registry
 from suite.streaming import Session
 
 BIN = Path(sys.executable).parent
@@ -25,6 +27,11 @@ BIN = Path(sys.executable).parent
 def row(measure: str, value: float, floor: float | None, aim: float | None, **more: Any) -> dict[str, Any]:
     """A published figure: what was measured, and the floor and the aim it is held against."""
     return {"measure": measure, "value": float(value), "floor": floor, "aim": aim, **more}
+
+
+def examples_of(task: str, path: Path, most: int | None = None) -> list[Any]:
+    """The examples of a file, or the first so many of them."""
+    return list(itertools.islice(read_examples(registry().task(task), [path]), most))
 
 
 def paired(ours: Callable[[], float], theirs: Callable[[], float], runs: int) -> dict[str, float]:
@@ -96,8 +103,6 @@ def training_speed(task: str, data: Path, options: dict[str, Any], settings: tup
 
     from suite import config as configs
     from suite.data.batching import bucketed, pad
-    from suite.examples import read_examples
-    from suite.plugins import registry
     from suite.training.fit import fit, start
     from suite.training.losses import loss
     from suite.training.objectives import many_to_one

@@ -6,10 +6,10 @@ of oriented gradients) and colours. For emoji that was measured before on the sa
 
 from __future__ import annotations
 
-import itertools
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,11 @@ from engine import row
 
 from suite.data.sources import located
 from suite.evaluation import evaluate
-from suite.examples import read_examples
 from suite.pipelines import Pipeline
 from suite.plugins import registry
 
 TASK, BEAM = "captioning", 5
+examples_of = partial(engine.examples_of, TASK)
 #: By part of the test artist's pictures, and by metric: the floor, the aim, and the figure of looking up that was
 #: measured before.
 EMOJI: dict[str, dict[str, tuple[float | None, float | None, float]]] = {
@@ -86,11 +86,6 @@ def figures_of(place: Path, folder: Path, part: str = "test") -> tuple[dict[str,
     ]
     judge: Any = pipeline.task.metrics
     return found, judge(answers, examples)
-
-
-def examples_of(path: Path, most: int | None = None) -> list[Any]:
-    """The examples of a file, or the first so many of them."""
-    return list(itertools.islice(read_examples(registry().task(TASK), [path]), most))
 
 
 # --- looking up -------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from suite.pipelines import Pipeline
 from suite.plugins import registry
 
 TASK, BEAM = "translation", 5
+examples_of = partial(engine.examples_of, TASK)
 TRANSFORMER = Path(__file__).parents[2] / "docs" / "transformer.json"
 #: By language: the folder of its parts, and by metric the floor and the aim.
 LANGUAGES: dict[str, tuple[str, dict[str, tuple[float, float]]]] = {
@@ -93,11 +95,6 @@ def measure(
     yield row("checkpoint directory, MB", engine.directory_mb(place), 12, 8)
     share = padding(place, [folder / name for name in recipe.train])
     yield row("share of padding in the batches of training", share, 0.1, None)
-
-
-def examples_of(path: Path, most: int | None = None) -> list[Any]:
-    """The examples of a file, or the first so many of them."""
-    return list(itertools.islice(read_examples(registry().task(TASK), [path]), most))
 
 
 # --- what the text keeps ----------------------------------------------------------------------------------------

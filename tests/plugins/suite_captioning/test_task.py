@@ -14,11 +14,9 @@ from PIL import Image
 from suite_captioning import (
     TASK,
     CaptioningConfig,
-    CaptionResult,
     CaptionTarget,
     augment,
     metrics,
-    render_update,
 )
 
 import suite
@@ -28,7 +26,7 @@ from suite.errors import DataError, UsageError
 from suite.pipelines import Pipeline
 from suite.task import Example
 from suite.testing import check_light, check_resume, check_task
-from suite.writing import last
+from suite.writing import TextResult, last, render_text_update
 
 
 def paths(folder: Path) -> list[str]:
@@ -56,7 +54,7 @@ def test_it_learns_its_pictures_by_heart(checkpoint: Path, pictures: Path) -> No
 def test_a_caption_says_what_it_is_of_and_how_sure_it_is(describe: Pipeline, pictures: Path) -> None:
     path = pictures / "red-circle.png"
     result = describe(path)
-    assert isinstance(result, CaptionResult)
+    assert isinstance(result, TextResult)
     assert list(result.to_dict()) == ["input", "text", "score"]
     assert (result.input, result.text) == (str(path), "circle: red")
     assert -1 < result.score < 0
@@ -171,10 +169,10 @@ def test_words_are_shown_as_they_are_written_and_a_caption_ends_its_line(describ
     assert session.pending
     updates = session.feed("\n")
     assert len(updates) > 2
-    shown = [render_update(update) for update in updates]
+    shown = [render_text_update(update) for update in updates]
     assert "".join(shown) == f"{caption(path)}\n"  # type: ignore[arg-type]
-    assert render_update(session.finish()) is None
-    assert render_update(last(CaptionResult, updates, session.state["carried"])) == f"{caption(path)}\n"
+    assert render_text_update(session.finish()) is None
+    assert render_text_update(last(TextResult, updates, session.state["carried"])) == f"{caption(path)}\n"
 
 
 def test_a_stream_names_the_picture_that_cannot_be_read(describe: Pipeline) -> None:
@@ -251,8 +249,8 @@ def test_a_picture_without_a_caption_teaches_nothing() -> None:
 # --- figures --------------------------------------------------------------------------------------------------
 
 
-def results(*texts: str) -> list[CaptionResult]:
-    return [CaptionResult(input="", text=text, score=0.0) for text in texts]
+def results(*texts: str) -> list[TextResult]:
+    return [TextResult(input="", text=text, score=0.0) for text in texts]
 
 
 def judged(*pairs: tuple[str, tuple[str, ...]], seen: tuple[bool | None, ...] = ()) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from suite_speech.files import expand, read
+from suite_speech import expand
+from suite_speech.files import read
 
 from suite.errors import DataError
 
