@@ -43,6 +43,12 @@ PROMPT_PARTS = {
     "dev": (54, "acca06e7e052bd3a"),
     "test": (45, "2cb8634d34fc9063"),
 }
+#: Of the voices the keys, a voice and its text, are always the same; how a voice sounds is its own affair.
+VOICE_PARTS = {
+    "train": (16060, "d0916d6ab2e17dab"),
+    "dev": (310, "585129dee046982a"),
+    "test": (550, "dea4502808eb0615"),
+}
 
 
 def recipe() -> Recipe:
@@ -163,6 +169,7 @@ def voices_recipe() -> Recipe:
         "machine) say numbers, letters, dates, amounts, telephone prompts and other sentences. A voice is of one part "
         "only, and so is a text, by the same rule as the prompts', single words apart. What is made is kept under "
         ".voices, so that an interrupted build goes on.",
+        parts=VOICE_PARTS,
     )
 
 
