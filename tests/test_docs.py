@@ -1,4 +1,4 @@
-"""What the documentation shows is run: every ``>>>`` example, and every command in the README."""
+"""What the documentation shows is run: every ``>>>`` example, and every command of the README and of the tasks."""
 
 from __future__ import annotations
 
@@ -46,21 +46,28 @@ def test_examples_in_docstrings_run(name: str) -> None:
     assert found.failed == 0
 
 
-def commands() -> list[str]:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def commands(page: str) -> list[str]:
+    text = (ROOT / page).read_text(encoding="utf-8")
     blocks = re.findall(r"```console\n(.*?)```", text, flags=re.DOTALL)
     return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
 
 
-def test_the_readmes_commands_run(place: Path) -> None:
+@pytest.mark.parametrize(
+    ("page", "pictures"),
+    [
+        ("README.md", ("words.png", "attention.png", "roll.png", "gestures.png", "evaluation.png", "my-model/curves.png")),
+        ("docs/tasks.md", ("gestures.png", "confusion.png", "attention.png", "my-model/curves.png")),
+    ],
+)
+def test_the_commands_of_pages_run(page: str, pictures: tuple[str, ...], place: Path) -> None:
     """In the order they stand, since later ones use what earlier ones made."""
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    assert len(commands()) > 10
-    for command in commands():
+    assert len(commands(page)) > 10
+    for command in commands(page):
         done = subprocess.run(["bash", "-ec", command], env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
         assert done.stdout.strip(), command
-    for picture in ("words.png", "evaluation.png", "my-model/curves.png"):
+    for picture in pictures:
         assert (place / picture).read_bytes().startswith(b"\x89PNG"), picture
 
 
@@ -96,6 +103,6 @@ def test_the_hook_reference_is_made_from_the_hooks() -> None:
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    for page in sorted((ROOT / "docs").glob("*.md")):
-        for target in re.findall(r"\]\(([\w./-]+\.md)\)", page.read_text(encoding="utf-8")):
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for target in re.findall(r"\]\(([\w./-]+\.(?:md|png))\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"

@@ -40,6 +40,10 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python.parent
 
 
+def megabytes(folder: Path) -> float:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
+
+
 def run(command: list[str], **more: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False, **more)  # type: ignore[call-overload]
     assert done.returncode == 0, f"{command}\n{done.stderr}"
@@ -59,8 +63,10 @@ def suite(environment: Path, tmp_path: Path) -> Callable[..., str]:
 def test_it_is_small_and_has_no_torch(environment: Path) -> None:
     site = next((environment.parent / "lib").glob("python*")) / "site-packages"
     assert not (site / "torch").exists()
-    size = sum(file.stat().st_size for file in site.rglob("*") if file.is_file()) / 1e6
-    assert size < 250, f"{size:.0f} MB"
+    models = megabytes(site / "suite_assets")
+    rest = megabytes(site) - models
+    assert rest < 230, f"{rest:.0f} MB"
+    assert models < 45, f"{models:.0f} MB"
 
 
 def test_every_verb_of_use_works(suite: Callable[..., str], tmp_path: Path) -> None:

@@ -40,9 +40,9 @@ class AugmentSpec:
 
     ``turn`` and ``shear`` are the largest angles (degrees), ``shift`` and ``scale`` the largest shares of the side,
     ``perspective`` how far corners move, of every other picture, ``colour`` how much brightness, contrast and
-    saturation change and ``hue`` how far colours wander. ``texture``, ``blur``, ``erase`` and ``flip`` are chances: of
-    another artist's pen and paint, of a blurred picture, of a white patch, and of a mirrored one, which is for
-    photographs: an arrow that points left is another picture.
+    saturation change and ``hue`` how far colours wander. ``blur``, ``erase`` and ``flip`` are chances: of a blurred
+    picture, of a white patch, and of a mirrored one, which is for photographs: an arrow that points left is another
+    picture.
     """
 
     turn: float = 12.0
@@ -52,14 +52,13 @@ class AugmentSpec:
     perspective: float = 0.25
     colour: float = 0.25
     hue: float = 0.0
-    texture: float = 0.0
     blur: float = 0.1
     erase: float = 0.2
     flip: float = 0.0
 
     def __post_init__(self) -> None:
         check_ranges(self, least={"turn": 0, "shear": 0, "colour": 0})
-        check_ranges(self, shares=("shift", "scale", "perspective", "texture", "blur", "erase", "flip"))
+        check_ranges(self, shares=("shift", "scale", "perspective", "blur", "erase", "flip"))
         if not 0 <= self.hue <= 0.5:
             raise ValueError(f"hue must be from 0 to 0.5, not {self.hue}")
 

@@ -7,14 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional
 from torchvision.transforms import v2
 
 from suite_captioning import AugmentSpec
 
 BLACK, WHITE = 0, 255
-#: How often another artist has other colours too.
-PAINTED = 0.25
 
 
 def varied(array: np.ndarray, spec: AugmentSpec, random: np.random.Generator) -> np.ndarray:
@@ -40,8 +37,6 @@ def _transforms(spec: AugmentSpec) -> Any:
     steps = [v2.RandomInvert(1.0), *steps, v2.RandomInvert(1.0)]
     if spec.colour or spec.hue:
         steps.append(v2.ColorJitter(spec.colour, spec.colour, spec.colour, spec.hue))
-    if spec.texture:
-        steps.append(v2.RandomApply([v2.Lambda(_textured)], spec.texture))
     if spec.blur:
         steps.append(v2.RandomApply([v2.GaussianBlur(5, (0.3, 1.2))], spec.blur))
     if spec.flip:
@@ -49,22 +44,3 @@ def _transforms(spec: AugmentSpec) -> Any:
     if spec.erase:
         steps.append(v2.RandomErasing(spec.erase, scale=(0.02, 0.12), value=WHITE))
     return v2.Compose(steps)
-
-
-def _textured(picture: torch.Tensor) -> torch.Tensor:
-    """Drawn with another pen and other paint: mixed with what a random convolution makes of it (Xu et al., 2021).
-
-    Forms stay. Edges become any, and colours do once in four times: they are part of what a picture shows. On paper,
-    which is white, nothing is drawn.
-    """
-    size = (3, 5, 7)[int(torch.randint(3, ()))]
-    ink = 1 - picture.float() / WHITE
-    kernel = torch.randn(3, 3, size, size) / (3 * size * size) ** 0.5
-    share = torch.rand(())
-    if torch.rand(()) < PAINTED:
-        own = share
-    else:
-        # Nothing is added where a colour is even.
-        own, kernel = torch.ones(()), kernel - kernel.mean((2, 3), keepdim=True)
-    mixed = own * ink + (1 - share) * functional.conv2d(ink[None], kernel, padding=size // 2)[0]
-    return ((1 - mixed).clamp(0, 1) * WHITE).round().to(torch.uint8)
