@@ -19,7 +19,7 @@ from suite.plugins import registry
 
 ROOT = Path(__file__).parents[2]
 #: Files of a first-party plugin that make its data, not its task.
-RECIPES = {"data.py", "teacher.py"}
+RECIPES = {"data.py", "teacher.py", "texts.py", "voices.py"}
 HELP = [str(engine.BIN / "suite"), "--help"]
 
 
