@@ -206,7 +206,6 @@ TASK = Task(
     augment=augment,
     check=check,
     answer=answer,
-    decode=writing.not_read_off,
     render=writing.render_text,
     render_update=writing.render_text_update,
     metrics=metrics,

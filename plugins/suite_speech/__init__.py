@@ -225,10 +225,6 @@ def join(
     return dataclasses.replace(result, files=files)
 
 
-def decode(outputs: Any, codecs: Codecs, recording: Any, *, final: bool | None = None, **options: Any) -> SpeechResult:
-    raise UsageError("a text is searched for in the outputs, not read off them")
-
-
 def _joined(results: Sequence[SpeechResult], codecs: Codecs) -> SpeechResult:
     """One result of utterances that are over."""
     over = [result for result in results if result.whole or result.final]
@@ -472,7 +468,6 @@ TASK = Task(
     join=join,
     check=check,
     answer=answer,
-    decode=decode,
     reader=UtteranceReader,
     render=render,
     render_update=render_update,
