@@ -179,6 +179,7 @@ def declaration_is_whole(task: Task) -> None:
     need({"input", "target"} <= set(task.codecs), "codecs needs the keys 'input' and 'target'")
     need(bool(task.best), "best is empty; name the metric that picks the best epoch")
     need(not task.writes or task.answer is not None, f"a task that is {task.mapping} needs answer")
+    need(task.decode is not None or task.answer is not None, "neither decode nor answer says how an answer is made")
     need(task.unit == "step" or task.segments is not None, "unit is 'segment', so that segments must be given")
     for option in task.options:
         need(option.name.isidentifier(), f"option {option.name!r} is no Python name")

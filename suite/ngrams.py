@@ -9,12 +9,14 @@ from __future__ import annotations
 import gzip
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from suite.errors import DataError, one_line
+from suite.data.readers import read_rows
+from suite.errors import DataError, UsageError, one_line
 
 START, END, UNKNOWN = "<s>", "</s>", "<unk>"
 #: The log10 that ARPA files have for what never comes.
@@ -157,3 +159,38 @@ def _tables(lines: Iterable[str], name: str) -> Iterator[dict[Run, tuple[float, 
     if table is None or not done:
         raise DataError(f"{name}: there are no n-grams in it; is it an ARPA file?")
     yield table
+
+
+def learn_files(files: Sequence[str], order: int, out: Path, plain: Callable[[str], str]) -> dict[str, Any]:
+    """Write a model of the texts in some files, a sentence a line or row, as ``plain`` makes each; what it is like."""
+    if not files:
+        raise UsageError("give files of text, a sentence a line, or - for standard input")
+    if not 1 <= order <= 9:
+        raise UsageError(f"order={order}: expected a whole number from 1 to 9")
+    texts = []
+    for file in files:
+        for row in read_rows(file):
+            text = row.values.get("text")
+            if not isinstance(text, str):
+                raise DataError(f"{row.where}: no column 'text' with a text in it")
+            try:
+                texts.append(plain(text))
+            except DataError as error:
+                raise DataError(f"{row.where}: {error}") from error
+    model = learn(texts, order)
+    write(model, out)
+    counts = {f"{n}-grams": len(table) for n, table in enumerate(model.tables, 1)}
+    return {"file": str(out), "texts": len(texts), **counts, "perplexity": round(model.perplexity(texts), 2)}
+
+
+def opened(path: Path) -> Ngrams:
+    """The model of an ARPA file, read anew only where it has changed."""
+    try:
+        return _kept(path, path.stat().st_mtime_ns)
+    except OSError as error:
+        raise DataError(f"{one_line(error)}; give a model that train-lm wrote, or an ARPA file") from error
+
+
+@lru_cache(4)
+def _kept(path: Path, changed: int) -> Ngrams:
+    return read(path)

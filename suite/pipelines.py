@@ -156,7 +156,7 @@ class Pipeline:
         """The result of each piece: read off its outputs, or written by a decoder."""
         if self.task.answer is None:
             for piece, row in zip(pieces, self._rows(arrays, batch_size), strict=True):
-                yield self.task.decode(row, self.codecs, piece, **options)
+                yield self.task.read_off(row, self.codecs, piece, **options)
             return
         for start in range(0, len(arrays), batch_size):
             some = slice(start, start + batch_size)

@@ -20,6 +20,7 @@ import numpy as np
 from PIL import ImageColor
 
 from suite.canvas import Box, Canvas, shortened, width_of
+from suite.metrics import confusion, natural
 
 TITLE, TEXT, SMALL = 17, 14, 13
 INK, SOFT, AXIS, GRID, MISSING = "#262626", "#5c5c5c", "#9a9a9a", "#e6e6e6", "#d9d9d9"
@@ -402,6 +403,27 @@ def _coloured(values: np.ndarray, limits: tuple[float, float], colours: Sequence
     return mixed.round().astype(np.uint8)
 
 
+class Picture(Panel):
+    """A picture ``[H, W, 3]`` (uint8), without axes."""
+
+    grid = False
+
+    def __init__(self, pixels: np.ndarray, title: str) -> None:
+        super().__init__(title, "", "")
+        self._pixels = pixels
+
+    def across(self, room: float) -> Axis:
+        return Axis(0, 1, ())
+
+    def up(self, room: float) -> Axis:
+        return Axis(0, 1, ())
+
+    def paint(self, canvas: Canvas, place: Place) -> None:
+        left, top, right, bottom = place.box
+        side = min(right - left, bottom - top)
+        canvas.pixels(Box(left, top, left + side, top + side), self._pixels)
+
+
 def figure(panels: Sequence[Panel], path: Path, *, columns: int = 1, width: int = 1200, height: int = 300) -> None:
     """Write panels as one PNG, row by row.
 
@@ -459,3 +481,9 @@ def confusion_matrix(counts: Any, names: Sequence[str], title: str = "") -> Heat
     return Heatmap(
         shares, rows=names, columns=names, texts=counts, title=title, x="predicted", y="true", limits=(0, 1)
     )  # fmt: skip
+
+
+def mistakes(truth: Sequence[str], found: Sequence[str]) -> Heatmap:
+    """Which labels were taken for which."""
+    names = sorted({*truth, *found}, key=natural)
+    return confusion_matrix(confusion(truth, found, names), names)

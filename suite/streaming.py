@@ -108,7 +108,7 @@ class Session(_Fed):
         self.flush()
         if self._outputs is None:
             raise DataError("the stream ended before anything could be read; feed at least one step")
-        return self._task.decode(self._outputs, self._codecs, self._last, final=True, **self._options)
+        return self._task.read_off(self._outputs, self._codecs, self._last, final=True, **self._options)
 
     @property
     def pending(self) -> bool:
@@ -143,7 +143,7 @@ class Session(_Fed):
             arrays[before] = results[after]
         self._outputs, self._last = results["outputs"][0], raw
         self.steps += 1
-        return self._task.decode(self._outputs, self._codecs, raw, final=False, **self._options)
+        return self._task.read_off(self._outputs, self._codecs, raw, final=False, **self._options)
 
     def _length(self, steps: int) -> np.ndarray:
         found = self._lengths.get(steps)

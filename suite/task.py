@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from suite.errors import DataError, SuiteError
+from suite.errors import DataError, SuiteError, UsageError, nearest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,8 +91,6 @@ class Option:
 
     def checked(self, value: Any) -> Any:
         """``value`` as the option's type, or a UsageError."""
-        from suite.errors import UsageError, nearest
-
         if value is None or (isinstance(value, self.type) and not self.choices):
             return value
         try:
@@ -228,7 +226,8 @@ class Task:
         where it is one-to-many, the input comes as its array.
     decode
         ``decode(outputs [K], codecs, input, *, final=None, **options) -> Result``; ``final`` goes into the
-        result as it is, ``options`` are the task's own options of ``predict``. An aligned task's are ``[T, K]``.
+        result as it is, ``options`` are the task's own options of ``predict``. An aligned task's are ``[T, K]``. None
+        where nothing is read off outputs alone: then there is ``answer``.
     answer, judged_by
         ``answer(pipeline, pieces, arrays, **options) -> [Result]``, where an answer is written by a decoder instead
         of read off outputs. ``evaluate`` judges answers, or what ``decode`` makes of the ``"outputs"``.
@@ -281,7 +280,6 @@ class Task:
     codecs: Mapping[str, Callable[[Mapping[str, bytes]], Codec]]
     fit: Callable[..., dict[str, Codec]]
     build: Callable[[Any, Codecs], Model]
-    decode: Callable[..., Result]
     render: Callable[[Result], str]
     render_update: Callable[[Result, Result | None], str | None]
     metrics: Callable[[Sequence[Result], Sequence[Example]], dict[str, Any]]
@@ -290,6 +288,7 @@ class Task:
     segments: Segments | None = None
     options: Sequence[Option] = ()
     verbs: Sequence[Verb] = ()
+    decode: Callable[..., Result] | None = None
     answer: Callable[..., Sequence[Result]] | None = None
     judged_by: Literal["answer", "outputs"] = "answer"
     reader: Callable[..., Reader] | None = None
@@ -322,6 +321,12 @@ class Task:
     def __post_init__(self) -> None:
         if self.example is None and self.read is None:
             raise ValueError(f"task {self.name!r}: example or read must say how data is read")
+
+    def read_off(self, outputs: np.ndarray, codecs: Codecs, item: Any, **options: Any) -> Result:
+        """What ``decode`` makes of outputs. Raises UsageError for a task without it."""
+        if self.decode is None:
+            raise UsageError(f"answers of {self.name} are written or searched for, not read off outputs")
+        return self.decode(outputs, codecs, item, **options)
 
     @property
     def writes(self) -> bool:
@@ -390,8 +395,6 @@ class Task:
         for column in self.columns:
             wanted = column.required if names is None else column.name in names
             if wanted and column.name not in row.values:
-                from suite.errors import nearest
-
                 raise DataError(
                     f"{row.where}: no column {column.name!r} ({column.help}); "
                     f"{nearest(column.name, map(str, row.values))} "
@@ -403,7 +406,5 @@ def _checked(whose: str, options: Sequence[Option], given: Mapping[str, Any], co
     known = {option.name: option for option in options}
     for name in given:
         if name not in known:
-            from suite.errors import UsageError, nearest
-
             raise UsageError(f"{whose}: no option {name!r}; {nearest(name, [*known, *common])}")
     return {name: option.checked(given.get(name, option.default)) for name, option in known.items()}

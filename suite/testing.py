@@ -445,7 +445,7 @@ def stream_equals_offline(pipeline: Pipeline, inputs: Sequence[Any], stream_piec
     for number, raw in enumerate(inputs, 1):
         (array,) = _encoded(pipeline, [raw])
         wanted = pipeline.outputs([array])[0]
-        answer = _comparable(pipeline.task.decode(wanted, pipeline.codecs, raw).to_dict())
+        answer = _comparable(pipeline.task.read_off(wanted, pipeline.codecs, raw).to_dict())
         steps = None
         for pieces in (stream_pieces or cuts)(raw):
             for stop in (None, len(pieces) // 2):

@@ -191,11 +191,6 @@ def _text_said(
         yield TextResult(input=piece, text=text, score=score, final=False, whole=best is not None)
 
 
-def not_read_off(outputs: Any, codecs: Any, item: Any, *, final: bool | None = None, **options: Any) -> TextResult:
-    """``Task.decode`` of a task whose answers are written. Raises UsageError."""
-    raise UsageError("an answer is written, not read off outputs")
-
-
 def render_text(result: Any) -> str:
     """``Task.render``: the text and what it is of; with alternatives a line each, and the scores."""
     if not result.alternatives:

@@ -12,17 +12,18 @@ import numpy as np
 import suite_assets
 
 from suite import writing
+from suite.cider import cider
 from suite.codecs.images import ENDINGS, ImageCodec, ImageSpec
 from suite.codecs.subwords import SubwordCodec, SubwordSpec, SubwordTarget
 from suite.codecs.text import as_it_comes
-from suite.config import check_ranges
 from suite.data.members import in_folder
+from suite.data.pictures import read
 from suite.errors import DataError
 from suite.hooks import hookimpl
 from suite.metrics import bleu_and_chrf
 from suite.nn.specs import AttentionSpec, BackboneSpec, EmbeddingSpec, EncoderSpec, StepHeadSpec
 from suite.task import Codecs, Column, Example, Option, Task
-from suite.training.specs import TrainingSpec
+from suite.training.specs import PictureChanges, TrainingSpec
 from suite.writing import TextResult
 
 if TYPE_CHECKING:
@@ -32,35 +33,6 @@ if TYPE_CHECKING:
 
 #: A caption has at most this many tokens.
 LIMIT = 64
-
-
-@dataclass(frozen=True)
-class AugmentSpec:
-    """How much a picture is changed in training; 0 leaves that out.
-
-    ``turn`` and ``shear`` are the largest angles (degrees), ``shift`` and ``scale`` the largest shares of the side,
-    ``perspective`` how far corners move, of every other picture, ``colour`` how much brightness, contrast and
-    saturation change and ``hue`` how far colours wander. ``blur``, ``erase`` and ``flip`` are chances: of a blurred
-    picture, of a white patch, and of a mirrored one, which is for photographs: an arrow that points left is another
-    picture.
-    """
-
-    turn: float = 12.0
-    shear: float = 6.0
-    shift: float = 0.08
-    scale: float = 0.2
-    perspective: float = 0.25
-    colour: float = 0.25
-    hue: float = 0.0
-    blur: float = 0.1
-    erase: float = 0.2
-    flip: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_ranges(self, least={"turn": 0, "shear": 0, "colour": 0})
-        check_ranges(self, shares=("shift", "scale", "perspective", "blur", "erase", "flip"))
-        if not 0 <= self.hue <= 0.5:
-            raise ValueError(f"hue must be from 0 to 0.5, not {self.hue}")
 
 
 @dataclass(frozen=True)
@@ -74,7 +46,7 @@ class CaptioningConfig:
     decoder: EncoderSpec = field(default_factory=lambda: EncoderSpec(hidden=256, layers=2, dropout=0.3))
     attention: AttentionSpec = field(default_factory=lambda: AttentionSpec(features=256, heads=4))
     head: StepHeadSpec = field(default_factory=lambda: StepHeadSpec(tied=True, dropout=0.3))
-    augment: AugmentSpec = field(default_factory=AugmentSpec)
+    augment: PictureChanges = field(default_factory=PictureChanges)
     training: TrainingSpec = field(
         default_factory=lambda: TrainingSpec(
             epochs=50, batch_size=64, lr=2e-3, warmup=0.05, weight_decay=0.05, ema=0.999, patience=0, keep="last",
@@ -91,12 +63,6 @@ class CaptionTarget(SubwordTarget):
     ) -> list[np.ndarray]:  # fmt: skip
         captions = [target if isinstance(target, str) else target[0] if target else "" for target in targets]
         return super().encode(captions, random, dropout)
-
-
-def examples(path: str | Path, **options: Any) -> Iterator[Example]:
-    from suite_captioning.files import read as read_examples
-
-    return read_examples(path, **options)
 
 
 def expand(
@@ -138,7 +104,7 @@ def augment(
     pair: tuple[np.ndarray, Sequence[str]], config: CaptioningConfig, random: np.random.Generator, codecs: Codecs
 ) -> tuple[np.ndarray, np.ndarray]:
     """A picture changed a little, and one of its captions."""
-    from suite_captioning.augmentation import varied
+    from suite.training.pictures import varied
 
     picture, captions = pair
     (wanted,) = codecs["target"].encode([captions[int(random.integers(len(captions)))]])  # type: ignore[attr-defined]
@@ -178,8 +144,6 @@ def metrics(results: Sequence[Any], examples: Sequence[Example]) -> dict[str, An
 
 
 def _judged(found: Sequence[str], wanted: Sequence[Sequence[str]]) -> dict[str, float]:
-    from suite_captioning.cider import cider
-
     judged = bleu_and_chrf(found, wanted, "judging captions")
     figures = {
         "exact_match": _share(found, wanted),
@@ -233,7 +197,7 @@ TASK = Task(
             "captions as .json, or a folder as Flickr8k comes",
         ),
     ),
-    read=examples,
+    read=read,
     expand=expand,
     codecs={"input": ImageCodec.from_files, "target": CaptionTarget.from_files},
     fit=fit,
@@ -242,7 +206,6 @@ TASK = Task(
     augment=augment,
     check=check,
     answer=answer,
-    decode=writing.not_read_off,
     render=writing.render_text,
     render_update=writing.render_text_update,
     metrics=metrics,

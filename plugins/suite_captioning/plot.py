@@ -10,37 +10,15 @@ import numpy as np
 from PIL import Image
 
 from suite.beam import read, search
-from suite.canvas import Box, Canvas
 from suite.codecs.images import fitted, opened
 from suite.codecs.subwords import END, START, SubwordTarget
 from suite.pipelines import Pipeline
-from suite.plot import Axis, Panel, Place, figure
+from suite.plot import Panel, Picture, figure
 
 #: So many pictures are drawn, as far as so many words of each, in rows of so many; pixels of a side.
 SHOWN, WORDS, COLUMNS, SIDE = 4, 23, 6, 200
 #: How much is left of what is not looked at.
 DARK = 0.25
-
-
-class Picture(Panel):
-    """A picture ``[H, W, 3]`` (uint8), without axes."""
-
-    grid = False
-
-    def __init__(self, pixels: np.ndarray, title: str) -> None:
-        super().__init__(title, "", "")
-        self._pixels = pixels
-
-    def across(self, room: float) -> Axis:
-        return Axis(0, 1, ())
-
-    def up(self, room: float) -> Axis:
-        return Axis(0, 1, ())
-
-    def paint(self, canvas: Canvas, place: Place) -> None:
-        left, top, right, bottom = place.box
-        side = min(right - left, bottom - top)
-        canvas.pixels(Box(left, top, left + side, top + side), self._pixels)
 
 
 def looks(pipeline: Pipeline, pictures: Sequence[Any], path: Path, *, limit: int) -> None:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,13 +14,16 @@ import suite_assets
 from suite.codecs.series import SeriesCodec, SeriesSpec, opened, samples
 from suite.codecs.target import Labels
 from suite.data.augment import AugmentSpec, augment
+from suite.data.names import read_names
+from suite.data.notes import of_labels, of_rates, of_values
 from suite.data.series import Recording, read_labelled, read_recordings
-from suite.errors import DataError, UsageError, nearest, one_line
+from suite.errors import DataError, UsageError
 from suite.hooks import hookimpl
 from suite.metrics import accuracy, macro_f1, per_class
 from suite.nn.specs import EncoderSpec, HeadSpec
 from suite.task import Codecs, Column, Example, Option, Result, Task
 from suite.training.specs import TrainingSpec
+from suite.windows import Window, segments, windows
 
 if TYPE_CHECKING:
     from suite.data.sources import Recipe
@@ -71,15 +71,6 @@ class GestureResult(Result):
     optional: ClassVar[tuple[str, ...]] = ("segments", "sure")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Window(Recording):
-    """A part of a longer recording: samples ``start`` to ``end`` of it, and how many samples ``unit`` is."""
-
-    start: int
-    end: int
-    per_second: float | None
-
-
 def read(
     path: str | Path,
     *,
@@ -113,7 +104,8 @@ def fit(
     examples: Sequence[Example], config: GestureConfig, *, names: Path | None = None, rate: float | None = None
 ) -> dict[str, Any]:
     targets = [str(e.target) for e in examples]
-    labels = Labels.fit(targets, _names(names, targets), early=config.training.method == "readout")
+    shown = {} if names is None else read_names(names, targets)
+    labels = Labels.fit(targets, shown, early=config.training.method == "readout")
     first = examples[0].input.array.shape[1]
     for item in examples:
         if item.input.array.shape[1] != first:
@@ -121,64 +113,15 @@ def fit(
     return {"input": SeriesCodec.fit((e.input for e in examples), config.series, rate=rate), "target": labels}
 
 
-def _names(path: Path | None, labels: Sequence[str]) -> dict[str, str]:
-    """Display names out of a JSON file ``{label: name}``. Raises DataError unless every label is shown differently."""
-    if path is None:
-        return {}
-    try:
-        pairs = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=list)
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or one_line(error)}; give a JSON file of names by label") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not JSON ({error}); write {_NAMES}") from error
-    names = dict(pairs) if isinstance(pairs, list) and all(isinstance(pair, tuple) for pair in pairs) else None
-    if names is None or not all(isinstance(name, str) and name for name in names.values()):
-        raise DataError(f"{path}: not names by label; write {_NAMES}")
-    if len(names) < len(pairs):
-        twice = next(label for label, _ in pairs if sum(label == other for other, _ in pairs) > 1)
-        raise DataError(f"{path}: the label {twice!r} is named twice; leave one out")
-    known = sorted(set(labels))
-    for label in names:
-        if label not in known:
-            raise DataError(f"{path}: no recording has the label {label!r}; {nearest(label, known)}")
-    shown = Counter(names.get(label, label) for label in known)
-    if alike := [name for name, count in shown.items() if count > 1]:
-        raise DataError(f"{path}: two labels would be shown as {alike[0]!r}; give them different names")
-    return names
-
-
-_NAMES = '{"1": "circle", "2": "square"}'
-
-
 def notes(examples: Sequence[Example], codecs: Codecs) -> list[str]:
     codec = codecs["input"]
     assert isinstance(codec, SeriesCodec)
-    lines = []
-    rates = Counter(e.input.rate for e in examples)
-    unknown = rates.pop(None, 0)
-    if len(rates) > 1:
-        known = ", ".join(f"{rate:g}" for rate in sorted(rates))
-        lines.append(f"recordings come at {known} samples a second: all are brought to {codec.rate:g}")
-    if unknown and rates:
-        lines.append(f"{unknown:,} recordings do not say their rate: {codec.rate:g} samples a second is taken")
-    counts = Counter(e.target for e in examples)
-    single = sorted(str(label) for label, count in counts.items() if count == 1)
-    if single:
-        shown = ", ".join(single[:8]) + (", …" if len(single) > 8 else "")
-        lines.append(f"one recording only of {shown}: the figures leave these out; record more")
-    few, many = min(counts.values()), max(counts.values())
-    if many > 3 * few:
-        lines.append(f"labels have {few:,} to {many:,} recordings: rare ones count for more (training.balance)")
-    gaps = sum(int(np.isnan(e.input.array).sum()) for e in examples) / sum(e.input.array.size for e in examples)
-    if gaps:
-        lines.append(f"{gaps:.1%} of the values are missing: the last one known is taken")
-    arrays = [e.input.array for e in examples]
-    low, high = (np.nanmin if f else np.nanmax for f in (True, False))
-    for i, name in enumerate(codec.channels):
-        there = [array[:, i] for array in arrays if not np.isnan(array[:, i]).all()]
-        if not there or min(low(a) for a in there) == max(high(a) for a in there):
-            lines.append(f"channel {name} never changes: it says nothing")
-    return lines
+    recordings = [e.input for e in examples]
+    return [
+        *of_rates((recording.rate for recording in recordings), codec.rate),
+        *of_labels((str(e.target) for e in examples), "recording"),
+        *of_values(recordings, codec.channels),
+    ]
 
 
 def build(config: GestureConfig, codecs: Codecs) -> ManyToOne:
@@ -227,18 +170,7 @@ def pieces(item: Any, codecs: Codecs, **options: Any) -> list[Recording]:
     count, size = len(recording.array), max(1, round(codec.length * ratio / (2 if labels.early else 1)))
     if count <= LONGER * codec.longest * ratio:
         return [recording]
-    hop = max(1, size // OVERLAP)
-    starts = [*range(0, count - size, hop), count - size]
-    return [
-        recording,
-        *(
-            Window(
-                array=recording.array[start : start + size], rate=recording.rate, channels=recording.channels,
-                start=start, end=start + size, per_second=rate,
-            )
-            for start in starts
-        ),
-    ]  # fmt: skip
+    return [recording, *windows(recording, size, max(1, size // OVERLAP), rate)]
 
 
 def decode(
@@ -262,37 +194,12 @@ def _named(item: Any) -> Any:
 
 
 def join(results: Sequence[Any], item: Any, codecs: Codecs, **options: Any) -> GestureResult:
-    """The whole recording's result, with segments: at every moment the mean of the windows over it decides."""
+    """The whole recording's result, with segments where it has windows."""
     whole: GestureResult = results[0]
     if len(results) == 1:
         return whole
-    windows = [result.input for result in results[1:]]
-    votes = np.asarray([list(result.probabilities.values()) for result in results[1:]])
-    edges = sorted({*(w.start for w in windows), *(w.end for w in windows)})
-    labels = list(whole.probabilities)
-    segments: list[dict[str, Any]] = []
-    first = last = 0  # the windows over a stretch follow each other
-    for start, end in pairwise(edges):
-        while last < len(windows) and windows[last].start <= start:
-            last += 1
-        while windows[first].end <= start:
-            first += 1
-        mean = votes[first:last].mean(axis=0)
-        label, probability = labels[int(mean.argmax())], float(mean.max())
-        if segments and segments[-1]["label"] == label:
-            before = segments[-1]
-            length = before["end"] - before["start"]
-            total = length + end - start
-            before["probability"] = (before["probability"] * length + probability * (end - start)) / total
-            before["end"] = end
-        else:
-            segments.append({"start": start, "end": end, "label": label, "probability": probability})
-    rate = windows[0].per_second
-    for segment in segments:
-        if rate:
-            segment["start"], segment["end"] = round(segment["start"] / rate, 3), round(segment["end"] / rate, 3)
-        segment["unit"] = "s" if rate else "samples"
-    return dataclasses.replace(whole, segments=segments)
+    parts = [result.input for result in results[1:]]
+    return dataclasses.replace(whole, segments=segments(parts, [result.probabilities for result in results[1:]]))
 
 
 def check(example: Example, codecs: Codecs) -> Example:
@@ -384,12 +291,9 @@ def plot(pipeline: Pipeline, inputs: Sequence[Any], results: Sequence[Any], path
 
 
 def plot_evaluation(results: Sequence[Any], examples: Sequence[Example], path: Path) -> None:
-    from suite.metrics import confusion, natural
-    from suite.plot import confusion_matrix, figure
+    from suite.plot import figure, mistakes
 
-    truth, found = [str(e.target) for e in examples], [r.label for r in results]
-    names = sorted({*truth, *found}, key=natural)
-    figure([confusion_matrix(confusion(truth, found, names), names)], path, width=620, height=470)
+    figure([mistakes([str(e.target) for e in examples], [r.label for r in results])], path, width=620, height=470)
 
 
 def _rate(verbs: tuple[str, ...], text: str) -> Option:

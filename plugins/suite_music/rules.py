@@ -56,7 +56,7 @@ _BAR, _BLANK, _NOTE, _LENGTH, _SLUR, _BEFORE, _GRACE = range(7)
 class Place(NamedTuple):
     """Where a tune is: the clock, and what the rules must remember.
 
-    ``head`` counts header lines (3: the body). ``pickup`` is how long the incomplete first measure of a section
+    ``head`` counts header lines (from 3 on: the body). ``pickup`` is how long the incomplete first measure of a section
     is, in ticks (−1: not known yet), ``opening`` whether this is such a measure. ``done`` are the bars that are
     complete, ``section`` how many there were when the section began. ``opened`` and ``ending`` say what repeat
     is open. ``last`` is what has just been written, ``before`` how many signs wait for their note, ``slurs`` how
@@ -116,7 +116,13 @@ class TuneRules:
         self.codec, self.bars, self.endless = codec, bars, endless
         self._kinds = [_kind(name, codec.events[i]) for i, name in enumerate(codec.vocabulary)]
         self._of = {kind: np.flatnonzero([k == kind for k in self._kinds]) for kind in _KINDS}
-        self._heads = [self._stated("meter", meter), self._of["unit"], self._stated("key", key)]
+        for opens, closes in (("grace on", "grace off"), ("slur on", "slur off")):
+            if not len(self._of[closes]):  # what could not be closed is not opened
+                self._of[opens] = self._of[closes]
+        self._there = {kind for kind in _KINDS if len(self._of[kind])}
+        # A vocabulary of few tunes may have no line of a kind: it is left out.
+        heads = (self._stated("meter", meter), self._of["unit"], self._stated("key", key))
+        self._heads = [lines for lines in heads if len(lines)]
         self._newline = codec.vocabulary.index("\n")
         self._durations: dict[int, dict[int, int]] = {}
         self._fillable: dict[int, frozenset[int]] = {}
@@ -238,7 +244,7 @@ class TuneRules:
         )
 
     def _allowed(self, state: Place) -> np.ndarray:
-        if state.head < 3:
+        if state.head < len(self._heads):
             return self._heads[state.head]
         if state.over and (self.bars is not None or not state.line):
             return np.asarray([END if state.line else self._newline])
@@ -258,13 +264,16 @@ class TuneRules:
         if "note" in kinds:
             kinds.remove("note")
             tokens += self._notes(state.key)
-        return np.concatenate([np.asarray(tokens, dtype=np.int64), *(self._of[kind] for kind in sorted(kinds))])
+        found = np.concatenate([np.asarray(tokens, dtype=np.int64), *(self._of[kind] for kind in sorted(kinds))])
+        # Where no lengths that there are fill a bar, a note overfills it, and it ends.
+        return found if len(found) else np.asarray(self._notes(state.key) or [*self._of["rest"], *self._of["plain"]])
 
     def _notes(self, key: abc.Key) -> list[int]:
-        """The notes that need no double sharp or flat in a key."""
+        """The notes that need no double sharp or flat in a key, or all if every one does."""
         if key not in self._plain:
             found = zip(self._of["note"], self.codec.events_of(self._of["note"], key), strict=True)
-            self._plain[key] = [int(token) for token, event in found if abs(event.value[0] or 0) < 2]
+            plain = [int(token) for token, event in found if abs(event.value[0] or 0) < 2]
+            self._plain[key] = plain or self._of["note"].tolist()
         return self._plain[key]
 
     def _signs(self, state: Place) -> set[str]:
@@ -320,7 +329,8 @@ class TuneRules:
             found = {pickup: {"plain"}}
         else:
             found = {bar: within, bar - pickup: ends} if pickup else {bar: within | ends}
-        return {end: kinds for end, kinds in found.items() if kinds} or {bar: {"plain", "closes", "double"}}
+        known = {end: kinds & self._there for end, kinds in found.items()}
+        return {end: kinds for end, kinds in known.items() if kinds} or {bar: {"plain", "closes", "double"}}
 
     def _whole(self, state: Place) -> bool:
         """Whether what was written last may stay as it is: a note without a length may have to get one."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -77,6 +77,7 @@ class TuneCodec:
         found = {name: count for name, count in counts[False].items() if count >= spec.min_count}
         found |= {name: count for name, count in counts[True].items() if count >= spec.min_layout}
         found |= {name: counts[True][name] for name in _ELEMENTS}
+        found |= _indispensable(counts[False] + counts[True], found)
         return cls([*SPECIAL, *sorted(found, key=lambda name: (-found[name], name))], spec)
 
     def files(self) -> dict[str, bytes]:
@@ -222,6 +223,24 @@ class Writer:
                 self._key = abc.key_of(line) or self._key
         self._line = self._line[:2] if self._line[:2] != "K:" else self._line
         return text
+
+
+def _indispensable(counts: Counter[str], found: Container[str]) -> dict[str, int]:
+    """What a tune cannot be written without, where nothing of its kind was frequent enough: the likeliest.
+
+    A meter, a unit and a key, as far as there are any, a note, and a bar line that ends the tune.
+    """
+    events = {name: _event(name) for name in counts if name[0] != "["}
+    chosen: dict[str, int] = {}
+    for kind in ("meter", "unit", "key", "note"):
+        names = [name for name, event in events.items() if event.kind == kind and event.value]
+        if names and not any(name in found for name in names):
+            likeliest = max(names, key=counts.__getitem__)
+            chosen[likeliest] = counts[likeliest]
+    bars = [name for name, event in events.items() if event.kind == "bar" and name in found]
+    if not any(bar.double and not bar.opens and not bar.ending for bar in (events[name].value for name in bars)):
+        chosen["||"] = counts["||"]
+    return chosen
 
 
 def _units(text: str) -> Iterator[tuple[str, str]]:

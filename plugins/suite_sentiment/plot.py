@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from suite.errors import UsageError
-from suite.metrics import confusion
 from suite.pipelines import Pipeline
-from suite.plot import Chart, Panel, confusion_matrix, figure
+from suite.plot import Chart, Panel, figure, mistakes
 from suite.streaming import Session
 from suite.task import Example
 
@@ -45,8 +44,7 @@ def against_ratings(results: Sequence[Any], examples: Sequence[Example], path: P
     from suite_sentiment import true_label
 
     truth, found = [true_label(e) for e in examples], [r.label for r in results]
-    names = sorted({*truth, *found})
-    panels: list[Panel] = [confusion_matrix(confusion(truth, found, names), names)]
+    panels: list[Panel] = [mistakes(truth, found)]
     if all(isinstance(e.target, float) for e in examples) and all(r.polarity is not None for r in results):
         chart = Chart(x="people's rating", y="model's polarity", x_range=(-1, 1), y_range=(-1, 1)).diagonal()
         panels.append(chart.points([e.target for e in examples], [r.polarity for r in results]))

@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import suite_assets
 
+from suite import ngrams
 from suite.codecs.audio import AudioCodec, AudioSpec
 from suite.codecs.letters import Criterion, Letters, LettersSpec
 from suite.config import check_ranges
 from suite.data.audio import BLOCK, ENDINGS, FORMATS, Samples, mixed, opened
 from suite.data.members import in_folder
-from suite.errors import DataError, UsageError, one_line
+from suite.data.recordings import read
+from suite.errors import DataError, UsageError
 from suite.hooks import hookimpl
 from suite.nn.specs import EncoderSpec, MaskSpec, StepHeadSpec
 from suite.spelling import BestPath, Expected, Heard, Listener, Prefixes, Search, Transduced
 from suite.task import Codecs, Column, Example, Option, Result, Task, Verb
-from suite.training.specs import TrainingSpec
+from suite.training.specs import SoundChanges, TrainingSpec
 
 if TYPE_CHECKING:
     from suite.data.sources import Recipe
@@ -43,39 +45,12 @@ SILENT, FULL, CLIPPED = 1e-4, 0.999, 1e-3
 
 
 @dataclass(frozen=True)
-class AugmentSpec:
-    """How much a recording is changed in training; 0 leaves that out.
-
-    ``speed`` is the largest share that it is faster or slower, ``gain`` (dB) how much louder or more quiet. ``noise``,
-    ``reverb``, ``band`` (what a telephone passes) and ``tone`` (another microphone) are chances; noise lies from
-    ``quietest`` to ``loudest`` dB under what is said. ``silence`` are the most seconds added before and after.
-    """
-
-    speed: float = 0.12
-    gain: float = 12.0
-    noise: float = 0.5
-    loudest: float = 8.0
-    quietest: float = 40.0
-    reverb: float = 0.3
-    band: float = 0.3
-    tone: float = 0.5
-    silence: float = 0.4
-
-    def __post_init__(self) -> None:
-        check_ranges(self, least={"gain": 0, "loudest": 0, "quietest": self.loudest, "silence": 0})
-        for name in ("noise", "reverb", "band", "tone"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be a chance, from 0 to 1")
-        check_ranges(self, shares=("speed",))
-
-
-@dataclass(frozen=True)
 class SpeechConfig:
     """Sizes of the shipped model."""
 
     audio: AudioSpec = field(default_factory=AudioSpec)
     letters: LettersSpec = field(default_factory=LettersSpec)
-    augment: AugmentSpec = field(default_factory=AugmentSpec)
+    augment: SoundChanges = field(default_factory=SoundChanges)
     masks: MaskSpec = field(default_factory=MaskSpec)
     encoder: EncoderSpec = field(
         default_factory=lambda: EncoderSpec(hidden=384, layers=4, dropout=0.15, norm="layer")
@@ -114,12 +89,6 @@ class SpeechResult(Result):
 
 
 # --- data -----------------------------------------------------------------------------------------------------
-
-
-def read(path: str | Path, **options: Any) -> Iterator[Example]:
-    from suite_speech.files import read as read_examples
-
-    return read_examples(path, **options)
 
 
 def expand(
@@ -172,7 +141,7 @@ def build(config: SpeechConfig, codecs: Codecs) -> Model:
 
 def augment(recording: Any, config: SpeechConfig, random: np.random.Generator, codecs: Codecs) -> tuple[Samples, int]:
     from suite.codecs.audio import samples_at
-    from suite_speech.augmentation import varied
+    from suite.training.sound import varied
 
     rate = config.audio.rate
     return varied(samples_at(recording, rate), rate, config.augment, random), rate
@@ -247,17 +216,13 @@ def join(
     result = dataclasses.replace(result, input=_named(recording), final=None, whole=None)
     if not (srt or vtt):
         return result
-    from suite_speech.subtitles import write
+    from suite.subtitles import write
 
     if not isinstance(recording, str | Path):
         raise UsageError("subtitles are written beside a file: give a path, or leave --srt and --vtt out")
     kinds = [kind for kind, wanted in (("srt", srt), ("vtt", vtt)) if wanted]
     files = tuple(str(write(result.words, Path(recording).with_suffix(f".{kind}"))) for kind in kinds)
     return dataclasses.replace(result, files=files)
-
-
-def decode(outputs: Any, codecs: Codecs, recording: Any, *, final: bool | None = None, **options: Any) -> SpeechResult:
-    raise UsageError("a text is searched for in the outputs, not read off them")
 
 
 def _joined(results: Sequence[SpeechResult], codecs: Codecs) -> SpeechResult:
@@ -324,7 +289,7 @@ class UtteranceReader:
         expected = None
         if lm is not None or vocabulary is not None:
             expected = Expected(
-                None if lm is None else _model(lm), weight=lm_weight, bonus=word_bonus, favour=favour, only=only,
+                None if lm is None else ngrams.opened(lm), weight=lm_weight, bonus=word_bonus, favour=favour, only=only,
                 words=() if vocabulary is None else _words(vocabulary, letters),
             )  # fmt: skip
             beam = max(beam, LEANING)
@@ -380,20 +345,6 @@ class UtteranceReader:
         )  # fmt: skip
 
 
-def _model(path: Path) -> Any:
-    try:
-        return _language(path, path.stat().st_mtime_ns)
-    except OSError as error:
-        raise DataError(f"{one_line(error)}; give a model that train-lm wrote, or an ARPA file") from error
-
-
-@lru_cache(4)
-def _language(path: Path, changed: int) -> Any:
-    from suite.ngrams import read as read_model
-
-    return read_model(path)
-
-
 @lru_cache(4)
 def _words(path: Path, letters: Letters) -> tuple[str, ...]:
     """The words of a file, a word or several a line."""
@@ -440,7 +391,7 @@ def metrics(results: Sequence[Any], examples: Sequence[Example]) -> dict[str, An
 
 def measure(pipeline: Pipeline, examples: Sequence[Example], **options: Any) -> dict[str, Any]:
     """Seconds computed per second of sound, in a stream of pieces of a tenth of a second."""
-    from suite_speech.listening import real_time_factor
+    from suite.listening import real_time_factor
 
     return {"rtf": real_time_factor(pipeline, [example.input for example in examples], **options)}
 
@@ -451,18 +402,16 @@ def plot(pipeline: Pipeline, inputs: Sequence[Any], results: Sequence[Any], path
     spectrograms(pipeline, inputs, results, path)
 
 
-def stream(pipeline: Pipeline, **options: Any) -> Iterator[SpeechResult]:
+def stream(pipeline: Pipeline, **options: Any) -> Iterator[Result]:
     """Standard input, or a microphone, as it comes."""
-    from suite_speech.listening import listen
+    from suite.listening import listen
 
     return listen(pipeline, **options)
 
 
 def train_lm(pipeline: Pipeline | None, *files: str, order: int, out: Path) -> dict[str, Any]:
     """An n-gram model of the texts in some files."""
-    from suite_speech.files import learnt
-
-    return learnt(files, order, out)
+    return ngrams.learn_files(files, order, out, Letters(LettersSpec()).plain)
 
 
 def recipe() -> Recipe:
@@ -519,7 +468,6 @@ TASK = Task(
     join=join,
     check=check,
     answer=answer,
-    decode=decode,
     reader=UtteranceReader,
     render=render,
     render_update=render_update,

@@ -298,7 +298,6 @@ TASK = Task(
     pieces=pieces,
     join=join,
     answer=answer,
-    decode=writing.not_read_off,
     render=render,
     render_update=render_update,
     metrics=metrics,

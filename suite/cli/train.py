@@ -50,8 +50,6 @@ def train_command(task: Task) -> click.Command:
         from suite.training.train import train as run
 
         place = out or Path(f"{task.name}-checkpoint")
-        if not data and task.recipe is None:
-            data = tuple(map(str, task.labelled))
         skip = Skipping(skip_errors)
 
         sign = -1.0 if task.best[0].startswith("-") else 1.0

@@ -121,24 +121,22 @@ def aligned(
     gives an input and its target changed, anew each time they are used; where their length is another, the item
     is taken as it is.
     """
+    given = _pairs(inputs, targets, vary)
 
     def count(stretch: Stretch) -> int:
         return sum(len(targets[i][stretch.begin : stretch.end]) for i in stretch.items)
 
     def changed(i: int, chance: Chance) -> tuple[np.ndarray, np.ndarray]:
         # Whole, before it is cut: the stretches of an item must fit together.
-        pair = (inputs[i], targets[i]) if vary is None else vary(i, chance(i))
+        pair = given(i, chance)
         same = len(pair[0]) == len(pair[1]) == len(targets[i])
         return pair if same else (inputs[i], targets[i])
 
     def batch(stretch: Stretch, chance: Chance) -> Batch:
         cut = slice(stretch.begin, stretch.end)
         pairs = [changed(i, chance) for i in stretch.items]
-        # One step at least: a process whose rows have all ended has gradients like the others, of zero.
-        padded, lengths = pad([array[cut] for array, _ in pairs], least=1)
-        wanted, _ = pad([target[cut] for _, target in pairs], least=1)
-        arrays = {"inputs": padded, "lengths": lengths, "targets": wanted}
-        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+        padded, lengths, wanted, _ = _both([(array[cut], target[cut]) for array, target in pairs])
+        return _tensors(inputs=padded, lengths=lengths, targets=wanted)
 
     def summed(model: Any, batch: Batch, state: State) -> tuple[Tensor, State]:
         outputs, following = _read(model, batch, state)
@@ -161,16 +159,14 @@ def spelt(
     ``inputs`` are arrays ``[T, …]``, ``targets`` arrays ``[U]``; ``loss(model, batch, outputs [B, T, K])``
     gives ``[B]``. ``vary(index, random)`` gives an input and its target changed, anew each time they are used.
     """
+    given = _pairs(inputs, targets, vary)
 
     def count(stretch: Stretch) -> int:
         return sum(len(inputs[i]) for i in stretch.items)
 
     def batch(stretch: Stretch, chance: Chance) -> Batch:
-        pairs = [(inputs[i], targets[i]) if vary is None else vary(i, chance(i)) for i in stretch.items]
-        padded, lengths = pad([source for source, _ in pairs], least=1)
-        wanted, sizes = pad([target for _, target in pairs], least=1)
-        arrays = {"inputs": padded, "lengths": lengths, "targets": wanted, "sizes": sizes}
-        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+        padded, lengths, wanted, sizes = _both([given(i, chance) for i in stretch.items])
+        return _tensors(inputs=padded, lengths=lengths, targets=wanted, sizes=sizes)
 
     def summed(model: Any, batch: Batch, state: State) -> tuple[Tensor, State]:
         outputs, following = _read(model, batch, state)
@@ -193,17 +189,15 @@ def unaligned(
     is the token before the first. ``vary(index, random)`` gives a pair changed, anew each time it is used; where
     that changes how many tokens a target has, the losses still count as those of the target as it was.
     """
+    given = _pairs(inputs, targets, vary)
 
     def count(stretch: Stretch) -> int:
         return sum(len(targets[i]) for i in stretch.items)
 
     def batch(stretch: Stretch, chance: Chance) -> Batch:
-        pairs = [(inputs[i], targets[i]) if vary is None else vary(i, chance(i)) for i in stretch.items]
-        padded, lengths = pad([source for source, _ in pairs], least=1)
-        wanted, steps = pad([target for _, target in pairs], least=1)
+        padded, lengths, wanted, steps = _both([given(i, chance) for i in stretch.items])
         before = np.concatenate([np.full_like(wanted[:, :1], start), wanted[:, :-1]], axis=1)
-        arrays = {"inputs": padded, "lengths": lengths, "tokens": before, "targets": wanted, "steps": steps}
-        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+        return _tensors(inputs=padded, lengths=lengths, tokens=before, targets=wanted, steps=steps)
 
     def summed(model: Any, batch: Batch, state: State) -> tuple[Tensor, State]:
         features = model(batch["inputs"], batch["lengths"], batch["tokens"])
@@ -230,6 +224,30 @@ def mean_loss(model: nn.Module, objective: Objective, spec: TrainingSpec) -> flo
         batch = {name: value.to(device) for name, value in objective.batch(stretch, np.random.default_rng).items()}
         total += float(objective.loss(model, batch, {})[0])
     return total / sum(map(objective.count, stretches))
+
+
+def _pairs(
+    inputs: Sequence[np.ndarray], targets: Sequence[np.ndarray],
+    vary: Callable[[int, np.random.Generator], tuple[np.ndarray, np.ndarray]] | None,
+) -> Callable[[int, Chance], tuple[np.ndarray, np.ndarray]]:  # fmt: skip
+    """What gives an item by its number: its input and its target, changed where ``vary`` does."""
+    return lambda i, chance: (inputs[i], targets[i]) if vary is None else vary(i, chance(i))
+
+
+def _both(
+    pairs: Sequence[tuple[np.ndarray, np.ndarray]],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The inputs of some pairs, padded, and their lengths; then the same of their targets.
+
+    One step at least: a process whose rows have all ended has gradients like the others, of zero.
+    """
+    padded, lengths = pad([source for source, _ in pairs], least=1)
+    wanted, sizes = pad([target for _, target in pairs], least=1)
+    return padded, lengths, wanted, sizes
+
+
+def _tensors(**arrays: np.ndarray) -> Batch:
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
 def _read(model: Any, batch: Batch, state: State) -> tuple[Tensor, State]:

@@ -65,11 +65,11 @@ def train(
 
     ``data`` and ``dev`` are files in any format the task reads; without ``dev`` a tenth of ``data`` is held
     out by rule, and without ``data`` the recipe of the shipped model is trained on the data that
-    ``suite data get`` fetched. ``cell`` and ``settings`` (``"encoder.hidden=256"``) change the task's
-    configuration. ``bptt`` trains an aligned task in stretches of so many steps. ``init_from`` starts from the
-    weights and codecs of another checkpoint. ``note`` is for the card: what the model is for, and what not. ``resume``
-    goes on with an interrupted run in ``out``. ``report`` gets a ``Progress`` after each step, ``say`` a line now and
-    then. ``options`` are the task's own (``Task.option``).
+    ``suite data get`` fetched; of a task that has no recipe, its labelled samples are. ``cell`` and ``settings``
+    (``"encoder.hidden=256"``) change the task's configuration. ``bptt`` trains an aligned task in stretches of so many
+    steps. ``init_from`` starts from the weights and codecs of another checkpoint. ``note`` is for the card: what the
+    model is for, and what not. ``resume`` goes on with an interrupted run in ``out``. ``report`` gets a ``Progress``
+    after each step, ``say`` a line now and then. ``options`` are the task's own (``Task.option``).
 
     Raises DataError for data that cannot be used, UsageError for wrong settings.
     """
@@ -283,12 +283,14 @@ def run_folder(out: Path) -> Path:
 def _files(
     task: Task, data: Any, dev: Any, options: dict[str, Any]
 ) -> tuple[list[str | Path], list[str | Path], tuple[str, ...]]:
-    """The files to train on and the recipe's settings: the user's, or the shipped recipe's."""
+    """The files to train on and the recipe's settings: the user's, the shipped recipe's, or else labelled samples."""
     if data is not None:
         files, held = _list(data), _list(dev)
         if "-" in map(str, [*files, *held]):
             raise UsageError("training reads its files twice, so not from standard input: save it to a file first")
         return files, held, ()
+    if task.recipe is None and task.labelled:
+        return list(task.labelled), _list(dev), ()
     if task.recipe is None:
         raise UsageError(f"{task.name} has no recipe of its own: give --data FILE")
     from suite.data.sources import located
@@ -435,7 +437,7 @@ def _dev_metrics(task: Task, codecs: Codecs, model: Any, dev: Sequence[Example])
 def _left_out_metrics(task: Task, codecs: Codecs, learnt: Readout, examples: Sequence[Example]) -> dict[str, Any]:
     """The figures of every item's answer by a model that was learnt without it."""
     kept = [i for i in range(len(examples)) if learnt.judged[i]]
-    results = [task.decode(learnt.outputs[i], codecs, examples[i].input) for i in kept]
+    results = [task.read_off(learnt.outputs[i], codecs, examples[i].input) for i in kept]
     return task.metrics(results, [examples[i] for i in kept])
 
 

@@ -53,6 +53,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "columns": ({"columns": ()}, "columns is empty"),
     "codecs": ({"codecs": {"input": None}}, "codecs needs the keys 'input' and 'target'"),
     "best": ({"best": ()}, "best is empty"),
+    "decode": ({"decode": None}, "neither decode nor answer says how an answer is made"),
     "answer": ({"mapping": "unaligned"}, "a task that is unaligned needs answer"),
     "segments": ({"unit": "segment"}, "unit is 'segment', so that segments must be given"),
     "option": ({"options": (SEED,)}, "train has an option 'cell'; rename yours"),

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from suite.errors import SuiteError
-from suite.plot import BLUES, Chart, Heatmap, confusion_matrix, curves, figure
+from suite.plot import BLUES, Chart, Heatmap, Picture, confusion_matrix, curves, figure, mistakes
 
 RED, GREEN = "#cc2222", "#22aa22"
 
@@ -183,3 +183,18 @@ def test_drawing_needs_pillow_alone() -> None:
     code = "import sys, suite.plot; print(*{'matplotlib', 'torch', 'scipy', 'pandas'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_mistakes_are_counted_by_label_in_natural_order(tmp_path: Path) -> None:
+    file, same = tmp_path / "mistakes.png", tmp_path / "same.png"
+    drawn(file, mistakes(["10", "2", "2"], ["2", "2", "10"]), width=300, height=300)
+    drawn(same, confusion_matrix([[1, 1], [1, 0]], ["2", "10"]), width=300, height=300)
+    assert file.read_bytes() == same.read_bytes()
+
+
+def test_a_picture_is_drawn_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "picture.png"
+    drawn(file, Picture(np.full((20, 20, 3), (30, 60, 220), np.uint8), "blue"), width=300, height=300)
+    with Image.open(file) as image:
+        colours = np.asarray(image.convert("RGB")).reshape(-1, 3)
+    assert (colours == (30, 60, 220)).all(1).sum() > 1000

@@ -34,17 +34,27 @@ NOTES = {
     "broken_slow": "slow: it takes ",
     "broken_torch": "it imports torch while it loads",
 }
-#: Small settings of each shipped task, and a file of its own to learn from.
-SHIPPED = {
-    "sentiment": ("labelled.csv", ["encoder.hidden=8", "words.vocabulary=200", "words.pieces=60"], b"a good day\n"),
-    "gesture": ("labelled.ts", ["encoder.hidden=16"], b"1\n1.1\n1.5\n"),
-    "music": ("labelled.abc", ["encoder.hidden=8", "embedding.features=8"], b""),
-    "translation": (
-        "labelled.tsv",
-        ["encoder.hidden=8", "decoder.hidden=8", "embedding.features=8", "attention.features=8", "attention.heads=1",
-         "subwords.vocabulary=512", "subwords.min_count=1"], b"a small tool\n",
+_WRITES = (
+    "decoder.hidden=8", "decoder.layers=1", "embedding.features=8", "attention.features=8", "attention.heads=1",
+    "subwords.vocabulary=512", "subwords.min_count=1",
+)  # fmt: skip
+#: Of each shipped task: a file of its own to learn from, small settings, and what is streamed (``@``: a file).
+SHIPPED: dict[str, tuple[str, tuple[str, ...], str]] = {
+    "sentiment": ("labelled.csv", ("encoder.hidden=8", "words.vocabulary=200", "words.pieces=60"), "a good day\n"),
+    "gesture": ("labelled.ts", ("encoder.hidden=8", "training.method=gradient"), "1\n1.1\n1.5\n"),
+    "music": ("labelled.abc", ("encoder.hidden=8", "encoder.layers=1", "embedding.features=8"), ""),
+    "translation": ("labelled.tsv", ("encoder.hidden=8", "encoder.layers=1", *_WRITES), "a small tool\n"),
+    "captioning": (
+        "labelled.jsonl", ("images.size=16", "encoder.width=4", "encoder.depths=1,1", *_WRITES),
+        f"{ASSETS}/captioning/samples/rocket.png\n",
+    ),
+    "speech": (
+        "labelled.jsonl", ("encoder.hidden=8", "encoder.layers=1", "audio.mels=8"),
+        f"@{ASSETS}/speech/samples/agent-pass.wav",
     ),
 }  # fmt: skip
+#: Shown at most, of a stream that has no end.
+LINES = 3
 
 
 @pytest.fixture(scope="module")
@@ -139,23 +149,55 @@ def test_the_cell_keeps_the_laws(suite: Any) -> None:
     assert "✗" not in suite("plugins", "check", "cornn").stdout
 
 
-@pytest.mark.parametrize("task", SHIPPED)
-def test_the_cell_works_in_every_task(suite: Any, task: str) -> None:
-    """A training step, an export, and a stream."""
+@pytest.fixture(scope="module")
+def worked(environment: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
+    """Of every shipped task what its command lines did: train, info, export and a stream, all in one process."""
+    place = tmp_path_factory.mktemp("cell")
+    commands = [(command, stdin) for task in SHIPPED for command, stdin in commands_of(task, place)]
+    done = subprocess.run(
+        [environment, HERE / "commands.py"], cwd=place, input=json.dumps(commands), capture_output=True, check=False,
+        text=True, env={**os.environ, "ACCELERATE_USE_CPU": "true"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    return {task: [one for one in found if one["arguments"][0] == task] for task in SHIPPED}
+
+
+def commands_of(task: str, place: Path) -> list[tuple[list[str], str]]:
+    """What is tried with a task: command lines, each with its standard input."""
     file, settings, streamed = SHIPPED[task]
-    options = [part for setting in settings for part in ("--set", setting)]
-    if task != "gesture":
-        options += ["--epochs", "1"]
-    suite(task, "train", "--data", ASSETS / task / "samples" / file, "--cell", "cornn", "--out", "model", *options)
-    info = json.loads(suite(task, "info", "--checkpoint", "model", "--json").stdout)
-    assert info["cells"] == ["cornn"]
-    suite(task, "export", "--checkpoint", "model", "--out", "again")
-    if task == "music":
-        # Its stream never ends; going on with a tune takes the same steps, token by token.
-        tune = ASSETS / "music" / "samples" / "beginning.abc"
-        assert json.loads(suite("music", "predict", tune, "--checkpoint", "again", "--json").stdout)["abc"]
-    else:
-        assert suite(task, "stream", "--checkpoint", "again", stdin=streamed).stdout
+    data, made, again = ASSETS / task / "samples" / file, place / f"{task}-made", place / f"{task}-again"
+    options = [part for setting in (*settings, "training.steps=1") for part in ("--set", setting)]
+    commands = [
+        (["train", "--data", data, "--cell", "cornn", "--epochs", "1", "--out", made, *options], ""),
+        (["info", "--checkpoint", made, "--json"], ""),
+        (["export", "--checkpoint", made, "--out", again], ""),
+        (["generate" if task == "music" else "stream", "--checkpoint", again, "--json"], streamed),
+    ]
+    return [([task, *map(str, command)], stdin) for command, stdin in commands]
+
+
+@pytest.mark.parametrize("task", SHIPPED)
+def test_the_cell_works_in_every_task(worked: Any, task: str) -> None:
+    """A training step, an export, and a stream."""
+    for one in worked[task]:
+        assert one["code"] == 0, f"{one['arguments']}\n{one['stdout']}{one['stderr']}"
+    _, info, _, streamed = worked[task]
+    assert json.loads(info["stdout"])["cells"] == ["cornn"]
+    assert all(json.loads(line) for line in streamed["stdout"].splitlines())
+    assert streamed["stdout"]
+
+
+def test_a_stream_without_end_is_written_with_the_cell_too(worked: Any, environment: Path) -> None:
+    again = worked["music"][3]["arguments"][3]
+    command = [environment, "-m", "suite", "music", "stream", "--checkpoint", again, "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        shown = [json.loads(process.stdout.readline()) for _ in range(LINES)]
+        process.stdout.close()  # it ends when nobody reads on
+        assert process.stderr.read() == ""
+    assert [one["input"] for one in shown] == list(range(LINES))
 
 
 # --- the task ---------------------------------------------------------------------------------------------------

@@ -316,5 +316,5 @@ def test_the_plugin_is_light() -> None:
 def test_settings_that_make_no_sense() -> None:
     with pytest.raises(ValueError, match=r"hue must be from 0 to 0.5"):
         dataclasses.replace(CaptioningConfig().augment, hue=0.6)
-    with pytest.raises(UsageError, match="written, not read off"):
-        TASK.decode(np.zeros(3), {}, "a.png")
+    with pytest.raises(UsageError, match="written or searched for, not read off"):
+        TASK.read_off(np.zeros(3), {}, "a.png")

@@ -12,7 +12,7 @@ from suite_music.chorales import ChoraleCodec
 from suite_music.notes import played, sung
 from suite_music.rules import KEPT, RANGES, ChoraleRules, TuneRules
 from suite_music.statistics import full_bars
-from suite_music.tunes import COLUMNS, END, START, Reader, TuneCodec
+from suite_music.tunes import COLUMNS, END, START, Reader, TuneCodec, TuneSpec
 
 from suite.errors import UsageError
 from suite.search import generate
@@ -56,6 +56,32 @@ def test_tunes_fill_their_bars_and_end_after_so_many(
         assert meter is None or stated["meter"] == abc.field("M", meter).value
         assert key is None or stated["key"] == abc.key(key)
         assert codec.tokens(text)[:3] == tokens[:3]
+
+
+FEW = {
+    "of which nothing is frequent": ["M:6/8\nL:1/8\nK:D\nABc d2e|f3 d3|]\n"],
+    "without a header": ["ABcd efga|b8|\n"],
+    "whose bars its lengths cannot fill": ["M:3/8\nL:1/4\nK:G\nG|A|\n"],
+    "with graces and slurs that stay open": ["M:C\nL:1/8\nK:C\n" + 6 * "(c{d" + "c8||\n"],
+    "in a key of double sharps": ["M:C\nL:1/8\nK:C#\n" + 6 * "^^c" + "|\n"],
+    "that only rest": ["M:C\nL:1/8\nK:C\nz8|\n"],
+}
+
+
+@pytest.mark.parametrize("tunes", FEW.values(), ids=FEW)
+def test_with_a_vocabulary_of_few_tunes_something_may_always_follow(tunes: list[str]) -> None:
+    codec = TuneCodec.fit(tunes, TuneSpec())
+    for options in ({"bars": 8}, {"bars": 1}, {"endless": True}, {}):
+        for seed in range(4):
+            walk(TuneRules(codec, **options), np.random.default_rng(seed), [], limit=400)
+
+
+def test_few_tunes_are_enough_to_write_full_bars(tunes: list[str]) -> None:
+    codec = TuneCodec.fit(tunes[:1], TuneSpec())
+    for seed in range(6):
+        tokens = walk(TuneRules(codec, bars=8), np.random.default_rng(seed), [])
+        assert tokens[-1] == END
+        assert full_bars(codec.decode(tokens)) == (8, 8)
 
 
 class Noise:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import suite_speech
-from suite_speech import TASK, SpeechConfig, SpeechResult, metrics, render, render_update
+from suite_speech import TASK, SpeechConfig, SpeechResult, expand, metrics, render, render_update
 
 import suite
 from suite.data.audio import read, wav
@@ -350,3 +350,13 @@ def test_speech_unlike_the_training_is_in_doubt(hear: Pipeline) -> None:
         assert found.note in render(found)
     easy = Pipeline(hear.task, {**hear.codecs, "target": dataclasses.replace(letters, doubt=0.0)}, hear.runtime)
     assert easy(samples).note is None
+
+
+def test_what_is_typed_is_a_recording_or_a_folder_of_them(tmp_path: Path) -> None:
+    for name in ("b.FLAC", "a.wav", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "c.ogg").write_bytes(b"")
+    assert [Path(path).name for path, _ in expand(str(tmp_path))] == ["a.wav", "b.FLAC"]
+    assert [Path(path).name for path, _ in expand(str(tmp_path), recursive=True)] == ["a.wav", "b.FLAC", "c.ogg"]
+    assert list(expand("x.wav")) == [("x.wav", "x.wav")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from suite.errors import DataError, MissingExtra, SuiteError, UsageError
 from suite.loading import open_config
 from suite.plugins import registry
 from suite.task import Task
-from suite.training.train import export_checkpoint, run_folder, train
+from suite.training.train import _files, export_checkpoint, run_folder, train
 
 
 def call(out: Path, data: Path, settings: list[str], **options: Any) -> Checkpoint:
@@ -236,3 +237,12 @@ def test_where_bptt_has_no_place(
     with pytest.raises(UsageError, match=r"^--set training\.bptt: bptt must be 0 or more, not -1$"):
         train("echo", data=echo_file, out=tmp_path / "ck", settings=["training.bptt=-1"])
     assert not run_folder(tmp_path / "ck").exists()
+
+
+def test_without_data_and_a_recipe_the_labelled_samples_are_learnt(echo: Any, echo_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "samples").mkdir()
+    sample = tmp_path / "samples" / "labelled.jsonl"
+    sample.write_bytes(echo_file.read_bytes())
+    assert _files(dataclasses.replace(echo, assets=tmp_path), None, None, {}) == ([sample], [], ())
+    with pytest.raises(UsageError, match="echo has no recipe of its own: give --data FILE"):
+        _files(echo, None, None, {})

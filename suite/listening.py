@@ -22,7 +22,7 @@ from suite.data.audio import Layout, Samples, opened, read, whole_frames
 from suite.errors import DataError, MissingExtra, UsageError
 from suite.pipelines import Pipeline
 from suite.streaming import ReadingSession
-from suite_speech import SpeechResult
+from suite.task import Result
 
 #: Seconds of a microphone's pieces, and of those that the real-time factor is measured with; and of how much.
 PIECE, MEASURED = 0.1, 60.0
@@ -30,7 +30,7 @@ PIECE, MEASURED = 0.1, 60.0
 
 def listen(
     pipeline: Pipeline, *, rate: int | None, format: str, channels: int, microphone: bool, timing: bool, **options: Any
-) -> Iterator[SpeechResult]:  # fmt: skip
+) -> Iterator[Result]:  # fmt: skip
     """The updates of a stream, and its last result; with ``timing`` figures on standard error at the end."""
     if microphone:
         rate, pieces = _microphone(pipeline)
@@ -45,7 +45,6 @@ def listen(
         yield from clock.timed(session.updates(piece), len(piece), timing)
     yield from clock.timed(iter(session.flush()), 0, timing)
     last = session.finish()
-    assert isinstance(last, SpeechResult)
     yield dataclasses.replace(last, seconds=clock.seconds if timing else None)
     if timing:
         click.echo(clock.report(), err=True)
@@ -91,7 +90,7 @@ class Clock:
         self.late: list[float] = []
         self._known = 0.0  # the end of the last word that was shown
 
-    def timed(self, updates: Iterator[Any], samples: int, timing: bool) -> Iterator[SpeechResult]:
+    def timed(self, updates: Iterator[Any], samples: int, timing: bool) -> Iterator[Result]:
         """The updates of a piece of so many samples, with the seconds they took."""
         self.heard += samples / self._rate
         begun = time.perf_counter()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from suite.codecs.letters import Letters, LettersSpec
 from suite.data.readers import read_rows
-from suite.errors import DataError, UsageError
+from suite.errors import DataError
 from suite.task import Example
 
 
@@ -66,7 +65,7 @@ def _libri(folder: Path, on_error: Any) -> Iterator[Example | DataError]:
     """Every ``….trans.txt`` in a folder or below: a name and its text a line, the recording beside it."""
     listed = sorted(folder.rglob("*.trans.txt"))
     if not listed:
-        raise DataError(f"{folder}: no ….trans.txt in it, as LibriSpeech has; or give a table of audio and text")
+        raise DataError(f"{folder}: no ….trans.txt in it, a name and a text a line; or give a table of audio and text")
     for file in listed:
         for row in read_rows(file, format="txt", text_column="line", on_error=on_error):
             name, _, text = row.values["line"].partition(" ")
@@ -79,28 +78,3 @@ def _libri(folder: Path, on_error: Any) -> Iterator[Example | DataError]:
                 # A chapter stays on one side.
                 chapter = file.name.removesuffix(".trans.txt")
                 yield Example(input=str(there), target=text, key=chapter, where=row.where, values={})
-
-
-def learnt(files: Sequence[str], order: int, out: Path) -> dict[str, Any]:
-    """Write an n-gram model of the texts in some files; what it is like."""
-    from suite.ngrams import learn, write
-
-    if not files:
-        raise UsageError("give files of text, a sentence a line, or - for standard input")
-    if not 1 <= order <= 9:
-        raise UsageError(f"order={order}: expected a whole number from 1 to 9")
-    letters = Letters(LettersSpec())
-    texts = []
-    for file in files:
-        for row in read_rows(file):
-            text = row.values.get("text")
-            if not isinstance(text, str):
-                raise DataError(f"{row.where}: no column 'text' with a text in it")
-            try:
-                texts.append(letters.plain(text))
-            except DataError as error:
-                raise DataError(f"{row.where}: {error}") from error
-    model = learn(texts, order)
-    write(model, out)
-    counts = {f"{n}-grams": len(table) for n, table in enumerate(model.tables, 1)}
-    return {"file": str(out), "texts": len(texts), **counts, "perplexity": round(model.perplexity(texts), 2)}

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from suite_speech import AugmentSpec
-from suite_speech.augmentation import varied
+
+from suite.training.sound import varied
+from suite.training.specs import SoundChanges
 
 NONE = dict.fromkeys(("speed", "gain", "noise", "reverb", "band", "tone", "silence"), 0.0)
 SAMPLES = (0.1 * np.sin(np.arange(8000) * 2 * np.pi * 500 / 8000)).astype(np.float32)
 
 
 def changed(seed: int = 0, **how: float) -> np.ndarray:
-    return varied(SAMPLES, 8000, AugmentSpec(**{**NONE, **how}), np.random.default_rng(seed))
+    return varied(SAMPLES, 8000, SoundChanges(**{**NONE, **how}), np.random.default_rng(seed))
 
 
 def test_without_any_change_it_stays_what_it_is() -> None:
@@ -52,4 +53,4 @@ def test_noise_lies_as_far_under_as_is_asked() -> None:
 )
 def test_settings_that_make_no_sense(settings: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must"):
-        AugmentSpec(**settings)  # type: ignore[arg-type]
+        SoundChanges(**settings)  # type: ignore[arg-type]

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torchvision.transforms import v2
 
-from suite_captioning import AugmentSpec
+from suite.training.specs import PictureChanges
 
 BLACK, WHITE = 0, 255
 
 
-def varied(array: np.ndarray, spec: AugmentSpec, random: np.random.Generator) -> np.ndarray:
+def varied(array: np.ndarray, spec: PictureChanges, random: np.random.Generator) -> np.ndarray:
     """A picture ``[3, H, W]`` (uint8) changed by chance, which is all of ``random``."""
     # Torchvision draws from torch's own chance: it is given a seed for this picture, and put back.
     with torch.random.fork_rng(devices=[]):
@@ -24,7 +24,7 @@ def varied(array: np.ndarray, spec: AugmentSpec, random: np.random.Generator) ->
 
 
 @lru_cache
-def _transforms(spec: AugmentSpec) -> Any:
+def _transforms(spec: PictureChanges) -> Any:
     steps: list[Any] = [
         v2.RandomAffine(
             spec.turn, translate=(spec.shift, spec.shift), scale=(1 - spec.scale, 1 + spec.scale), shear=spec.shear,

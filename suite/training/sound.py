@@ -17,7 +17,7 @@ from suite.errors import MissingExtra
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from suite_speech import AugmentSpec
+    from suite.training.specs import SoundChanges
 
 #: Speeds are multiples of this share: each has a filter, and those of simple ratios are short.
 STEP = 0.04
@@ -25,7 +25,7 @@ STEP = 0.04
 ECHOES, BEGINS, ENDS = (0.08, 0.5), (150.0, 400.0), (2800.0, 3700.0)
 
 
-def varied(samples: Samples, rate: int, spec: AugmentSpec, random: np.random.Generator) -> Samples:
+def varied(samples: Samples, rate: int, spec: SoundChanges, random: np.random.Generator) -> Samples:
     """Samples ``[n]`` changed by chance, ``[m]``."""
     try:
         import torch
@@ -69,7 +69,7 @@ def _echoed(x: Tensor, rate: int, random: np.random.Generator) -> Tensor:
     return found / math.sqrt(float((tail**2).sum()))
 
 
-def _noise(x: Tensor, spec: AugmentSpec, random: np.random.Generator) -> Tensor:
+def _noise(x: Tensor, spec: SoundChanges, random: np.random.Generator) -> Tensor:
     """Noise whose power falls with frequency as much as chance says: from white to a rumble."""
     import torch
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 import pytest
-from suite_captioning.cider import cider
+
+from suite.cider import cider
 
 FOUND = [
     "a man riding a wave on top of a surfboard", "a cat sitting on a bench", "two dogs play in the green grass",

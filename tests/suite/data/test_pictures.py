@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from suite_captioning.files import read
 
+from suite.data.pictures import read
 from suite.errors import DataError
 
 

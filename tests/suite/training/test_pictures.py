@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from suite_captioning import AugmentSpec
-from suite_captioning.augmentation import varied
 
-STILL = AugmentSpec(turn=0, shear=0, shift=0, scale=0, perspective=0, colour=0, hue=0, blur=0, erase=0, flip=0)
+from suite.training.pictures import varied
+from suite.training.specs import PictureChanges
+
+STILL = PictureChanges(turn=0, shear=0, shift=0, scale=0, perspective=0, colour=0, hue=0, blur=0, erase=0, flip=0)
 PICTURE = np.full((3, 24, 24), 255, np.uint8)
 PICTURE[:, 6:18, 4:10] = np.array([200, 40, 90], np.uint8)[:, None, None]
 
@@ -24,11 +25,11 @@ def test_nothing_changes_a_picture_that_is_left_alone() -> None:
 @pytest.mark.parametrize(
     "spec",
     [
-        AugmentSpec(), replace(STILL, turn=20), replace(STILL, shift=0.2), replace(STILL, scale=0.3),
+        PictureChanges(), replace(STILL, turn=20), replace(STILL, shift=0.2), replace(STILL, scale=0.3),
         replace(STILL, perspective=0.9), replace(STILL, colour=0.5), replace(STILL, hue=0.3), replace(STILL, blur=0.99),
     ],
 )  # fmt: skip
-def test_each_setting_changes_it_and_the_seed_alone_says_how(spec: AugmentSpec) -> None:
+def test_each_setting_changes_it_and_the_seed_alone_says_how(spec: PictureChanges) -> None:
     changed = varied(PICTURE, spec, random(1))
     assert (changed.dtype, changed.shape) == (np.uint8, PICTURE.shape)
     assert (changed != PICTURE).any()
@@ -45,7 +46,7 @@ def test_what_comes_in_at_the_edges_is_white() -> None:
 
 
 @pytest.mark.parametrize("spec", [replace(STILL, turn=30), replace(STILL, scale=0.4), replace(STILL, perspective=0.5)])
-def test_no_line_is_left_where_white_and_picture_meet(spec: AugmentSpec) -> None:
+def test_no_line_is_left_where_white_and_picture_meet(spec: PictureChanges) -> None:
     pale = np.full((3, 24, 24), 200, np.uint8)
     for seed in range(8):
         assert varied(pale, spec, random(seed)).min() >= 199
@@ -63,5 +64,5 @@ def test_the_chance_of_others_is_left_as_it_was() -> None:
     torch.manual_seed(3)
     wanted = torch.rand(2)
     torch.manual_seed(3)
-    varied(PICTURE, AugmentSpec(), random())
+    varied(PICTURE, PictureChanges(), random())
     torch.testing.assert_close(torch.rand(2), wanted)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from suite_speech.subtitles import clock, lines, write
 
 from suite.errors import SuiteError
+from suite.subtitles import clock, lines, write
 
 
 def words(*given: tuple[str, float, float]) -> list[dict[str, Any]]:
