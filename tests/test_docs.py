@@ -55,7 +55,7 @@ def commands(page: str) -> list[str]:
 @pytest.mark.parametrize(
     ("page", "pictures"),
     [
-        ("README.md", ("words.png", "attention.png", "roll.png", "gestures.png", "evaluation.png", "my-model/curves.png")),
+        ("README.md", ("words.png", "attention.png", "roll.png", "gestures.png", "evaluation.png")),
         ("docs/tasks.md", ("gestures.png", "confusion.png", "attention.png", "my-model/curves.png")),
     ],
 )

@@ -48,12 +48,12 @@ SILENT, FULL, CLIPPED = 1e-4, 0.999, 1e-3
 class SpeechConfig:
     """Sizes of the shipped model."""
 
-    audio: AudioSpec = field(default_factory=AudioSpec)
+    audio: AudioSpec = field(default_factory=lambda: AudioSpec(stack=4))
     letters: LettersSpec = field(default_factory=LettersSpec)
     augment: SoundChanges = field(default_factory=SoundChanges)
     masks: MaskSpec = field(default_factory=MaskSpec)
     encoder: EncoderSpec = field(
-        default_factory=lambda: EncoderSpec(hidden=384, layers=4, dropout=0.15, norm="layer")
+        default_factory=lambda: EncoderSpec(hidden=320, layers=4, dropout=0.15, norm="layer")
     )  # fmt: skip
     #: Of a transducer, what it expects after its own letters, and how many features are joined.
     prediction: EncoderSpec = field(default_factory=lambda: EncoderSpec(cell="gru", hidden=256, dropout=0.2))

@@ -18,11 +18,11 @@ from typing import Any
 import engine
 import numpy as np
 from engine import row
-from suite_speech.listening import PIECE, Clock, real_time_factor
 
 from suite.data.audio import Samples, read
 from suite.data.sources import located
 from suite.evaluation import evaluate
+from suite.listening import PIECE, Clock, real_time_factor
 from suite.ngrams import learn, write
 from suite.pipelines import Pipeline
 from suite.plugins import registry

@@ -1,0 +1,110 @@
+"""The checkpoint that ships: small, whole, and sensible on its samples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from suite_speech import TASK, SpeechConfig
+
+import suite
+from suite import config
+from suite.checkpoint import Checkpoint
+from suite.data.audio import read
+from suite.pipelines import Pipeline
+
+Cli = Callable[..., Any]
+
+FILES = {"README.md", "model.safetensors", "encoder.onnx", "input.json", "target.json", "curves.png"}
+
+pytestmark = pytest.mark.skipif(not TASK.ships, reason="no shipped checkpoint")
+
+
+@pytest.fixture(scope="module")
+def hear() -> Pipeline:
+    return Pipeline.open("speech")
+
+
+@pytest.fixture(scope="module")
+def opened() -> Checkpoint:
+    return Checkpoint.open(TASK.checkpoint, task="speech")
+
+
+def sample(name: str) -> Path:
+    assert TASK.assets is not None
+    return TASK.assets / "samples" / name
+
+
+def said() -> dict[str, str]:
+    rows = [json.loads(line) for line in sample("labelled.jsonl").read_text(encoding="utf-8").splitlines()]
+    return {row["audio"]: row["text"] for row in rows}
+
+
+def test_it_is_small_and_whole(opened: Checkpoint) -> None:
+    assert opened.size < 8_000_000
+    assert opened.manifest.streams
+    assert set(opened.manifest.files) == FILES
+    assert {path.name for path in opened.path.iterdir()} == {*FILES, "suite.json"}
+    made: SpeechConfig = config.from_dict(TASK.config, opened.manifest.config)
+    usual = SpeechConfig()
+    assert (made.audio, made.encoder, made.augment) == (usual.audio, usual.encoder, usual.augment)
+
+
+def test_its_card_says_what_it_is_for_and_how_well_it_does(opened: Checkpoint) -> None:
+    card = (opened.path / "README.md").read_text(encoding="utf-8")
+    assert opened.manifest.data["note"] in card
+    assert "not" in opened.manifest.data["note"]
+    assert f"| dev | wer | {opened.manifest.metrics['dev']['wer']:.4f} |" in card
+
+
+def test_the_samples_are_understood() -> None:
+    figures = suite.evaluate("speech", sample("labelled.jsonl"))
+    assert figures["items"] == len(said())
+    assert figures["cer"] < 0.1
+
+
+def test_words_have_times_in_their_order(hear: Pipeline) -> None:
+    for name in said():
+        samples, rate = read(sample(name))
+        words = hear(sample(name)).words  # type: ignore[attr-defined]
+        times = [time for word in words for time in (word["start"], word["end"])]
+        assert times == sorted(times)
+        assert times[0] >= 0
+        assert times[-1] <= len(samples) / rate + 0.1
+
+
+def test_a_stream_in_any_pieces_hears_what_predict_hears(hear: Pipeline) -> None:
+    name = next(iter(said()))
+    samples, rate = read(sample(name))
+    for size in (7, 160, 4000, len(samples)):
+        session = suite.stream(hear, sample_rate=rate)
+        for at in range(0, len(samples), size):
+            session.feed(samples[at : at + size])
+        assert session.finish().text == hear(sample(name)).text  # type: ignore[attr-defined]
+
+
+def test_another_rate_and_loudness_make_no_difference_of_note(hear: Pipeline) -> None:
+    name = next(iter(said()))
+    samples, rate = read(sample(name))
+    assert hear((samples * 0.3).astype(np.float32), sample_rate=rate).text == hear(sample(name)).text  # type: ignore[attr-defined]
+
+
+def test_what_is_no_speech_is_in_doubt_or_empty(hear: Pipeline) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, 32000).astype(np.float32)
+    result: Any = hear(noise, sample_rate=16000)
+    assert not result.text or "in doubt" in result.note
+
+
+def test_the_demo(cli: Cli, tmp_path: Path) -> None:
+    ran = cli("speech", "demo", "--plot", "x.png")
+    assert ran.code == 0
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_sources_are_named() -> None:
+    assert TASK.assets is not None
+    assert "`checkpoint/`" in (TASK.assets / "SOURCES.md").read_text(encoding="utf-8")
