@@ -17,8 +17,9 @@ from typing import IO, Any
 import click
 import numpy as np
 
+from suite.cli.output import progress
 from suite.codecs.audio import AudioCodec
-from suite.data.audio import Layout, Samples, opened, read, whole_frames
+from suite.data.audio import BLOCK, Layout, Samples, opened, read, whole_frames
 from suite.errors import DataError, MissingExtra, UsageError
 from suite.pipelines import Pipeline
 from suite.streaming import ReadingSession
@@ -48,6 +49,19 @@ def listen(
     yield dataclasses.replace(last, seconds=clock.seconds if timing else None)
     if timing:
         click.echo(clock.report(), err=True)
+
+
+def stretches(path: str | Path) -> Iterator[tuple[Samples, int]]:
+    """The blocks of a long recording, and their rate, one at a time; on a terminal with what is done of it."""
+    with opened(path) as sound:
+        size = sound.frames
+        pairs = ((block, sound.rate) for block in sound.blocks)
+        heard = False
+        for pair in progress(pairs, lambda: None if size is None else -(-size // BLOCK), Path(path).name):
+            heard = True
+            yield pair
+    if not heard:
+        raise DataError("no samples in it; is it the right file?")
 
 
 def _wav(stdin: IO[bytes]) -> tuple[int, Iterator[Samples]]:

@@ -27,6 +27,8 @@ ENDINGS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".
 #: Frames a block: some seconds of sound, whatever the file's length.
 BLOCK = 65536
 SLOWEST, FASTEST, MOST_CHANNELS = 4000, 768_000, 256
+#: Nothing is heard below this peak; a peak is clipped from the second on; more than this share of clipped is too much.
+SILENT, FULL, CLIPPED = 1e-4, 0.999, 1e-3
 _WAV = (b"RIFF", b"RF64", b"RIFX")
 #: Of a WAV that is still being written nobody knows the length.
 _UNKNOWN = (0, 0x7FFFFFFF, 0xFFFFFFFF)
@@ -96,6 +98,16 @@ def read(source: str | Path | IO[bytes]) -> tuple[Samples, int]:
     with opened(source) as sound:
         blocks = list(sound.blocks)
         return np.concatenate(blocks) if blocks else np.zeros(0, np.float32), sound.rate
+
+
+def fault(samples: Any) -> str | None:
+    """What is wrong with a recording that can be read all the same, in a line."""
+    sizes = np.abs(mixed(np.asarray(samples)))
+    if sizes.max() < SILENT:
+        return "silence: there is nothing to hear"
+    if (share := float((sizes >= FULL).mean())) > CLIPPED:
+        return f"clipped: {share:.1%} of the samples are at full scale; record it more quietly"
+    return None
 
 
 def mixed(values: npt.NDArray[Any]) -> Samples:

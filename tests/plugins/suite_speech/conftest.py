@@ -40,7 +40,8 @@ def speak() -> Callable[..., np.ndarray]:
 def tiny() -> tuple[str, ...]:
     """Settings of a model that learns a few recordings by heart in seconds."""
     return (
-        "audio.mels=16", "audio.stack=3", "letters.alphabet=e gnot", "letters.digits=", "encoder.hidden=32", "encoder.layers=1",
+        "audio.mels=16", "audio.stack=3", "letters.alphabet=e gnot", "letters.digits=", "encoder.hidden=32",
+        "encoder.layers=1",
         "encoder.dropout=0", "encoder.norm=none", "head.dropout=0", "prediction.hidden=12", "prediction.dropout=0",
         "joint=24", "masks.bands=0", "masks.times=0", "augment.speed=0", "augment.noise=0", "augment.reverb=0",
         "augment.band=0", "augment.tone=0", "augment.gain=3", "augment.silence=0.1", "training.epochs=60",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import suite_speech
-from suite_speech import TASK, SpeechConfig, SpeechResult, expand, metrics, render, render_update
+from suite_speech import TASK, SpeechConfig, expand
 
 import suite
 from suite.data.audio import read, wav
@@ -20,6 +20,7 @@ from suite.pipelines import Pipeline
 from suite.streaming import ReadingSession
 from suite.task import Example
 from suite.testing import check_light, check_resume, check_task
+from suite.transcribing import Transcript, render
 
 Speak = Callable[..., np.ndarray]
 RATE = 8000
@@ -58,7 +59,7 @@ def test_it_learns_its_recordings_by_heart(checkpoint: Path, recordings: Path) -
 def test_a_result_has_words_with_times_and_confidences(hear: Pipeline, recordings: Path) -> None:
     path = recordings / "no-on.wav"
     result = hear(path)
-    assert isinstance(result, SpeechResult)
+    assert isinstance(result, Transcript)
     assert list(result.to_dict()) == ["input", "text", "confidence", "words"]
     assert (result.input, result.text) == (str(path), "no on")
     assert [word["word"] for word in result.words] == ["no", "on"]
@@ -310,25 +311,6 @@ def test_broken_rows_are_named_and_left_out(tiny: tuple[str, ...], recordings: P
 
 
 # --- figures and words ----------------------------------------------------------------------------------------
-
-
-def result(text: str, **more: Any) -> SpeechResult:
-    return SpeechResult(input="a.wav", text=text, confidence=0.9, words=(), **more)
-
-
-def test_figures_by_source_are_there_where_there_are_several() -> None:
-    rows = [Example(input="", target="a b", values={"source": source}) for source in ("x", "y")]
-    figures = metrics([result("a b"), result("a")], rows)
-    assert figures["wer"] == 0.25
-    assert figures["per_source"]["y"]["wer"] == 0.5
-    assert "per_source" not in metrics([result("a b")], rows[:1])
-
-
-def test_what_is_shown_of_a_stream() -> None:
-    assert render_update(result("")) is None
-    assert render_update(result("press o", final=False, whole=False)) == "… press o"
-    assert render_update(result("press one", final=False, whole=True)) == "press one"
-    assert render_update(result("hm", final=True, note="in doubt")) == "hm\n  in doubt"
 
 
 def test_texts_are_compared_as_they_are_learnt() -> None:
