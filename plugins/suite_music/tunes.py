@@ -235,7 +235,7 @@ def _indispensable(counts: Counter[str], found: Container[str]) -> dict[str, int
     for kind in ("meter", "unit", "key", "note"):
         names = [name for name, event in events.items() if event.kind == kind and event.value]
         if names and not any(name in found for name in names):
-            likeliest = max(names, key=counts.__getitem__)
+            likeliest = max(names, key=lambda name: (counts[name], name))
             chosen[likeliest] = counts[likeliest]
     bars = [name for name, event in events.items() if event.kind == "bar" and name in found]
     if not any(bar.double and not bar.opens and not bar.ending for bar in (events[name].value for name in bars)):

@@ -203,6 +203,7 @@ def test_a_stream_without_end_is_written_with_the_cell_too(worked: Any, environm
 # --- the task ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_forecasts_beside_two_baselines(suite: Any, tmp_path: Path) -> None:
     suite("forecast", "train", "--epochs", "10")
     figures = json.loads(suite("forecast", "evaluate", "--json").stdout)
