@@ -289,7 +289,8 @@ def _event(name: str) -> abc.Event:
         # A bracket alone opens or closes a chord, unless a digit makes an ending of it.
         return abc.event("other", name) if name in "[]" else abc.bar(name)
     written = _written(name, abc.Key())
-    first = next(abc.units(written if name[0] != "*" else f"z{written}"))
-    if name[0] == "*":
+    of_length = name[0] == "*" and len(name) > 1  # a star alone is a sign that means nothing
+    first = next(abc.units(f"z{written}" if of_length else written))
+    if of_length:
         return abc.Event("length", abc.length(written))
     return abc.event(abc.kind_of(first), first[0])

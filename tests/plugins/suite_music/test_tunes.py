@@ -113,6 +113,13 @@ def test_files_come_back(codec: TuneCodec) -> None:
     assert again.files() == codec.files()
 
 
+def test_signs_that_mean_nothing_are_no_hindrance() -> None:
+    text = "M:4/4\nL:1/8\nK:D\n*A2B2 c2*d2|*e2f2 g2a2||\n"
+    codec = TuneCodec.fit([text], TuneSpec(min_count=1, min_layout=1))
+    assert "*" in codec.vocabulary
+    assert codec.decode(codec.tokens(text)) == text
+
+
 def test_the_vocabulary_does_not_depend_on_the_order(tunes: list[str]) -> None:
     first = TuneCodec.fit(tunes, TuneSpec())
     assert TuneCodec.fit(tunes[::-1], TuneSpec()).vocabulary == first.vocabulary
