@@ -33,7 +33,7 @@ COLUMNS = ("token", "echo", "stretch", "position", "bar")
 #: Classes of the place in a bar (in 32nds of a whole note) and of the bars since the section began.
 POSITIONS, BARS = 64, 17
 
-_LAYOUT = re.compile(r"[ \n\\|:\[\]\d]+")
+_LAYOUT = re.compile(r"[ \n\\|:\[\]0-9]+")
 _ELEMENTS = (*" \n\\|:[]0123456789",)
 
 

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from suite_music.notes import Player, notes
 from suite_music.transpose import transposed
@@ -26,6 +26,7 @@ def test_every_text_comes_back(tunes: list[str], codec: TuneCodec) -> None:
 
 
 @given(st.text(max_size=50) | st.text(alphabet="KML:GDFb#m_^=cdeA,'2/|[]() \n\"%*♪@+1", max_size=60))
+@example("᭐")  # a digit of another script is no layout
 def test_any_text_comes_back(text: str) -> None:
     assert SMALL.decode(SMALL.tokens(text)) == text
 
