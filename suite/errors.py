@@ -43,6 +43,11 @@ class UsageError(SuiteError):
     exit_code = 2
 
 
+def stop(error: SuiteError) -> None:
+    """What is done with a bad item where nobody asked for it (``on_error`` is None): the error is raised."""
+    raise error
+
+
 def one_line(error: BaseException) -> str:
     """The message of any exception on one line, its type first unless it is one of ours."""
     text = " ".join(str(error).split())

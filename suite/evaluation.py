@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from suite.errors import DataError
+from suite.errors import DataError, stop
 from suite.pipelines import Pipeline
 from suite.task import Example, Result
 
@@ -77,10 +77,8 @@ def answers(
     def fail(number: int, error: DataError) -> None:
         index = order[number - 1]
         named = DataError(f"{examples[index].where or f'item {index + 1}'}: {error}")
-        if on_error is None:
-            raise named
         bad.add(index)
-        on_error(named)
+        (on_error or stop)(named)
 
     if pipeline.task.judged_by == "outputs":
         pipeline = pipeline.reading()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from suite.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from suite.task import Example
 
 
 def accuracy(truth: Sequence[str], found: Sequence[str]) -> float:
@@ -111,6 +114,20 @@ def error_rates(found: Sequence[str], wanted: Sequence[str]) -> dict[str, Any]:
         "wer": round(float(words[:, 0].sum() / words[:, 1].sum()), 4),
         "cer": round(float(letters[:, 0].sum() / letters[:, 1].sum()), 4),
         "wer_95": [round(float(low), 4), round(float(high), 4)],
+    }
+
+
+def per_source(
+    results: Sequence[Any], examples: Sequence[Example], figures: Callable[[list[Any], list[Example]], dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """The figures of each source that examples name (``values["source"]``), apart, by its name in order."""
+    groups: dict[str, list[int]] = {}
+    for i, example in enumerate(examples):
+        if source := example.values.get("source"):
+            groups.setdefault(str(source), []).append(i)
+    return {
+        source: figures([results[i] for i in members], [examples[i] for i in members])
+        for source, members in sorted(groups.items())
     }
 
 

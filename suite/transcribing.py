@@ -19,6 +19,7 @@ from suite import ngrams
 from suite.codecs.audio import AudioCodec
 from suite.codecs.letters import Letters
 from suite.errors import UsageError
+from suite.metrics import error_rates, per_source
 from suite.spelling import BestPath, Expected, Heard, Listener, Prefixes, Search, Transduced
 from suite.task import Codecs, Example, Option, Result
 
@@ -205,15 +206,15 @@ def render_update(result: Any, before: Any = None) -> str | None:
 
 def metrics(results: Sequence[Any], examples: Sequence[Example]) -> dict[str, Any]:
     """Errors a word and a letter, and the same by source where the data names several."""
-    from suite.metrics import error_rates
-
-    texts, wanted = [result.text for result in results], [str(example.target) for example in examples]
-    figures: dict[str, Any] = {"items": len(texts), **error_rates(texts, wanted)}
-    sources = sorted({str(example.values["source"]) for example in examples if example.values.get("source")})
-    if len(sources) > 1:
-        figures["per_source"] = {}
-        for source in sources:
-            those = [i for i, example in enumerate(examples) if example.values.get("source") == source]
-            own = error_rates([texts[i] for i in those], [wanted[i] for i in those])
-            figures["per_source"][source] = {"items": len(those), "wer": own["wer"], "cer": own["cer"]}
+    figures = _figures(results, examples)
+    apart = per_source(results, examples, _figures)
+    if len(apart) > 1:
+        figures["per_source"] = {
+            source: {name: own[name] for name in ("items", "wer", "cer")} for source, own in apart.items()
+        }
     return figures
+
+
+def _figures(results: Sequence[Any], examples: Sequence[Example]) -> dict[str, Any]:
+    texts, wanted = [result.text for result in results], [str(example.target) for example in examples]
+    return {"items": len(texts), **error_rates(texts, wanted)}

@@ -17,7 +17,7 @@ from suite.data.augment import AugmentSpec, augment
 from suite.data.names import read_names
 from suite.data.notes import of_labels, of_rates, of_values
 from suite.data.series import Recording, read_labelled, read_recordings
-from suite.errors import DataError, UsageError
+from suite.errors import DataError, UsageError, stop
 from suite.hooks import hookimpl
 from suite.metrics import accuracy, macro_f1, per_class
 from suite.nn.specs import EncoderSpec, HeadSpec
@@ -87,10 +87,7 @@ def read(
         what = "the recording is empty; give at least one sample"
         if series.array.size:
             what = f"{series.array.shape[1]} channels where the first recording has {width}; give all the same channels"
-        error = DataError(f"{series.where}: {what}")
-        if on_error is None:
-            raise error
-        on_error(error)
+        (on_error or stop)(DataError(f"{series.where}: {what}"))
 
 
 def expand(argument: str, on_error: Any = None, **options: Any) -> Iterator[tuple[str, Any]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.data.readers import Row, read_rows
-from suite.errors import DataError, one_line
+from suite.errors import DataError, one_line, stop
 from suite.task import Example
 from suite_music import midi, statistics, writing
 from suite_music.chorales import Chorale
@@ -34,7 +34,7 @@ def labelled(
             try:
                 yield example(row)
             except DataError as error:
-                _report(error if row.where in str(error) else DataError(f"{row.where}: {error}"), on_error)
+                (on_error or stop)(error if row.where in str(error) else DataError(f"{row.where}: {error}"))
         return
     for where, title, piece in pieces(path, on_error):
         key = tune_key(title) or where
@@ -104,7 +104,7 @@ def pieces(path: Path, on_error: Any = None) -> Iterator[tuple[str, str, Any]]:
     try:
         yield from list(_file(path))
     except DataError as error:
-        _report(error if str(path) in str(error) else DataError(f"{path}: {error}"), on_error)
+        (on_error or stop)(error if str(path) in str(error) else DataError(f"{path}: {error}"))
 
 
 def _file(path: Path) -> Iterator[tuple[str, str, Any]]:
@@ -137,12 +137,6 @@ def _tunes(path: Path) -> Iterator[tuple[str, str, str]]:
         raise DataError(f"{path}: no tune in it; a tune needs a line K: and notes after it")
     for number, (title, body) in enumerate(found, 1):
         yield f"{path}, tune {number}" if len(found) > 1 else str(path), title, body
-
-
-def _report(error: DataError, on_error: Any) -> None:
-    if on_error is None:
-        raise error
-    on_error(error)
 
 
 # -- what pieces are like ----------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from suite.codecs.text import paragraphs
 from suite.codecs.words import WordCodec, WordSpec
 from suite.errors import DataError, nearest
 from suite.hooks import hookimpl
-from suite.metrics import accuracy, macro_f1, pearson_r, sign_accuracy
+from suite.metrics import accuracy, macro_f1, pearson_r, per_source, sign_accuracy
 from suite.nn.specs import EmbeddingSpec, EncoderSpec, HeadSpec
 from suite.task import Codecs, Column, Example, Option, Result, Task
 from suite.training.specs import TrainingSpec
@@ -130,15 +130,8 @@ def decode(outputs: Any, codecs: Codecs, text: Any, *, final: bool | None = None
 def metrics(results: Sequence[Result], examples: Sequence[Example]) -> dict[str, Any]:
     """Accuracy and macro F1, correlation and sign where ratings are given, and the same per source."""
     figures = _figures(results, examples)
-    groups: dict[str, list[int]] = {}
-    for i, item in enumerate(examples):
-        if source := item.values.get("source"):
-            groups.setdefault(str(source), []).append(i)
-    if groups:
-        figures["per_source"] = {
-            source: _figures([results[i] for i in members], [examples[i] for i in members])
-            for source, members in sorted(groups.items())
-        }
+    if apart := per_source(results, examples, _figures):
+        figures["per_source"] = apart
     return figures
 
 

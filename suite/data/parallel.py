@@ -10,7 +10,7 @@ from typing import IO
 
 from suite.data.lines import OnError, byte_lines, decoded
 from suite.data.readers import Row, check_there
-from suite.errors import DataError, one_line
+from suite.errors import DataError, one_line, stop
 
 
 def parallel_rows(
@@ -23,11 +23,7 @@ def parallel_rows(
     """
     for path in paths:
         check_there(Path(path))
-
-    def report(error: DataError) -> None:
-        if on_error is None:
-            raise error
-        on_error(error)
+    report = on_error or stop
 
     def rows() -> Iterator[Row]:
         with ExitStack() as files:

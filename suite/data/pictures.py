@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.data.readers import read_rows
-from suite.errors import DataError, one_line
+from suite.errors import DataError, one_line, stop
 from suite.task import Example
 
 #: Where it is, the picture, what it shows, and the other columns of its row.
@@ -30,12 +30,7 @@ def read(
     A picture's path is relative to its file; it is not opened here. Raises DataError, or gives it to ``on_error``,
     for a bad row.
     """
-
-    def report(error: DataError) -> None:
-        if on_error is None:
-            raise error
-        on_error(error)
-
+    report = on_error or stop
     place = Path(path)
     found: Iterable[Found | DataError]
     if str(path) != "-" and place.is_dir():

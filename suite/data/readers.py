@@ -22,7 +22,7 @@ from suite.data.columns import Columns, parse_columns
 from suite.data.lines import OnError, text_lines
 from suite.data.objects import json_rows, jsonl_rows
 from suite.data.tables import csv_rows, tsv_rows
-from suite.errors import DataError, SuiteError, UsageError, nearest, one_line
+from suite.errors import DataError, SuiteError, UsageError, nearest, one_line, stop
 
 __all__ = ["Row", "parse_columns", "read_rows"]
 
@@ -118,9 +118,7 @@ def _rows(read: Read, source: Path | IO[bytes], name: str, columns: Columns, on_
     def report(error: DataError) -> None:
         nonlocal empty
         empty = False
-        if on_error is None:
-            raise error
-        on_error(error)
+        (on_error or stop)(error)
 
     try:
         with source.open("rb") if isinstance(source, Path) else contextlib.nullcontext(source) as stream:

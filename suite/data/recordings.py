@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.data.readers import read_rows
-from suite.errors import DataError
+from suite.errors import DataError, stop
 from suite.task import Example
 
 
@@ -27,9 +27,7 @@ def read(
     found = _libri(place, on_error) if str(path) != "-" and place.is_dir() else _table(path, format, columns, on_error)
     for row in found:
         if isinstance(row, DataError):
-            if on_error is None:
-                raise row
-            on_error(row)
+            (on_error or stop)(row)
         else:
             yield row
 

@@ -34,7 +34,7 @@ import numpy.typing as npt
 
 from suite.data.lines import OnError, text_lines
 from suite.data.readers import read_rows
-from suite.errors import DataError, nearest, one_line
+from suite.errors import DataError, nearest, one_line, stop
 
 Array = npt.NDArray[np.float32]
 
@@ -99,7 +99,7 @@ def read_recordings(path: str | Path, on_error: OnError | None = None) -> Iterat
     Raises DataError, one line with file and line, for what cannot be read. With ``on_error`` a bad series is
     given to it and left out; what is wrong with the file as a whole is always raised.
     """
-    yield from _read(Path(path), _reporter(on_error), labelled=False)
+    yield from _read(Path(path), on_error or stop, labelled=False)
 
 
 def read_labelled(
@@ -114,7 +114,7 @@ def read_labelled(
     A table without names is read as the archives' ``.tsv``: the label first, then the values. ``columns`` maps our
     names to the file's (``{"label": "gesture"}``); ``format`` is the file's where its ending does not tell.
     """
-    report, came = _reporter(on_error), False
+    report, came = on_error or stop, False
     for series in _read(Path(path), report, labelled=True, columns=columns, format=format):
         if isinstance(series, LabelledSeries):
             came = True
@@ -128,15 +128,6 @@ def read_labelled(
 
 
 _HOW = "labels come from a .ts, a table with a label column, or a folder with one sub-folder a label"
-
-
-def _reporter(on_error: OnError | None) -> OnError:
-    def report(error: DataError) -> None:
-        if on_error is None:
-            raise error
-        on_error(error)
-
-    return report
 
 
 def _read(

@@ -17,6 +17,7 @@ import numpy as np
 import psutil
 
 import suite
+from suite.data.sources import located
 from suite.examples import read_examples
 from suite.plugins import registry
 from suite.streaming import Session
@@ -32,6 +33,25 @@ def row(measure: str, value: float, floor: float | None, aim: float | None, **mo
 def examples_of(task: str, path: Path, most: int | None = None) -> list[Any]:
     """The examples of a file, or the first so many of them."""
     return list(itertools.islice(read_examples(registry().task(task), [path]), most))
+
+
+def folders(task: str, *further: str) -> list[Path]:
+    """Where the data of a task's recipe and of some further ones lies. Raises SystemExit for what is not there."""
+    found = registry().task(task)
+    assert found.recipe is not None
+    places = []
+    for name, recipe in {task: found.recipe, **{f"{task}-{name}": found.further[name] for name in further}}.items():
+        folder = located(name, recipe())
+        if folder is None:
+            raise SystemExit(f"figures: run suite data get {name} first")
+        places.append(folder)
+    return places
+
+
+def used_mb() -> float:
+    """What this process holds in memory, when nothing is left to collect."""
+    gc.collect()
+    return float(psutil.Process().memory_info().rss / 1e6)
 
 
 def paired(ours: Callable[[], float], theirs: Callable[[], float], runs: int) -> dict[str, float]:
@@ -145,24 +165,19 @@ def stream_memory(task: str, piece: str, steps: int = 1_000_000) -> dict[str, fl
     """Growth of the process in MB between step 1,000 and step ``steps`` of one session."""
     pipeline = suite.pipeline(task)
     session = Session(pipeline)
-    process = psutil.Process()
     before = 0.0
     block = piece * 100
     while session.steps < steps:
         session.feed(block)
         if not before and session.steps >= 1000:
-            gc.collect()
-            before = process.memory_info().rss / 1e6
-    gc.collect()
-    return {"before_mb": before, "growth_mb": process.memory_info().rss / 1e6 - before, "steps": session.steps}
+            before = used_mb()
+    return {"before_mb": before, "growth_mb": used_mb() - before, "steps": session.steps}
 
 
 def many_sessions(task: str, pieces: list[str], count: int = 1000) -> dict[str, float]:
     """1,000 sessions fed in turn: MB each, and how far any one's answer is from the same input alone."""
     pipeline = suite.pipeline(task)
-    process = psutil.Process()
-    gc.collect()
-    before = process.memory_info().rss / 1e6
+    before = used_mb()
     sessions = [Session(pipeline) for _ in range(count)]
 
     def words(i: int) -> Iterator[str]:
@@ -171,8 +186,7 @@ def many_sessions(task: str, pieces: list[str], count: int = 1000) -> dict[str, 
     for turn in zip(*(words(i) for i in range(count)), strict=True):
         for session, piece in zip(sessions, turn, strict=True):
             session.feed(piece)
-    gc.collect()
-    grown = process.memory_info().rss / 1e6 - before
+    grown = used_mb() - before
     worst = 0.0
     for i in range(0, count, 37):
         alone: Any = pipeline("".join(words(i)))

@@ -17,7 +17,6 @@ import engine
 import numpy as np
 from engine import row
 
-from suite.data.sources import located
 from suite.evaluation import evaluate
 from suite.pipelines import Pipeline
 from suite.plugins import registry
@@ -44,14 +43,10 @@ EMOJI: dict[str, dict[str, tuple[float | None, float | None, float]]] = {
 
 def measure(places: dict[str, Path] | None = None) -> Iterator[dict[str, Any]]:
     """Every row; of other checkpoints than the shipped ones, if given. ``stamps`` may be missing."""
-    task = registry().task(TASK)
-    assert task.recipe is not None
-    places = places or dict(task.shipped)
-    folders = {"emoji": located(TASK, task.recipe()), "stamps": located(f"{TASK}-stamps", task.further["stamps"]())}
-    if missing := [name for name, folder in folders.items() if folder is None]:
-        raise SystemExit(f"figures: run suite data get {TASK}{'-stamps' if missing == ['stamps'] else ''} first")
+    places = places or dict(registry().task(TASK).shipped)
+    emoji, stamps = engine.folders(TASK, "stamps")
 
-    found, near = figures_of(places["emoji"], Path(str(folders["emoji"])))
+    found, near = figures_of(places["emoji"], emoji)
     for part, metrics in EMOJI.items():
         items = found[part]["items"]
         for metric, (floor, aim, before) in metrics.items():
@@ -59,11 +54,11 @@ def measure(places: dict[str, Path] | None = None) -> Iterator[dict[str, Any]]:
             known = {"nearest image": before, "nearest image, in this run": near[part][metric]}
             yield row(measured, found[part][metric], floor, aim, higher=True, references=known)
     if "stamps" in places:
-        found, near = figures_of(places["stamps"], Path(str(folders["stamps"])))
+        found, near = figures_of(places["stamps"], stamps)
         more, values = found["chrf"] - near["chrf"], {"reference": near["chrf"], "items": found["items"]}
         yield row("chrf less the nearest image's, stamps, test", more, 3, 8, higher=True, ours=found["chrf"], **values)
 
-    arguments = (str(places["emoji"]), str(Path(str(folders["emoji"])) / "dev.jsonl"))
+    arguments = (str(places["emoji"]), str(emoji / "dev.jsonl"))
     cost = engine.in_process("speed", *arguments, module=f"figures_{TASK}")
     yield row("images/s on ONNX over torch, batch 16", cost.pop("ratio"), 1, 1.5, higher=True, **cost)
     for name, place in places.items():

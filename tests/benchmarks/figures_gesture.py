@@ -23,7 +23,6 @@ from engine import row
 
 import suite
 from suite.data.series import read_labelled
-from suite.data.sources import located
 from suite.pipelines import Pipeline
 from suite.plugins import registry
 from suite.streaming import Session
@@ -42,13 +41,7 @@ SAMPLES = [np.sin(np.arange(12, dtype=np.float32) * 0.3)[i : i + 1] for i in ran
 
 def measure() -> Iterator[dict[str, Any]]:
     task = registry().task("gesture")
-    folders = {name: located(name, make()) for name, make in (
-        ("gesture", task.recipe), ("gesture-watch", task.further["watch"]))}  # type: ignore[misc]  # fmt: skip
-    if missing := [name for name, folder in folders.items() if folder is None]:
-        raise SystemExit(f"figures: run suite data get {missing[0]} first")
-    archives, watch = folders["gesture"], folders["gesture-watch"]
-    assert archives is not None
-    assert watch is not None
+    archives, watch = engine.folders("gesture", "watch")
 
     for name, (folder, floor, aim) in SETS.items():
         found = [trained(archives / folder, seed) for seed in SEEDS]

@@ -6,7 +6,6 @@ Written tunes are parsed, and their keys found, by music21, which may live in an
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import statistics
@@ -19,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import engine
-import psutil
 from engine import row
 from ngram import NGram
 from suite_music import abc
@@ -29,7 +27,6 @@ from suite_music.rules import TuneRules
 from suite_music.statistics import CopyCheck
 
 import suite
-from suite.data.sources import located
 from suite.errors import UsageError
 from suite.plugins import registry
 
@@ -39,10 +36,7 @@ LONG = 24  # notes
 
 def measure() -> Iterator[dict[str, Any]]:
     task = registry().task("music")
-    assert task.recipe is not None
-    folder = located("music", task.recipe())
-    if folder is None:
-        raise SystemExit("figures: run suite data get music first")
+    (folder,) = engine.folders("music")
 
     figures = suite.evaluate("music", folder / "test.jsonl")
     yield row(
@@ -192,12 +186,9 @@ def streaming(tokens: int) -> dict[str, float]:
 def memory(tokens: int) -> dict[str, float]:
     """Growth of the process between token 1,000 and token ``tokens`` of one stream (two tokens an update, about)."""
     updates = suite.pipeline("music").stream(seed=SEED)
-    process = psutil.Process()
     before, characters = 0.0, 0
     for number in range(tokens // 2):
         characters += len(next(updates).text)
         if number == 1000:
-            gc.collect()
-            before = process.memory_info().rss / 1e6
-    gc.collect()
-    return {"before_mb": before, "growth_mb": process.memory_info().rss / 1e6 - before, "characters": characters}
+            before = engine.used_mb()
+    return {"before_mb": before, "growth_mb": engine.used_mb() - before, "characters": characters}

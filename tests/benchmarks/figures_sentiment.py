@@ -9,7 +9,6 @@ import engine
 from engine import row
 
 import suite
-from suite.data.sources import located
 from suite.plugins import registry
 
 #: On the same test part: Pearson r of VADER 3.3.2, and of ridge regression on TF-IDF word and character
@@ -27,9 +26,7 @@ def measure() -> Iterator[dict[str, Any]]:
     task = registry().task("sentiment")
     assert task.recipe is not None
     recipe = task.recipe()
-    folder = located("sentiment", recipe)
-    if folder is None:
-        raise SystemExit("figures: run suite data get sentiment first")
+    (folder,) = engine.folders("sentiment")
 
     figures = suite.evaluate("sentiment", folder / "test.jsonl")
     yield row("pearson_r, test", figures["pearson_r"], 0.78, 0.83, higher=True, items=figures["items"])

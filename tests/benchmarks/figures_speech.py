@@ -20,7 +20,6 @@ import numpy as np
 from engine import row
 
 from suite.data.audio import Samples, read
-from suite.data.sources import located
 from suite.evaluation import evaluate
 from suite.listening import PIECE, Clock, real_time_factor
 from suite.ngrams import learn, write
@@ -42,13 +41,8 @@ HOURS = 10.0
 
 def measure(place: Path | None = None, hours: float = HOURS) -> Iterator[dict[str, Any]]:
     """Every row; of another checkpoint than the shipped one, and with a shorter long stream, if asked for."""
-    task = registry().task(TASK)
-    assert task.recipe is not None
-    parts = {"prompts": located(TASK, task.recipe()), "voices": located(f"{TASK}-voices", task.further["voices"]())}
-    if missing := [name for name, folder in parts.items() if folder is None]:
-        raise SystemExit(f"figures: run suite data get {TASK}{'-voices' if missing == ['voices'] else ''} first")
-    prompts, voices = (Path(str(folder)) for folder in parts.values())
-    place = place or task.checkpoint
+    prompts, voices = engine.folders(TASK, "voices")
+    place = place or registry().task(TASK).checkpoint
     assert place is not None
     pipeline = Pipeline.open(TASK, place)
 
@@ -171,11 +165,7 @@ def factor(checkpoint: str, file: str) -> dict[str, float]:
 
 def memory(checkpoint: str, file: str, hours: float) -> dict[str, float]:
     """Growth of the process in MB between a minute and so many hours of one stream, of recordings over and over."""
-    import gc
-
-    import psutil
-
-    pipeline, process = Pipeline.open(TASK, checkpoint), psutil.Process()
+    pipeline = Pipeline.open(TASK, checkpoint)
     sounds = [read(example.input) for example in examples_of(Path(file))]
     session = ReadingSession(pipeline, sample_rate=sounds[0][1])
     heard = before = 0.0
@@ -186,9 +176,7 @@ def memory(checkpoint: str, file: str, hours: float) -> dict[str, float]:
                 pass
             heard += len(piece) / rate
         if not before and heard >= 60:
-            gc.collect()
-            before = process.memory_info().rss / 1e6
+            before = engine.used_mb()
         if heard >= hours * 3600:
             break
-    gc.collect()
-    return {"before_mb": before, "growth_mb": process.memory_info().rss / 1e6 - before, "seconds": heard}
+    return {"before_mb": before, "growth_mb": engine.used_mb() - before, "seconds": heard}

@@ -27,7 +27,6 @@ from engine import row
 
 from suite.codecs.sentences import sentences
 from suite.data.batching import padding_share
-from suite.data.sources import located
 from suite.evaluation import evaluate
 from suite.examples import read_examples
 from suite.loading import open_checkpoint, open_config
@@ -62,9 +61,7 @@ def measure(
     assert task.recipe is not None
     recipe = task.recipe()
     if folder is None:
-        folder = located(TASK, recipe)
-    if folder is None:
-        raise SystemExit(f"figures: run suite data get {TASK} first")
+        (folder,) = engine.folders(TASK)
     place = checkpoint or task.checkpoint
     pipeline = Pipeline.open(TASK, place)
 

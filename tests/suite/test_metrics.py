@@ -15,8 +15,10 @@ from suite.metrics import (
     error_rates,
     macro_f1,
     pearson_r,
+    per_source,
     sign_accuracy,
 )
+from suite.task import Example
 
 TRUTH = ["a", "a", "a", "b", "b", "c"]
 FOUND = ["a", "a", "b", "b", "c", "b"]
@@ -95,3 +97,12 @@ def test_an_interval_is_narrower_the_more_texts_there_are() -> None:
     few = error_rates(["a", "b"] * 10, ["a", "c"] * 10)["wer_95"]
     many = error_rates(["a", "b"] * 500, ["a", "c"] * 500)["wer_95"]
     assert many[1] - many[0] < few[1] - few[0] < 0.6
+
+
+def test_figures_of_each_source_are_apart_and_in_order() -> None:
+    examples = [Example(input=i, values={"source": name} if name else {}) for i, name in enumerate("bab")]
+    examples.append(Example(input=3, values={}))  # of no source, so in none
+    found = per_source("wxyz", examples, lambda results, some: {"found": results, "of": [one.input for one in some]})
+    assert list(found) == ["a", "b"]
+    assert found["b"] == {"found": ["w", "y"], "of": [0, 2]}
+    assert per_source("z", examples[3:], lambda results, some: {}) == {}
