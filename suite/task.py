@@ -13,6 +13,7 @@ Shape letters, used in every docstring of the project::
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,16 @@ Codecs = Mapping[str, "Codec"]
 #: The keywords every task's verbs have in Python, for hints.
 COMMON = {"predict": ("batch_size", "timing", "on_error"), "stream": ("checkpoint", "runtime", "state", "on_error")}
 Mappings = Literal["many-to-one", "one-to-many", "aligned", "unaligned"]
+
+
+def later(place: str) -> Callable[..., Any]:
+    """A function by ``"module:name"``, imported when it is first called: a task names its recipe and stays light."""
+    module, name = place.split(":")
+
+    def call(*values: Any, **options: Any) -> Any:
+        return getattr(importlib.import_module(module), name)(*values, **options)
+
+    return call
 
 
 @dataclass(frozen=True, kw_only=True)

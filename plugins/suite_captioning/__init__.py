@@ -22,12 +22,11 @@ from suite.errors import DataError
 from suite.hooks import hookimpl
 from suite.metrics import bleu_and_chrf
 from suite.nn.specs import AttentionSpec, BackboneSpec, EmbeddingSpec, EncoderSpec, StepHeadSpec
-from suite.task import Codecs, Column, Example, Option, Task
+from suite.task import Codecs, Column, Example, Option, Task, later
 from suite.training.specs import PictureChanges, TrainingSpec
 from suite.writing import TextResult
 
 if TYPE_CHECKING:
-    from suite.data.sources import Recipe
     from suite.nn.mappings import OneToMany
     from suite.pipelines import Pipeline
 
@@ -167,18 +166,6 @@ def plot(pipeline: Pipeline, inputs: Sequence[Any], results: Sequence[Any], path
     looks(pipeline, inputs, path, limit=LIMIT)
 
 
-def recipe() -> Recipe:
-    from suite_captioning.data import recipe as build_recipe
-
-    return build_recipe()
-
-
-def stamps_recipe() -> Recipe:
-    from suite_captioning.data import stamps_recipe as build_recipe
-
-    return build_recipe()
-
-
 _RECURSIVE = Option(
     name="recursive", type=bool, default=False, help="of a folder, the pictures in all folders in it too"
 )
@@ -214,8 +201,11 @@ TASK = Task(
     unit="segment",
     segments=writing.text_segments(limit=LIMIT),
     options=(*writing.options("caption"), _RECURSIVE),
-    recipe=recipe,
-    further={"stamps": stamps_recipe},
+    recipe=later("suite_captioning.data:recipe"),
+    further={
+        "redrawn": later("suite_captioning.data:redrawn_recipe"),
+        "stamps": later("suite_captioning.data:stamps_recipe"),
+    },
     assets=Path(suite_assets.__file__).parent / "captioning",
     default="emoji",
     plot=plot,

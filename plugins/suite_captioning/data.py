@@ -11,10 +11,13 @@ import io
 import json
 import re
 import unicodedata
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from suite.codecs.images import fitted, opened
 from suite.data.members import Member, write_members
@@ -114,6 +117,17 @@ def recipe() -> Recipe:
     )
 
 
+def redrawn_recipe() -> Recipe:
+    """The emoji of training as other hands would have made them, to learn from beside them."""
+    return Recipe(
+        sources=(*(artist.source for artist in TRAINED), NAMES),
+        build=build_redrawn,
+        note=f"Emoji of the part train, each {REDRAWN} times as another hand would have made it: parts moved a little, "
+        "other shades, outlines (suite_captioning.redrawing).",
+        parts=REDRAWN_PARTS,
+    )
+
+
 def stamps_recipe() -> Recipe:
     """The stamps of Tux Paint: photographs and drawings with a sentence each."""
     return Recipe(
@@ -131,6 +145,9 @@ PARTS = {
     "dev": (2_682, "dfc48046aaa7a0bd"),
     "test": (3_708, "2f7a8d16f1c04ad5"),
 }
+#: How often each emoji is drawn anew.
+REDRAWN = 3
+REDRAWN_PARTS = {"train": (26_508, "020d6644de1fc52c")}
 STAMP_PARTS = {
     "train": (732, "7eb83a731c35e6eb"),
     "dev": (122, "c7c72819ee4efafd"),
@@ -162,6 +179,28 @@ def build(folders: Mapping[str, Path], out: Path) -> None:
     _write(out, "dev", rows([*held, (CHOOSING, ("train", "dev"))], ("train",)))
     # The test set's own words: seen is what is not a test code point, though the dev ones may be left for choosing.
     _write(out, "test", rows([(TESTING, ("train", "dev", "test"))], ("train", "dev")))
+
+
+def build_redrawn(folders: Mapping[str, Path], out: Path) -> None:
+    """Write the part train, as `build` does, of drawings changed by chance, the same ones every time."""
+    from suite_captioning.redrawing import redrawn
+
+    labels = names(folders[NAMES.purl] / "package" / "en" / "data.json")
+
+    def rows() -> Iterator[Member]:
+        for artist in TRAINED:
+            package = folders[artist.source.purl] / "package"
+            drawings = svgs(package)
+            for key, name in sorted(icons(package, labels).items()):
+                if part(key) != "train":
+                    continue
+                row = {"captions": [labels[key]], "artist": artist.name, "seen": True}
+                for number in range(REDRAWN):
+                    random = np.random.default_rng([number, zlib.crc32(f"{artist.name}/{key}".encode())])
+                    drawing = redrawn(drawings[name], random)
+                    yield key, f"{artist.name}/{key}-{number}.png", row, draw(drawing, SIZE)
+
+    _write(out, "train", rows())
 
 
 def names(path: Path) -> dict[str, str]:

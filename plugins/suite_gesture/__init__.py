@@ -21,12 +21,11 @@ from suite.errors import DataError, UsageError, stop
 from suite.hooks import hookimpl
 from suite.metrics import accuracy, macro_f1, per_class
 from suite.nn.specs import EncoderSpec, HeadSpec
-from suite.task import Codecs, Column, Example, Option, Result, Task
+from suite.task import Codecs, Column, Example, Option, Result, Task, later
 from suite.training.specs import TrainingSpec
 from suite.windows import Window, segments, windows
 
 if TYPE_CHECKING:
-    from suite.data.sources import Recipe
     from suite.nn.mappings import ManyToOne
     from suite.pipelines import Pipeline
 
@@ -269,18 +268,6 @@ def _verdict(result: GestureResult) -> str:
     return f"{result.label:<16}  [{'  '.join(f'{name} {p:.2f}' for name, p in best)}]"
 
 
-def recipe() -> Recipe:
-    from suite_gesture.data import recipe as build_recipe
-
-    return build_recipe()
-
-
-def watch_recipe() -> Recipe:
-    from suite_gesture.data import watch_recipe as build_recipe
-
-    return build_recipe()
-
-
 def plot(pipeline: Pipeline, inputs: Sequence[Any], results: Sequence[Any], path: Path) -> None:
     from suite_gesture.plot import over_time
 
@@ -343,8 +330,8 @@ TASK = Task(
             "were right 19 times of 20 in training",
         ),
     ),
-    recipe=recipe,
-    further={"watch": watch_recipe},
+    recipe=later("suite_gesture.data:recipe"),
+    further={"watch": later("suite_gesture.data:watch_recipe")},
     assets=Path(suite_assets.__file__).parent / "gesture",
     default="wiimote",
     plot=plot,

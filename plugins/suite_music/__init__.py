@@ -17,7 +17,7 @@ from suite.errors import DataError, UsageError
 from suite.hooks import hookimpl
 from suite.nn.specs import EmbeddingSpec, EncoderSpec, StepHeadSpec
 from suite.search import log_softmax
-from suite.task import Codecs, Column, Example, Option, Result, Task, Verb
+from suite.task import Codecs, Column, Example, Option, Result, Task, Verb, later
 from suite.training.specs import TrainingSpec
 from suite_music.chorales import Chorale, ChoraleCodec
 from suite_music.results import TEMPO, MusicResult, Score, of_chorale, of_tune
@@ -25,7 +25,6 @@ from suite_music.tunes import END, START, TuneCodec, TuneSpec
 
 if TYPE_CHECKING:
     from suite.data.readers import Row
-    from suite.data.sources import Recipe
     from suite.nn.mappings import Aligned
     from suite.pipelines import Pipeline
 
@@ -360,12 +359,6 @@ def plot(pipeline: Pipeline, inputs: Sequence[Any], results: Sequence[Any], path
     draw(results[0], path)
 
 
-def recipe() -> Recipe:
-    from suite_music.data import recipe as build_recipe
-
-    return build_recipe()
-
-
 def _options(*verbs: str) -> tuple[Option, ...]:
     """How tokens are drawn."""
     return (
@@ -454,7 +447,7 @@ TASK = Task(
             ),
         ),
     ),
-    recipe=recipe,
+    recipe=later("suite_music.data:recipe"),
     assets=Path(suite_assets.__file__).parent / "music",
     default="tune",
     plot=plot,

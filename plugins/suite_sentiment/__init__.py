@@ -16,12 +16,11 @@ from suite.errors import DataError, nearest
 from suite.hooks import hookimpl
 from suite.metrics import accuracy, macro_f1, pearson_r, per_source, sign_accuracy
 from suite.nn.specs import EmbeddingSpec, EncoderSpec, HeadSpec
-from suite.task import Codecs, Column, Example, Option, Result, Task
+from suite.task import Codecs, Column, Example, Option, Result, Task, later
 from suite.training.specs import TrainingSpec
 
 if TYPE_CHECKING:
     from suite.data.readers import Row
-    from suite.data.sources import Recipe
     from suite.nn.mappings import ManyToOne
     from suite.pipelines import Pipeline
 
@@ -168,12 +167,6 @@ def _verdict(result: SentimentResult) -> str:
     return f"{result.label:<8}{polarity}  [{shares}]"
 
 
-def recipe() -> Recipe:
-    from suite_sentiment.data import recipe as build_recipe
-
-    return build_recipe()
-
-
 def plot(pipeline: Pipeline, inputs: Sequence[Any], results: Sequence[Any], path: Path) -> None:
     from suite_sentiment.plot import running
 
@@ -218,7 +211,7 @@ TASK = Task(
             help="word vectors (.npz, or text: a word and its numbers a line) to start the embedding from",
         ),
     ),
-    recipe=recipe,
+    recipe=later("suite_sentiment.data:recipe"),
     assets=Path(suite_assets.__file__).parent / "sentiment",
     plot=plot,
     plot_help="draw the polarity after each word of the first texts to this PNG file",

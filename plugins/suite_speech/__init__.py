@@ -21,12 +21,11 @@ from suite.data.recordings import read
 from suite.errors import DataError, UsageError
 from suite.hooks import hookimpl
 from suite.nn.specs import EncoderSpec, MaskSpec, StepHeadSpec
-from suite.task import Codecs, Column, Example, Option, Result, Task, Verb
+from suite.task import Codecs, Column, Example, Option, Result, Task, Verb, later
 from suite.training.specs import SoundChanges, TrainingSpec
 from suite.transcribing import Transcript, TranscriptReader, answers, joined, metrics, options, render, render_update
 
 if TYPE_CHECKING:
-    from suite.data.sources import Recipe
     from suite.nn.mappings import Model
     from suite.pipelines import Pipeline
 
@@ -219,18 +218,6 @@ def train_lm(pipeline: Pipeline | None, *files: str, order: int, out: Path) -> d
     return ngrams.learn_files(files, order, out, Letters(LettersSpec()).plain)
 
 
-def recipe() -> Recipe:
-    from suite_speech.data import recipe as build_recipe
-
-    return build_recipe()
-
-
-def voices_recipe() -> Recipe:
-    from suite_speech.data import voices_recipe as build_recipe
-
-    return build_recipe()
-
-
 def _rate(*verbs: str) -> Option:
     return Option(name="sample_rate", type=int, verbs=verbs, help="samples a second of arrays, which do not say it")
 
@@ -302,8 +289,8 @@ TASK = Task(
             ),
         ),
     ),
-    recipe=recipe,
-    further={"voices": voices_recipe},
+    recipe=later("suite_speech.data:recipe"),
+    further={"voices": later("suite_speech.data:voices_recipe")},
     assets=Path(suite_assets.__file__).parent / "speech",
     plot=plot,
     plot_help="draw the first recordings as spectrograms, the words on their times, to this PNG file",

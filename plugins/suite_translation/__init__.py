@@ -22,12 +22,11 @@ from suite.errors import DataError, UsageError, nearest
 from suite.hooks import hookimpl
 from suite.metrics import bleu_and_chrf
 from suite.nn.specs import AttentionSpec, EmbeddingSpec, EncoderSpec, StepHeadSpec
-from suite.task import Codecs, Column, Example, Option, Result, Segments, Task
+from suite.task import Codecs, Column, Example, Option, Result, Segments, Task, later
 from suite.training.specs import TrainingSpec
 
 if TYPE_CHECKING:
     from suite.data.readers import Row
-    from suite.data.sources import Recipe
     from suite.nn.mappings import Unaligned
     from suite.pipelines import Pipeline
 
@@ -263,16 +262,12 @@ def plot(pipeline: Pipeline, inputs: Sequence[Any], results: Sequence[Any], path
     alignments(pipeline, inputs, path)
 
 
-def recipe(*languages: str) -> Recipe:
-    from suite_translation.data import recipe as build_recipe
-
-    return build_recipe(*languages)
-
-
 _TO = Option(
     name="to", type=str, verbs=writing.SEARCHING,
     help="the language to translate into, of a model that has several (default: its first; see info)",
 )  # fmt: skip
+
+_RECIPE = later("suite_translation.data:recipe")
 
 TASK = Task(
     name="translation",
@@ -306,8 +301,8 @@ TASK = Task(
     unit="segment",
     segments=Segments(cut=Cutter, follow=said, final=partial(writing.last, TranslationResult)),
     options=(_TO, *writing.options("translation")),
-    recipe=partial(recipe, "it", "de"),
-    further={name: partial(recipe, name) for name in ("de", "fr")},
+    recipe=partial(_RECIPE, "it", "de"),
+    further={name: partial(_RECIPE, name) for name in ("de", "fr")},
     assets=Path(suite_assets.__file__).parent / "translation",
     plot=plot,
     plot_help="draw where the first texts' translations looked to this PNG file",

@@ -19,7 +19,7 @@ from suite.plugins import registry
 
 ROOT = Path(__file__).parents[2]
 #: Files of a first-party plugin that make its data, not its task.
-RECIPES = {"data.py", "teacher.py", "texts.py", "voices.py"}
+RECIPES = {"data.py", "redrawing.py", "teacher.py", "texts.py", "voices.py"}
 #: What the largest of them is made of, by file: what reads and writes notation and sound, and what may be written.
 PARTS = {
     "suite_music": {

@@ -102,6 +102,18 @@ def test_pictures_are_drawn_on_white_as_large_as_the_model_sees_them(folders: di
     assert (out / "test.zip").read_bytes() == first
 
 
+def test_drawings_of_training_are_drawn_anew(folders: dict[str, Path], tmp_path: Path) -> None:
+    for name in ("out", "anew"):
+        (tmp_path / name).mkdir()
+    data.build(folders, tmp_path / "out")
+    data.build_redrawn(folders, tmp_path / "anew")
+    assert [path.name for path in sorted((tmp_path / "anew").iterdir())] == ["train.jsonl", "train.zip"]
+    plain, anew = (rows(tmp_path / name / "train.jsonl") for name in ("out", "anew"))
+    assert [row["key"] for row in anew] == [row["key"] for row in plain for _ in range(data.REDRAWN)]
+    assert len({row["image"] for row in anew}) == len(anew)
+    assert opened(tmp_path / "anew" / anew[0]["image"]).size == (96, 96)
+
+
 def test_an_artist_without_code_points_is_joined_by_name(folders: dict[str, Path]) -> None:
     labels = data.names(folders[data.NAMES.purl] / "package" / "en" / "data.json")
     other = folders[data.TRAINED[0].source.purl] / "package"

@@ -172,6 +172,34 @@ def test_what_is_odd_is_added_at_the_end(side: int, stride: int, size: int) -> N
     assert y[0, 0].nonzero()[:, 0].unique().tolist() == reached
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_the_quick_gradients_are_those_of_a_convolution(stride: int, frozen: bool) -> None:
+    torch.manual_seed(0)
+    layer = images._Same(6, 6, 5, stride, groups=6, bias=False).double()
+    layer.weight.requires_grad_(not frozen)
+    x = torch.randn(2, 6, 9, 9, dtype=torch.float64, requires_grad=True)
+    found = []
+    for mode in (True, False):
+        y = layer.train(mode)(x)
+        wanted = [x] if frozen else [x, layer.weight]
+        found.append([y, *torch.autograd.grad(y.square().sum(), wanted)])
+    torch.testing.assert_close(*found)
+
+
+def test_the_quick_gradients_are_near_in_half_precision() -> None:
+    torch.manual_seed(0)
+    layer = images._Same(8, 8, 5, 2, groups=8, bias=False)
+    x = torch.randn(2, 8, 12, 12)
+    exact = torch.autograd.grad(layer(x).square().sum(), layer.weight)[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        y = layer(x.bfloat16())
+    assert y.dtype == torch.bfloat16
+    found = torch.autograd.grad(y.float().square().sum(), layer.weight)[0]
+    assert found.dtype == torch.float32
+    assert torch.linalg.norm(found - exact) < 0.02 * torch.linalg.norm(exact)
+
+
 def test_pictures_are_enlarged_before() -> None:
     plain, large = front(), front(BackboneSpec(width=8, depths=(1, 1), enlarge=2))
     assert [made.places[0] for made in (plain, large)] == [8, 16]

@@ -1,0 +1,166 @@
+"""A drawing as another hand would have made it: the same parts, a little elsewhere, in other shades and outlines.
+
+What tells artists apart is more than a picture turned and coloured as a whole can say: where the parts of a drawing
+lie to each other, whether they have outlines, whether their colours are flat. Drawings come as SVG, so all of that can
+be changed before they are drawn.
+"""
+
+from __future__ import annotations
+
+import colorsys
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+import numpy as np
+
+SVG = "http://www.w3.org/2000/svg"
+#: What is drawn, and what only says how: nothing in the latter is moved.
+SHAPES = {"path", "circle", "ellipse", "rect", "polygon", "polyline", "line", "use"}
+HELD = {"defs", "clipPath", "mask", "symbol", "linearGradient", "radialGradient", "pattern", "filter"}
+_HEX = re.compile(r"#(?:[0-9a-fA-F]{6}|[0-9a-fA-F]{3})")
+
+
+@dataclass(frozen=True)
+class Hand:
+    """How far a hand goes. ``shift`` is the spread of where parts lie, as a share of the side; ``hue``, ``light`` and
+    ``saturation`` those of a colour. ``shaded`` and ``outlined`` are chances of a drawing, ``shade`` is how much
+    lighter and darker a shaded colour becomes, and ``width`` of an outline are shares of the side, least and most.
+    """
+
+    shift: float = 0.012
+    hue: float = 0.012
+    light: float = 0.025
+    saturation: float = 0.08
+    shaded: float = 0.5
+    shade: tuple[float, float] = (0.05, 0.22)
+    outlined: float = 0.35
+    width: tuple[float, float] = (0.005, 0.025)
+
+
+HAND = Hand()
+
+
+def redrawn(svg: str, random: np.random.Generator, hand: Hand = HAND) -> str:
+    """An SVG changed by chance. Raises ElementTree.ParseError for what is none."""
+    ElementTree.register_namespace("", SVG)
+    # Of packages that are pinned by their digest.
+    root = ElementTree.fromstring(svg)  # noqa: S314
+    side = float(root.attrib["viewBox"].split()[2])
+    _move(root, random, hand.shift * side)
+    lined = any("stroke" in element.attrib for element in root.iter())
+    if lined:
+        _thicken(root, float(random.uniform(0.5, 1.3)))
+    colours = {colour: _near(colour, random, hand) for colour in _colours(root)}
+    shade = float(random.uniform(*hand.shade)) if random.random() < hand.shaded else 0.0
+    _paint(root, colours, shade, random)
+    if not lined and random.random() < hand.outlined:
+        _outline(root, random, float(random.uniform(*hand.width)) * side)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _drawn(element: Element) -> Iterator[Element]:
+    """What is drawn of an element, in its order."""
+    for child in element:
+        name = _name(child)
+        if name in SHAPES:
+            yield child
+        elif name not in HELD:
+            yield from _drawn(child)
+
+
+def _name(element: Element) -> str:
+    return str(element.tag).rpartition("}")[2]
+
+
+def _move(root: Element, random: np.random.Generator, spread: float) -> None:
+    """Parts are moved; those that follow each other, and so often belong together, by much the same."""
+    place = random.normal(0, spread, 2)
+    for shape in _drawn(root):
+        place = 0.7 * place + random.normal(0, spread * 0.7, 2)
+        moved = f"translate({place[0]:.3f} {place[1]:.3f})"
+        shape.set("transform", f"{moved} {shape.get('transform', '')}".strip())
+
+
+def _thicken(root: Element, times: float) -> None:
+    for element in root.iter():
+        try:
+            element.set("stroke-width", f"{float(element.attrib['stroke-width']) * times:.3f}")
+        except (KeyError, ValueError):
+            continue  # none of its own, or with a unit
+
+
+def _colours(root: Element) -> list[str]:
+    """Every colour, once, in the order they come."""
+    found: dict[str, None] = {}
+    for element in root.iter():
+        for name in ("fill", "stroke", "stop-color"):
+            if _HEX.fullmatch(value := element.get(name, "")):
+                found[value] = None
+    return list(found)
+
+
+def _near(colour: str, random: np.random.Generator, hand: Hand) -> str:
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    hue, light, saturation = colorsys.rgb_to_hls(*(int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)))
+    hue = (hue + random.normal(0, hand.hue)) % 1
+    light = min(1.0, max(0.0, light + random.normal(0, hand.light)))
+    return _hex(hue, light, min(1.0, saturation * max(0.0, 1 + random.normal(0, hand.saturation))))
+
+
+def _hex(hue: float, light: float, saturation: float) -> str:
+    return "#" + "".join(f"{round(255 * part):02x}" for part in colorsys.hls_to_rgb(hue, light, saturation))
+
+
+def _paint(root: Element, colours: dict[str, str], shade: float, random: np.random.Generator) -> None:
+    """Put new colours in the place of the old, from lighter to darker if they are shaded."""
+    shades: dict[str, str] = {}
+    for element in root.iter():
+        for name in ("fill", "stroke", "stop-color"):
+            if (value := element.get(name, "")) not in colours:
+                continue
+            new = colours[value]
+            if name == "fill" and shade:
+                new = shades.setdefault(new, f"url(#shade{len(shades)})")
+            element.set(name, new)
+    if not shades:
+        return
+    defs = Element(f"{{{SVG}}}defs")
+    for colour, place in shades.items():
+        defs.append(_gradient(place[5:-1], colour, shade, random))
+    root.insert(0, defs)
+
+
+def _gradient(name: str, colour: str, shade: float, random: np.random.Generator) -> Element:
+    """From lighter to darker, across a shape or from somewhere in it."""
+    hue, light, saturation = colorsys.rgb_to_hls(*(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)))
+    if random.random() < 0.5:
+        angle = random.uniform(0, 2 * np.pi)
+        across, down = np.cos(angle) / 2, np.sin(angle) / 2
+        ends = {"x1": 0.5 - across, "y1": 0.5 - down, "x2": 0.5 + across, "y2": 0.5 + down}
+        made = Element(f"{{{SVG}}}linearGradient", {"id": name, **{key: f"{at:.3f}" for key, at in ends.items()}})
+    else:
+        middle = {"cx": random.uniform(0.3, 0.7), "cy": random.uniform(0.3, 0.7), "r": random.uniform(0.5, 0.8)}
+        made = Element(f"{{{SVG}}}radialGradient", {"id": name, **{key: f"{at:.3f}" for key, at in middle.items()}})
+    for place, change in ((0, shade), (1, -shade)):
+        stop = _hex(hue, min(1.0, max(0.0, light * (1 + change))), saturation)
+        made.append(Element(f"{{{SVG}}}stop", {"offset": str(place), "stop-color": stop}))
+    return made
+
+
+def _outline(root: Element, random: np.random.Generator, width: float) -> None:
+    """All parts in one line, dark or of no colour at all."""
+    drawn = list(root)
+    around = Element(
+        f"{{{SVG}}}g",
+        {
+            "stroke": _hex(float(random.random()), float(random.uniform(0.05, 0.3)), float(random.uniform(0, 0.4))),
+            "stroke-width": f"{width:.3f}", "stroke-linejoin": "round", "stroke-linecap": "round",
+        },
+    )  # fmt: skip
+    for element in drawn:
+        root.remove(element)
+        around.append(element)
+    root.append(around)
