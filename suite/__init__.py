@@ -34,7 +34,8 @@ _HOMES = {
 
 def tasks() -> dict[str, str]:
     """The tasks that are installed: name → one-line summary. Nothing is loaded."""
-    from suite.plugins import TASKS, registry
+    from suite.offers import TASKS
+    from suite.plugins import registry
 
     return {name: registry().summary(TASKS, name) for name in registry().task_names()}
 

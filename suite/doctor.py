@@ -22,7 +22,8 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 from typing import IO, Any
 
-from suite.plugins import CELLS, DISABLE, FOLDERS, OWN_DISTRIBUTION, Registry, Status, registry
+from suite.offers import CELLS, FOLDERS, OWN_DISTRIBUTION
+from suite.plugins import DISABLE, Registry, Status, registry
 
 #: A module that takes longer to load (seconds, what the suite itself needs aside) keeps its users waiting.
 SLOW = 1.0

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from suite import testing
 from suite.errors import SuiteError, one_line
-from suite.plugins import TASKS, Registry, Status, registry
+from suite.offers import TASKS
+from suite.plugins import Registry, Status, registry
 from suite.task import Mappings, Result, Task
 from suite.testing import LawBroken
 

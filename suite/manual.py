@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 from suite import hooks
-from suite.plugins import HOOK
+from suite.offers import HOOK
 
 
 def reference() -> str:

@@ -1,13 +1,12 @@
-"""Finding plugins without importing them, and loading them one by one, guarded.
+"""Plugins, loaded one by one, guarded.
 
-Data flow: entry points, and files of plugin folders → ``Offer`` (name, module, distribution; no import) → on first
-use the module is imported with its output held back and every exception caught → registered with pluggy → its own
-hooks are called → ``Status``. A plugin that is broken keeps its name and says why; the others never notice.
+Data flow: offers (``suite.offers``: names and modules, found without an import) → on first use the module is imported
+with its output held back and every exception caught → registered with pluggy → its own hooks are called → ``Status``.
+A plugin that is broken keeps its name and says why; the others never notice.
 """
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import functools
 import importlib
@@ -24,6 +23,24 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from suite.errors import PluginError, UsageError, nearest, one_line
+from suite.offers import (
+    CELLS,
+    COMMANDS,
+    FOLDERS,
+    GROUPS,
+    HOOKS,
+    OWN_DISTRIBUTION,
+    RESERVED,
+    TASKS,
+    Offer,
+    brought,
+    canonical,
+    declared_version,
+    installed,
+    path_of,
+    plugin_folders,
+    summary_of,
+)
 
 if TYPE_CHECKING:
     import click
@@ -31,34 +48,7 @@ if TYPE_CHECKING:
     from suite.nn.cells.base import Cell
     from suite.task import Task
 
-TASKS, CELLS, COMMANDS = "suite.tasks", "suite.cells", "suite.commands"
-GROUPS = (TASKS, CELLS, COMMANDS)
-#: The hook of each group.
-HOOK = {TASKS: "suite_tasks", CELLS: "suite_cells", COMMANDS: "suite_commands"}
-HOOKS = tuple(HOOK.values())
 DISABLE = "SUITE_DISABLE_PLUGINS"
-#: Folders of plugins that are one file each, for trying things out.
-FOLDERS = "SUITE_PLUGIN_DIR"
-#: The names of the suite's own commands: no task or command of a plugin may have one of them.
-RESERVED = frozenset({"tasks", "cells", "plugins", "data", "demo", "bench"})
-
-
-@dataclass(frozen=True)
-class Offer:
-    """One entry point: a name somebody can type, and the module that stands behind it.
-
-    Of a plugin that is a file in a folder, ``module`` is its path and ``distribution`` the folder's.
-    """
-
-    group: str
-    name: str
-    module: str
-    distribution: str
-    version: str = ""
-
-    @property
-    def label(self) -> str:
-        return f"{self.module} ({self.distribution} {self.version})" if self.version else self.module
 
 
 @dataclass
@@ -89,7 +79,7 @@ class Registry:
     def __init__(self, offers: Iterable[Offer] | None = None, *, disabled: Iterable[str] | None = None) -> None:
         if disabled is None:
             disabled = os.environ.get(DISABLE, "").replace(",", " ").split()
-        self._disabled = {form for name in disabled for form in (name, _canonical(name))}
+        self._disabled = {form for name in disabled for form in (name, canonical(name))}
         self._lock = threading.RLock()
         self._offers: dict[tuple[str, str], Offer] = {}
         self._conflicts: dict[tuple[str, str], list[Offer]] = {}
@@ -99,9 +89,9 @@ class Registry:
         self._found: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
         self._loaded: dict[str, ModuleType] = {}
         self._manager: Any = None
-        for offer in _entry_points() if offers is None else offers:
+        for offer in installed() if offers is None else offers:
             self._add(offer)
-        for folder in _folders() if offers is None else ():
+        for folder in plugin_folders() if offers is None else ():
             self._add_folder(folder)
 
     # -- listing: imports nothing ------------------------------------------------------------------------
@@ -122,7 +112,7 @@ class Registry:
     def summary(self, group: str, name: str) -> str:
         """The first line of the module's docstring, read from its source without importing it."""
         offer = self._offers.get((group, name))
-        return _summary(offer.module) if offer else "refused: offered twice (see suite plugins)"
+        return summary_of(offer.module) if offer else "refused: offered twice (see suite plugins)"
 
     # -- loading: one plugin at a time -------------------------------------------------------------------
 
@@ -172,7 +162,7 @@ class Registry:
             status
             for status in self.report()
             if name in (status.module, Path(status.module).name)
-            or _canonical(name) == status.distribution
+            or canonical(name) == status.distribution
             or any(name in names for names in status.names.values())
         ]
         if not found:
@@ -252,7 +242,7 @@ class Registry:
             self._status[str(folder)] = Status(str(folder), str(folder), "", status="broken", error=problem)
             return
         for path in files:
-            for group in _brought(path):
+            for group in brought(path):
                 self._add(Offer(group, path.stem.replace("_", "-"), str(path), str(folder)))
 
     def _offer(self, group: str, name: str, what: str) -> Offer:
@@ -288,7 +278,7 @@ class Registry:
             module = self._guard(status, lambda: _import(offer.module))
             if module is not None:
                 self._register(offer.module, module, status)
-            elif (newer := _refusal(_declared_version(offer.module))) is not None:
+            elif (newer := _refusal(declared_version(offer.module))) is not None:
                 # What it imports may not be here yet: this is why, and what helps.
                 status.status, status.error = "broken", newer
             status.seconds = time.perf_counter() - started
@@ -372,9 +362,6 @@ class Registry:
             status.output += held.getvalue()
 
 
-OWN_DISTRIBUTION = "sequence-suite"
-
-
 @functools.lru_cache(maxsize=1)
 def registry() -> Registry:
     """The registry of this process."""
@@ -410,14 +397,6 @@ def _refusal(wanted: object) -> str | None:
     return f"made for plugin interface {wanted!r}, this suite has {API_VERSION}: upgrade sequence-suite"
 
 
-def _declared_version(module: str) -> object:
-    """The ``api_version`` of a module's source, read without running it; 1 where it says nothing."""
-    for node in _statements(path_of(module)) or ():
-        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["api_version"]:
-            return node.value.value if isinstance(node.value, ast.Constant) else 1
-    return 1
-
-
 def _hook_arguments(module: ModuleType) -> str:
     """What is wrong with the arguments of a module's hooks, in words; empty if nothing is."""
     import inspect
@@ -449,110 +428,5 @@ def _explain(error: BaseException) -> str:
     return one_line(error)
 
 
-def _entry_points() -> list[Offer]:
-    """Every entry point of ours among the packages on the path.
-
-    This reads what ``importlib.metadata`` reads, from folders only: importing that module would cost more
-    than all else that ``suite --help`` does. As there, the first distribution of a name on the path counts.
-    """
-    offers: list[Offer] = []
-    seen: set[str] = set()
-    for folder in dict.fromkeys(sys.path):
-        try:
-            entries = sorted(entry.name for entry in os.scandir(folder or "."))
-        except OSError:
-            continue
-        for entry in entries:
-            stem, dot, kind = entry.rpartition(".")
-            if kind not in ("dist-info", "egg-info") or not dot:
-                continue
-            name, _, version = stem.partition("-")
-            name = _canonical(name)
-            if name in seen:
-                continue
-            seen.add(name)
-            try:
-                text = Path(folder, entry, "entry_points.txt").read_text(encoding="utf-8")
-            except (OSError, ValueError):
-                continue
-            version = version.partition("-py")[0]
-            offers += [Offer(group, point, module, name, version) for group, point, module in _points(text)]
-    return offers
-
-
-def _folders() -> list[Path]:
-    return [Path(folder).absolute() for folder in os.environ.get(FOLDERS, "").split(os.pathsep) if folder]
-
-
-def _brought(path: Path) -> list[str]:
-    """The groups whose hook a file defines, read without running it; one that cannot be read shows as a task."""
-    found = _statements(path)
-    if found is None:
-        return [TASKS]
-    names = {node.name for node in found if isinstance(node, ast.FunctionDef)}
-    return [group for group, hook in HOOK.items() if hook in names]
-
-
-def _statements(path: Path | None) -> list[ast.stmt] | None:
-    """The statements of a source file; None where it cannot be read."""
-    try:
-        return None if path is None else ast.parse(path.read_text(encoding="utf-8")).body
-    except (OSError, SyntaxError, ValueError):
-        return None
-
-
-def _points(text: str) -> list[tuple[str, str, str]]:
-    """(group, name, module) of our groups in the text of an ``entry_points.txt``."""
-    found, group = [], ""
-    for line in map(str.strip, text.splitlines()):
-        if line.startswith("["):
-            group = line.strip("[] ")
-        elif group in GROUPS and "=" in line and not line.startswith(("#", ";")):
-            name, _, value = line.partition("=")
-            module = value.partition(":")[0].partition("[")[0].strip()
-            if name.strip() and module:
-                found.append((group, name.strip(), module))
-    return found
-
-
 def _quoted(message: str) -> str:
     return message.split("'")[1] if "'" in message else ""
-
-
-def _canonical(name: str) -> str:
-    return name.replace("_", "-").replace(".", "-").lower()
-
-
-@functools.cache
-def _summary(module: str) -> str:
-    try:
-        path = _source(module)
-        if path is None:
-            return ""
-        doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    except (OSError, SyntaxError, ValueError, ImportError, AttributeError):
-        return "broken: its source cannot be read (see suite plugins)"
-    return doc.partition("\n")[0].strip()
-
-
-def path_of(module: str) -> Path | None:
-    """Where a plugin's source is, without importing it; None where that cannot be said."""
-    try:
-        return _source(module)
-    except (ImportError, AttributeError, ValueError):
-        return None
-
-
-def _source(module: str) -> Path | None:
-    """Where a module's source is, without importing it or any plugin package above it."""
-    if module.endswith(".py"):
-        return Path(module)
-    head, *rest = module.split(".")
-    spec = importlib.util.find_spec(head) if head not in sys.modules else sys.modules[head].__spec__
-    if spec is None or spec.origin is None:
-        return None
-    path = Path(spec.origin)
-    for part in rest:
-        folder = path.parent / part
-        path = folder / "__init__.py" if folder.is_dir() else path.parent / f"{part}.py"
-    return path if path.suffix == ".py" and path.exists() else None

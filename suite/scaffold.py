@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from suite.errors import UsageError
-from suite.plugins import GROUPS, RESERVED, registry
+from suite.offers import GROUPS, RESERVED
+from suite.plugins import registry
 
 TEMPLATES = Path(__file__).parent / "templates"
 ENDING = ".tmpl"

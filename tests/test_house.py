@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from suite.plugins import TASKS, registry
+from suite.offers import TASKS
+from suite.plugins import registry
 
 ROOT = Path(__file__).parent.parent
 CORE = sorted((ROOT / "suite").rglob("*.py"))

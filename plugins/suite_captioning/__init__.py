@@ -202,10 +202,7 @@ TASK = Task(
     segments=writing.text_segments(limit=LIMIT),
     options=(*writing.options("caption"), _RECURSIVE),
     recipe=later("suite_captioning.data:recipe"),
-    further={
-        "redrawn": later("suite_captioning.data:redrawn_recipe"),
-        "stamps": later("suite_captioning.data:stamps_recipe"),
-    },
+    further={"stamps": later("suite_captioning.data:stamps_recipe")},
     assets=Path(suite_assets.__file__).parent / "captioning",
     default="emoji",
     plot=plot,

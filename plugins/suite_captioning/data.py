@@ -110,21 +110,12 @@ def recipe() -> Recipe:
         note=(
             "Emoji and their Unicode names. A code point's bucket, of ten of its SHA-1, is test (0), dev (1) or train. "
             "train: twemoji, openmoji and fluent-emoji-flat without the test and dev code points; dev: their dev code "
-            "points, and emojione without the test ones; test: noto, 'seen' where the code point is not a test one."
+            "points, and emojione without the test ones; test: noto, 'seen' where the code point is not a test one. "
+            f"Trained on beside train: redrawn, its drawings {REDRAWN} times as another hand would have made them."
         ),
         parts=PARTS,
+        train=("train.jsonl", "redrawn.jsonl"),
         settings=SETTINGS,
-    )
-
-
-def redrawn_recipe() -> Recipe:
-    """The emoji of training as other hands would have made them, to learn from beside them."""
-    return Recipe(
-        sources=(*(artist.source for artist in TRAINED), NAMES),
-        build=build_redrawn,
-        note=f"Emoji of the part train, each {REDRAWN} times as another hand would have made it: parts moved a little, "
-        "other shades, outlines (suite_captioning.redrawing).",
-        parts=REDRAWN_PARTS,
     )
 
 
@@ -147,7 +138,6 @@ PARTS = {
 }
 #: How often each emoji is drawn anew.
 REDRAWN = 3
-REDRAWN_PARTS = {"train": (26_508, "020d6644de1fc52c")}
 STAMP_PARTS = {
     "train": (732, "7eb83a731c35e6eb"),
     "dev": (122, "c7c72819ee4efafd"),
@@ -159,48 +149,45 @@ STAMP_PARTS = {
 
 
 def build(folders: Mapping[str, Path], out: Path) -> None:
-    """Write each part: rows of ``key``, ``image``, ``captions``, ``artist`` and ``seen``, and a ZIP of pictures."""
+    """Write each part: rows of ``key``, ``image``, ``captions``, ``artist`` and ``seen``, and a ZIP of pictures.
+
+    Beside them, as ``redrawn``, the drawings of train changed by chance, the same ones every time.
+    """
+    from suite_captioning.redrawing import redrawn
+
     packages = {artist: folders[artist.source.purl] / "package" for artist in (*TRAINED, CHOOSING, TESTING)}
     labels = names(folders[NAMES.purl] / "package" / "en" / "data.json")
     sets = {artist: icons(packages[artist], labels) for artist in (*TRAINED, TESTING)}
     called = [pair for artist in TRAINED for pair in aliases(packages[artist], sets[artist])]
     sets[CHOOSING] = by_name(packages[CHOOSING], labels, called)
 
-    def rows(wanted: Iterable[tuple[Artist, tuple[str, ...]]], seen: tuple[str, ...]) -> Iterator[Member]:
+    def drawings(
+        wanted: Iterable[tuple[Artist, tuple[str, ...]]], seen: tuple[str, ...]
+    ) -> Iterator[tuple[str, str, dict[str, Any], str]]:
         for artist, parts in wanted:
-            drawings = svgs(packages[artist])
+            drawn = svgs(packages[artist])
             for key, name in sorted(sets[artist].items()):
                 if part(key) in parts:
                     row = {"captions": [labels[key]], "artist": artist.name, "seen": part(key) in seen}
-                    yield key, f"{artist.name}/{key}.png", row, draw(drawings[name], SIZE)
+                    yield key, f"{artist.name}/{key}", row, drawn[name]
 
-    _write(out, "train", rows([(artist, ("train",)) for artist in TRAINED], ("train",)))
+    def rows(wanted: Iterable[tuple[Artist, tuple[str, ...]]], seen: tuple[str, ...]) -> Iterator[Member]:
+        for key, place, row, svg in drawings(wanted, seen):
+            yield key, f"{place}.png", row, draw(svg, SIZE)
+
+    def anew(wanted: Iterable[tuple[Artist, tuple[str, ...]]]) -> Iterator[Member]:
+        for key, place, row, svg in drawings(wanted, ("train",)):
+            for number in range(REDRAWN):
+                random = np.random.default_rng([number, zlib.crc32(place.encode())])
+                yield key, f"{place}-{number}.png", row, draw(redrawn(svg, random), SIZE)
+
+    learnt = [(artist, ("train",)) for artist in TRAINED]
+    _write(out, "train", rows(learnt, ("train",)))
+    _write(out, "redrawn", anew(learnt))
     held = [(artist, ("dev",)) for artist in TRAINED]
     _write(out, "dev", rows([*held, (CHOOSING, ("train", "dev"))], ("train",)))
     # The test set's own words: seen is what is not a test code point, though the dev ones may be left for choosing.
     _write(out, "test", rows([(TESTING, ("train", "dev", "test"))], ("train", "dev")))
-
-
-def build_redrawn(folders: Mapping[str, Path], out: Path) -> None:
-    """Write the part train, as `build` does, of drawings changed by chance, the same ones every time."""
-    from suite_captioning.redrawing import redrawn
-
-    labels = names(folders[NAMES.purl] / "package" / "en" / "data.json")
-
-    def rows() -> Iterator[Member]:
-        for artist in TRAINED:
-            package = folders[artist.source.purl] / "package"
-            drawings = svgs(package)
-            for key, name in sorted(icons(package, labels).items()):
-                if part(key) != "train":
-                    continue
-                row = {"captions": [labels[key]], "artist": artist.name, "seen": True}
-                for number in range(REDRAWN):
-                    random = np.random.default_rng([number, zlib.crc32(f"{artist.name}/{key}".encode())])
-                    drawing = redrawn(drawings[name], random)
-                    yield key, f"{artist.name}/{key}-{number}.png", row, draw(drawing, SIZE)
-
-    _write(out, "train", rows())
 
 
 def names(path: Path) -> dict[str, str]:

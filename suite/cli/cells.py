@@ -22,7 +22,8 @@ from suite.cli import options
 from suite.cli.lists import list_names
 from suite.cli.output import as_line, table
 from suite.errors import MissingExtra, PluginError, SuiteError, nearest, one_line
-from suite.plugins import CELLS, registry
+from suite.offers import CELLS
+from suite.plugins import registry
 
 if TYPE_CHECKING:
     from suite.nn.inspect import Clipping, Inspection

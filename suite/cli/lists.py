@@ -6,7 +6,8 @@ import click
 
 from suite.cli.options import as_json as json_option
 from suite.cli.output import as_line, table
-from suite.plugins import TASKS, registry
+from suite.offers import TASKS
+from suite.plugins import registry
 
 
 @click.command("tasks", help="List the tasks. Nothing is loaded.")

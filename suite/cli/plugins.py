@@ -11,7 +11,8 @@ import click
 from suite.cli import options
 from suite.cli.output import as_line, figures, table
 from suite.errors import SuiteError, UsageError, nearest
-from suite.plugins import CELLS, COMMANDS, HOOK, TASKS, Status, path_of, registry
+from suite.offers import CELLS, COMMANDS, HOOK, TASKS, path_of
+from suite.plugins import Status, registry
 
 if TYPE_CHECKING:
     from suite.task import Task

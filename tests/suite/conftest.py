@@ -24,7 +24,8 @@ def shipped(
     tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
     """The sentiment task with the small checkpoint as the one it ships; the assets folder."""
-    from suite.plugins import TASKS, registry
+    from suite.offers import TASKS
+    from suite.plugins import registry
 
     task = registry().task("sentiment")
     assets = tmp_path_factory.mktemp("assets")
@@ -152,7 +153,8 @@ ECHO = Task(
 @pytest.fixture
 def echo(monkeypatch: pytest.MonkeyPatch) -> Task:
     """The task ``echo``, registered: it says at every letter the one before it; its config has ``head.tied``."""
-    from suite.plugins import TASKS, Offer, registry
+    from suite.offers import TASKS, Offer
+    from suite.plugins import registry
 
     found = registry()
     found.task("sentiment")  # whose module, once loaded, stands for this one's

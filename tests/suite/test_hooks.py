@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 from suite import hooks
-from suite.plugins import GROUPS, HOOKS
+from suite.offers import GROUPS, HOOKS
 
 
 def test_every_hook_is_known_and_explained() -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from suite.laws import Law, _of_task, declaration_is_whole, laws, tried, where
 from suite.nn.specs import EncoderSpec
-from suite.plugins import COMMANDS, Offer, Registry, registry
+from suite.offers import COMMANDS, Offer
+from suite.plugins import Registry, registry
 from suite.task import Option, Task, Verb
 from suite.testing import LawBroken, check_plugin
 from suite.training.specs import TrainingSpec

@@ -13,7 +13,8 @@ import click
 import pytest
 
 from suite.errors import PluginError, UsageError
-from suite.plugins import CELLS, COMMANDS, RESERVED, TASKS, Offer, Registry, registry
+from suite.offers import CELLS, COMMANDS, RESERVED, TASKS, Offer
+from suite.plugins import Registry, registry
 
 TASK = '''"""{summary}"""
 import dataclasses

@@ -103,15 +103,15 @@ def test_pictures_are_drawn_on_white_as_large_as_the_model_sees_them(folders: di
 
 
 def test_drawings_of_training_are_drawn_anew(folders: dict[str, Path], tmp_path: Path) -> None:
-    for name in ("out", "anew"):
-        (tmp_path / name).mkdir()
-    data.build(folders, tmp_path / "out")
-    data.build_redrawn(folders, tmp_path / "anew")
-    assert [path.name for path in sorted((tmp_path / "anew").iterdir())] == ["train.jsonl", "train.zip"]
-    plain, anew = (rows(tmp_path / name / "train.jsonl") for name in ("out", "anew"))
+    out = tmp_path / "out"
+    out.mkdir()
+    data.build(folders, out)
+    plain, anew = (rows(out / f"{name}.jsonl") for name in ("train", "redrawn"))
     assert [row["key"] for row in anew] == [row["key"] for row in plain for _ in range(data.REDRAWN)]
+    assert [row["captions"] for row in anew] == [row["captions"] for row in plain for _ in range(data.REDRAWN)]
     assert len({row["image"] for row in anew}) == len(anew)
-    assert opened(tmp_path / "anew" / anew[0]["image"]).size == (96, 96)
+    assert opened(out / anew[0]["image"]).size == (96, 96)
+    assert set(data.recipe().train) <= {path.name for path in out.iterdir()}
 
 
 def test_an_artist_without_code_points_is_joined_by_name(folders: dict[str, Path]) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from suite.plugins import CELLS, Offer, Registry
+from suite.offers import CELLS, Offer
+from suite.plugins import Registry
 
 Cli = Callable[..., Any]
 SHIPPED = ["gru", "lstm", "mingru", "rglru", "rnn"]

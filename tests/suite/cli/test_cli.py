@@ -14,10 +14,11 @@ from typing import Any
 import click
 import pytest
 
-from suite import plugins
+from suite import offers, plugins
 from suite.cli import COMMANDS, run
 from suite.errors import DataError
-from suite.plugins import Offer, Registry
+from suite.offers import Offer
+from suite.plugins import Registry
 
 Cli = Callable[..., Any]
 
@@ -273,7 +274,7 @@ def test_completion() -> None:
 def test_completion_survives_a_broken_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
     from suite.cli import cli as command
 
-    found = Registry([Offer(plugins.TASKS, "broken", "no_such_module_at_all", "other", "1")])
+    found = Registry([Offer(offers.TASKS, "broken", "no_such_module_at_all", "other", "1")])
     monkeypatch.setattr(plugins, "registry", lambda: found)
     items = command.shell_complete(click.Context(command), "")
     assert next(item.value for item in items) == "broken"
@@ -284,11 +285,11 @@ def test_completion_survives_a_broken_plugin(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_commands_are_reserved() -> None:
-    assert set(COMMANDS) == set(plugins.RESERVED)
+    assert set(COMMANDS) == set(offers.RESERVED)
 
 
 def test_a_broken_task_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    found = Registry([Offer(plugins.TASKS, "broken", "no_such_module_at_all", "other", "1")])
+    found = Registry([Offer(offers.TASKS, "broken", "no_such_module_at_all", "other", "1")])
     monkeypatch.setattr(plugins, "registry", lambda: found)
     assert run(["broken", "predict", "x"]) == 1
     out, err = capsys.readouterr()

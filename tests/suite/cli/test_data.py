@@ -15,7 +15,8 @@ import pytest
 
 from suite.data.sources import Recipe, Source, data_home, digest
 from suite.errors import DataError
-from suite.plugins import TASKS, registry
+from suite.offers import TASKS
+from suite.plugins import registry
 
 Cli = Callable[..., Any]
 

@@ -12,7 +12,8 @@ import pytest
 
 import suite
 from suite.errors import DataError, UsageError
-from suite.plugins import TASKS, registry
+from suite.offers import TASKS
+from suite.plugins import registry
 from suite.task import Option, Result, Task, Verb
 
 
