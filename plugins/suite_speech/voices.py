@@ -7,8 +7,11 @@ only too: what is tested was heard in training neither in that voice nor in thos
 
 from __future__ import annotations
 
+import contextlib
 import io
+import itertools
 import json
+import multiprocessing
 import os
 import re
 import shutil
@@ -18,6 +21,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -85,15 +89,15 @@ def _kokoro() -> Iterator[Voice]:
     """Speakers of another tongue and mixtures of them; two are held out whole."""
     alone = ("jf_alpha", "jf_gongitsune", "jm_kumo")
     for name in alone:
-        yield Voice(f"kokoro-{name}", "kokoro", ((name, 1.0),), 90)
+        yield Voice(f"kokoro-{name}", "kokoro", ((name, 1.0),), 30)
     for share in (0.5, 0.75):
         for a, b in (("jf_alpha", "jm_kumo"), ("jm_kumo", "jf_gongitsune"), ("jf_gongitsune", "jf_alpha")):
-            yield Voice(f"kokoro-{a}-{b}-{share:g}", "kokoro", ((a, share), (b, 1 - share)), 90)
+            yield Voice(f"kokoro-{a}-{b}-{share:g}", "kokoro", ((a, share), (b, 1 - share)), 30)
     yield Voice("kokoro-jf_tebukuro", "kokoro", (("jf_tebukuro", 1.0),), 30, "dev")
     yield Voice("kokoro-jf_nezumi", "kokoro", (("jf_nezumi", 1.0),), 70, "test")
 
 
-#: Quick ones first.
+#: Quick ones first; the last two speak little, since they take as long as what they say.
 VOICES: tuple[Voice, ...] = (
     Voice("flite-rms", "flite", ("rms",), 900),
     Voice("flite-awb", "flite", ("awb",), 700),
@@ -104,7 +108,7 @@ VOICES: tuple[Voice, ...] = (
     Voice("festival-slt", "festival", ("cmu_us_slt_arctic_hts",), 140, "test"),
     *_espeak(),
     *_hibari(),
-    Voice("joe", "joe", (), 700),
+    Voice("joe", "joe", (), 400),
     *_kokoro(),
 )
 
@@ -323,7 +327,9 @@ def check_commands(voices: Sequence[Voice] = VOICES) -> None:
 # --- building -------------------------------------------------------------------------------------------------
 
 
-def make(clips: Sequence[Clip], packages: Mapping[str, Path], kept: Path) -> Iterator[tuple[Clip, bytes]]:
+def make(
+    clips: Sequence[Clip], packages: Mapping[str, Path], kept: Path, processes: int = 1
+) -> Iterator[tuple[Clip, bytes]]:
     """Every clip as a WAV file, in order; what was made before is taken from ``kept``, what is made is put there."""
     from suite.cli.output import progress
 
@@ -332,10 +338,38 @@ def make(clips: Sequence[Clip], packages: Mapping[str, Path], kept: Path) -> Ite
     for clip in clips:
         groups.setdefault(clip.voice.name, []).append(clip)
     stretches = [own[at : at + CLIPS] for own in groups.values() for at in range(0, len(own), CLIPS)]
-    with tempfile.TemporaryDirectory() as place:
-        engines = Engines(packages, Path(place))
-        for some in progress(iter(stretches), lambda: len(stretches), "speaking"):
-            yield from ((clip, sound) for clip, sound in zip(some, _stretch(some, engines, kept), strict=True) if sound)
+    with _speakers(packages, processes) as speak:
+        sounds = progress(speak(stretches, kept), lambda: len(stretches), "speaking")
+        for some, own in zip(stretches, sounds, strict=True):
+            yield from ((clip, sound) for clip, sound in zip(some, own, strict=True) if sound)
+
+
+@contextlib.contextmanager
+def _speakers(packages: Mapping[str, Path], processes: int) -> Iterator[Callable[..., Iterator[list[bytes]]]]:
+    """What speaks stretches of clips, in order: here, or so many at once in processes of their own."""
+    if processes < 2:
+        with tempfile.TemporaryDirectory() as place:
+            engines = Engines(packages, Path(place))
+            yield lambda stretches, kept: (_stretch(some, engines, kept) for some in stretches)
+        return
+    # Fresh ones: what this process has loaded may have threads.
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=fresh, initializer=_begin, initargs=(dict(packages),)) as pool:
+        yield lambda stretches, kept: pool.map(_elsewhere, stretches, itertools.repeat(kept))
+
+
+def _begin(packages: Mapping[str, Path]) -> None:
+    """Give this process, one of several, synthesisers of its own."""
+    place = tempfile.TemporaryDirectory()
+    _OWN.append((Engines(packages, Path(place.name)), place))
+
+
+def _elsewhere(clips: Sequence[Clip], kept: Path) -> list[bytes]:
+    return _stretch(clips, _OWN[0][0], kept)
+
+
+#: The synthesisers of a process that `_begin` began, and the folder they use.
+_OWN: list[tuple[Engines, Any]] = []
 
 
 def _stretch(clips: Sequence[Clip], engines: Engines, kept: Path) -> list[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -139,6 +140,15 @@ def test_what_was_made_is_not_made_again(said: Said, tmp_path: Path) -> None:
     assert 0.2 < np.abs(samples).max() <= 0.6
     list(make(given[:3], {}, tmp_path / "kept"))
     assert len(said.calls) == 29, "other clips are another file"
+
+
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
+def test_several_processes_say_the_same_in_the_same_order(tmp_path: Path) -> None:
+    voice = Voice("v", "espeak", ("en-us+f1",), 60)
+    given = [Clip(voice, f"number {i}", speakable("number"), "numbers", i) for i in range(60)]
+    alone, together = (list(make(given, {}, tmp_path / f"{n}", processes=n)) for n in (1, 2))
+    assert [clip for clip, _ in together] == given
+    assert together == alone
 
 
 def test_what_a_voice_cannot_say_is_left_out_and_a_voice_that_says_nothing_is_told(said: Said, tmp_path: Path) -> None:
