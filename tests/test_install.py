@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "assets" / "sentiment" / "samples"
 GESTURES = ROOT / "assets" / "gesture" / "samples"
+PICTURES = ROOT / "assets" / "captioning" / "samples"
 UV = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
 
 pytestmark = [
@@ -95,6 +96,10 @@ def test_every_verb_of_use_works(suite: Callable[..., str], tmp_path: Path) -> N
     assert "Dokumentation" in suite("translation", "stream", "--to", "de", stdin=text)
     assert "languages" in suite("translation", "info")
     assert (tmp_path / "attention.png").stat().st_size > 1000
+    rocket = str(PICTURES / "rocket.png")
+    assert "rocket" in suite("captioning", "predict", rocket, "--plot", "looks.png")
+    assert "rocket" in suite("captioning", "stream", stdin=f"{rocket}\n")
+    assert (tmp_path / "looks.png").stat().st_size > 1000
     assert "predict --input" in suite("demo")
     assert "sentiment" in suite("tasks")
     assert "lstm" in suite("cells")

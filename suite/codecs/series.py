@@ -20,15 +20,14 @@ import numpy as np
 import numpy.typing as npt
 
 from suite.config import check_ranges, from_dict, to_dict
+from suite.data.rates import Resampler, resample
 from suite.data.series import (
     Array,
     Recording,
-    Resampler,
     as_array,
     is_header,
     open_recording,
     parse_number,
-    resample,
     split_fields,
 )
 from suite.errors import CheckpointError, DataError, UsageError
