@@ -26,12 +26,12 @@ R = TypeVar("R", bound=Result)
 SEARCHING = ("predict", "evaluate", "stream")
 
 
-def options(what: str) -> tuple[Option, ...]:
-    """The options of a task that writes, ``what`` being one answer in a word."""
+def options(what: str, length_penalty: float = 1.0) -> tuple[Option, ...]:
+    """The options of a task that writes, ``what`` being one answer in a word, and a default of theirs."""
     return (
         Option(name="beam", type=int, default=5, verbs=SEARCHING, help="hypotheses kept; 1 is greedy"),
         Option(
-            name="length_penalty", type=float, default=1.0, verbs=SEARCHING,
+            name="length_penalty", type=float, default=length_penalty, verbs=SEARCHING,
             help=f"above 1 prefers longer {what}s, below 1 shorter ones",
         ),
         Option(name="n_best", type=int, default=1, help=f"how many {what}s to give"),

@@ -96,9 +96,9 @@ def test_every_verb_of_use_works(suite: Callable[..., str], tmp_path: Path) -> N
     assert "Dokumentation" in suite("translation", "stream", "--to", "de", stdin=text)
     assert "languages" in suite("translation", "info")
     assert (tmp_path / "attention.png").stat().st_size > 1000
-    rocket = str(PICTURES / "rocket.png")
-    assert "rocket" in suite("captioning", "predict", rocket, "--plot", "looks.png")
-    assert "rocket" in suite("captioning", "stream", stdin=f"{rocket}\n")
+    rose = str(PICTURES / "rose.png")
+    assert "rose" in suite("captioning", "predict", rose, "--plot", "looks.png")
+    assert "rose" in suite("captioning", "stream", stdin=f"{rose}\n")
     assert (tmp_path / "looks.png").stat().st_size > 1000
     assert "predict --input" in suite("demo")
     assert "sentiment" in suite("tasks")

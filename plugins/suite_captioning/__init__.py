@@ -200,7 +200,8 @@ TASK = Task(
     chunks=as_it_comes,
     unit="segment",
     segments=writing.text_segments(limit=LIMIT),
-    options=(*writing.options("caption"), _RECURSIVE),
+    # Names that go on for long, once begun, are likely word for word: that must not count for them (chosen on dev).
+    options=(*writing.options("caption", length_penalty=0.5), _RECURSIVE),
     recipe=later("suite_captioning.data:recipe"),
     further={"stamps": later("suite_captioning.data:stamps_recipe")},
     assets=Path(suite_assets.__file__).parent / "captioning",

@@ -46,7 +46,7 @@ SHIPPED: dict[str, tuple[str, tuple[str, ...], str]] = {
     "translation": ("labelled.tsv", ("encoder.hidden=8", "encoder.layers=1", *_WRITES), "a small tool\n"),
     "captioning": (
         "labelled.jsonl", ("images.size=16", "encoder.width=4", "encoder.depths=1,1", *_WRITES),
-        f"{ASSETS}/captioning/samples/rocket.png\n",
+        f"{ASSETS}/captioning/samples/rose.png\n",
     ),
     "speech": (
         "labelled.jsonl", ("encoder.hidden=8", "encoder.layers=1", "audio.mels=8"),
