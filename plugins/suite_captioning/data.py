@@ -97,7 +97,7 @@ STAMPS = Source(
 
 #: What is other than for data of one's own: an artist never seen is better told by eyes that have seen photographs.
 #: Colours say much (of skin above all) and change little, since the redrawn pictures change theirs. The first steps are
-#: those of another run, of the decoder alone (assets/captioning/SOURCES.md).
+#: those of another run, of the decoder alone (docs/tasks.md).
 SETTINGS = (
     "encoder.backbone=lite0", "encoder.weights=DEFAULT", "encoder.enlarge=1.3333", "augment.colour=0.12",
     "training.lr=0.0015", "training.frontend_lr=0.2", "training.epochs=4",

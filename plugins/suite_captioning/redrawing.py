@@ -103,11 +103,15 @@ def _colours(root: Element) -> list[str]:
 
 
 def _near(colour: str, random: np.random.Generator, hand: Hand) -> str:
-    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
-    hue, light, saturation = colorsys.rgb_to_hls(*(int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)))
+    hue, light, saturation = _hls(colour)
     hue = (hue + random.normal(0, hand.hue)) % 1
     light = min(1.0, max(0.0, light + random.normal(0, hand.light)))
     return _hex(hue, light, min(1.0, saturation * max(0.0, 1 + random.normal(0, hand.saturation))))
+
+
+def _hls(colour: str) -> tuple[float, float, float]:
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    return colorsys.rgb_to_hls(*(int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)))
 
 
 def _hex(hue: float, light: float, saturation: float) -> str:
@@ -135,7 +139,7 @@ def _paint(root: Element, colours: dict[str, str], shade: float, random: np.rand
 
 def _gradient(name: str, colour: str, shade: float, random: np.random.Generator) -> Element:
     """From lighter to darker, across a shape or from somewhere in it."""
-    hue, light, saturation = colorsys.rgb_to_hls(*(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)))
+    hue, light, saturation = _hls(colour)
     if random.random() < 0.5:
         angle = random.uniform(0, 2 * np.pi)
         across, down = np.cos(angle) / 2, np.sin(angle) / 2

@@ -97,7 +97,7 @@ def located(task_name: str, recipe: Recipe) -> Path | None:
                 _moves(recipe) or (record["parts"][name]["rows"], record["parts"][name]["digest"]) == tuple(expected)
                 for name, expected in recipe.parts.items()
             )
-            and all(f"{name}.jsonl" in record["files"] for name in PARTS)
+            and record["files"].keys() >= {f"{name}.jsonl" for name in PARTS} | {*recipe.train, *recipe.dev}
             and all((folder / name).stat().st_size == entry["bytes"] for name, entry in record["files"].items())
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -200,7 +200,7 @@ class _Same(nn.Conv2d):
         edges = [max((-(-size // stride) - 1) * stride + side - size, 0) for size in (x.shape[3], x.shape[2])]
         (left, right), (top, bottom) = ((edge // 2, edge - edge // 2) for edge in edges)
         padded = functional.pad(x, (left, right, top, bottom))
-        if self.training and self.groups == self.in_channels > 1:
+        if self.training and x.is_cpu and self.groups == self.in_channels > 1:
             filtered: Tensor = _Filtered.apply(padded, self.weight, stride)  # type: ignore[no-untyped-call]
             return filtered
         return super().forward(padded)
@@ -223,24 +223,12 @@ class _Filtered(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         x, weight = ctx.saved_tensors
-        (gradient,), stride = gradients, (ctx.stride, ctx.stride)
-
-        def back(*arrays: Tensor, features: bool, filters: bool) -> tuple[Tensor | None, Tensor | None]:
-            wanted = (features and ctx.needs_input_grad[0], filters and ctx.needs_input_grad[1], False)
-            if not any(wanted):
-                return None, None
-            found = torch.ops.aten.convolution_backward(
-                *arrays, None, stride, (0, 0), (1, 1), False, (0, 0), x.shape[1], wanted
-            )  # fmt: skip
-            return found[0], found[1]
-
         half = x.dtype == torch.bfloat16
-        wide = [array.float() if half else array for array in (gradient, x, weight)]
-        if ctx.stride > 1:
-            features, filters = back(*wide, features=True, filters=True)
-        else:
-            features, _ = back(gradient, x, weight, features=True, filters=False)
-            _, filters = back(*wide, features=False, filters=True)
+        wide = [array.float() if half else array for array in (gradients[0], x, weight)]
+        features, filters, _ = torch.ops.aten.convolution_backward(
+            *wide, None, (ctx.stride, ctx.stride), (0, 0), (1, 1), False, (0, 0), x.shape[1],
+            (ctx.needs_input_grad[0], ctx.needs_input_grad[1], False),
+        )  # fmt: skip
         return None if features is None else features.to(x.dtype), filters, None
 
 

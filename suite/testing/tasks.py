@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,28 +105,34 @@ def stream_equals_offline(pipeline: Pipeline, inputs: Sequence[Any], stream_piec
         wanted = pipeline.outputs([array])[0]
         answer = _comparable(pipeline.task.read_off(wanted, pipeline.codecs, raw).to_dict())
         steps = None
-        for pieces in (stream_pieces or cuts)(raw):
-            for stop in (None, len(pieces) // 2):
-                where = f"of input {number} in {len(pieces)} pieces" + ("" if stop is None else f", saved after {stop}")
-                session = Session(pipeline)
-                updates = []
-                try:
-                    for i, piece in enumerate(pieces):
-                        if i == stop:
-                            session = Session(pipeline, _stored(session.state))
-                        updates += session.feed(piece)
-                    result = session.finish()
-                except (SuiteError, TypeError) as error:
-                    raise LawBroken(f"{law}: {where}, it fails: {one_line(error)}") from error
-                same(law, f"the output {where}", session.state["outputs"], wanted, SINGLE)
-                steps = session.steps if steps is None else steps
-                if session.steps != steps:
-                    raise LawBroken(f"{law}: {where}, {session.steps} steps are read instead of {steps}")
-                if result.final is not True or any(update.final is not False for update in updates):
-                    raise LawBroken(f"{law}: {where}, final is not false on every update and true on the result")
-                if difference := _differs(_comparable(result.to_dict()), answer):
-                    raise LawBroken(f"{law}: the result {where} has another {difference}")
+        for pieces, stop, where in _ways(number, raw, stream_pieces):
+            session = Session(pipeline)
+            updates = []
+            try:
+                for i, piece in enumerate(pieces):
+                    if i == stop:
+                        session = Session(pipeline, _stored(session.state))
+                    updates += session.feed(piece)
+                result = session.finish()
+            except (SuiteError, TypeError) as error:
+                raise LawBroken(f"{law}: {where}, it fails: {one_line(error)}") from error
+            same(law, f"the output {where}", session.state["outputs"], wanted, SINGLE)
+            steps = session.steps if steps is None else steps
+            if session.steps != steps:
+                raise LawBroken(f"{law}: {where}, {session.steps} steps are read instead of {steps}")
+            if result.final is not True or any(update.final is not False for update in updates):
+                raise LawBroken(f"{law}: {where}, final is not false on every update and true on the result")
+            if difference := _differs(_comparable(result.to_dict()), answer):
+                raise LawBroken(f"{law}: the result {where} has another {difference}")
     return []
+
+
+def _ways(number: int, raw: Any, stream_pieces: Cuts | None) -> Iterator[tuple[Sequence[Any], int | None, str]]:
+    """The ways to stream an input: its pieces, after how many a session is saved (None: never), and that in words."""
+    for pieces in (stream_pieces or cuts)(raw):
+        for stop in (None, len(pieces) // 2):
+            saved = "" if stop is None else f", saved after {stop}"
+            yield pieces, stop, f"of input {number} in {len(pieces)} pieces{saved}"
 
 
 def _steps_equal_offline(
@@ -138,30 +144,28 @@ def _steps_equal_offline(
     for number, raw in enumerate(inputs, 1):
         (array,) = _encoded(pipeline, [raw])
         wanted = pipeline.outputs([array])[0]
-        for pieces in (stream_pieces or cuts)(raw):
-            for stop in (None, len(pieces) // 2):
-                where = f"of input {number} in {len(pieces)} pieces" + ("" if stop is None else f", saved after {stop}")
-                session, outputs = Session(pipeline), []
-                try:
-                    for i, piece in enumerate(pieces):
-                        if i == stop:
-                            session = Session(pipeline, _stored(session.state))
-                        outputs += [session.state["outputs"] for _ in session.updates(piece)]
-                    before = session.steps
-                    updates = session.flush()
-                    if len(updates) == 1:
-                        outputs.append(session.state["outputs"])
-                    elif updates:
-                        raise LawBroken(f"{law}: {where}, {session.steps - before} steps are held back to the end")
-                    result = session.finish()
-                except (SuiteError, TypeError) as error:
-                    raise LawBroken(f"{law}: {where}, it fails: {one_line(error)}") from error
-                found = np.concatenate(outputs) if outputs else wanted[:0]
-                if len(found) != len(wanted):
-                    raise LawBroken(f"{law}: {where}, {len(found)} steps are answered instead of {len(wanted)}")
-                same(law, f"the output {where}", found, wanted, SINGLE)
-                if result.final is not True:
-                    raise LawBroken(f"{law}: {where}, final is not true on the result")
+        for pieces, stop, where in _ways(number, raw, stream_pieces):
+            session, outputs = Session(pipeline), []
+            try:
+                for i, piece in enumerate(pieces):
+                    if i == stop:
+                        session = Session(pipeline, _stored(session.state))
+                    outputs += [session.state["outputs"] for _ in session.updates(piece)]
+                before = session.steps
+                updates = session.flush()
+                if len(updates) == 1:
+                    outputs.append(session.state["outputs"])
+                elif updates:
+                    raise LawBroken(f"{law}: {where}, {session.steps - before} steps are held back to the end")
+                result = session.finish()
+            except (SuiteError, TypeError) as error:
+                raise LawBroken(f"{law}: {where}, it fails: {one_line(error)}") from error
+            found = np.concatenate(outputs) if outputs else wanted[:0]
+            if len(found) != len(wanted):
+                raise LawBroken(f"{law}: {where}, {len(found)} steps are answered instead of {len(wanted)}")
+            same(law, f"the output {where}", found, wanted, SINGLE)
+            if result.final is not True:
+                raise LawBroken(f"{law}: {where}, final is not true on the result")
     return []
 
 
@@ -174,23 +178,21 @@ def _segments_equal_offline(
     assert segments is not None
     for number, raw in enumerate(inputs, 1):
         wanted = _comparable(pipeline(raw).to_dict())
-        for pieces in (stream_pieces or cuts)(raw):
-            for stop in (None, len(pieces) // 2):
-                where = f"of input {number} in {len(pieces)} pieces" + ("" if stop is None else f", saved after {stop}")
-                session, updates = SegmentSession(pipeline), []
-                try:
-                    for i, piece in enumerate(pieces):
-                        if i == stop:
-                            session = SegmentSession(pipeline, json.loads(json.dumps(session.state)))
-                        updates += session.feed(piece)
-                    updates += session.flush()
-                    result = segments.final(updates, session.state["carried"])
-                except (SuiteError, TypeError) as error:
-                    raise LawBroken(f"{law}: {where}, it fails: {one_line(error)}") from error
-                if result.final is not True or any(update.final is not False for update in updates):
-                    raise LawBroken(f"{law}: {where}, final is not false on every update and true on the result")
-                if difference := _differs(_comparable(result.to_dict()), wanted):
-                    raise LawBroken(f"{law}: the result {where} has another {difference}")
+        for pieces, stop, where in _ways(number, raw, stream_pieces):
+            session, updates = SegmentSession(pipeline), []
+            try:
+                for i, piece in enumerate(pieces):
+                    if i == stop:
+                        session = SegmentSession(pipeline, json.loads(json.dumps(session.state)))
+                    updates += session.feed(piece)
+                updates += session.flush()
+                result = segments.final(updates, session.state["carried"])
+            except (SuiteError, TypeError) as error:
+                raise LawBroken(f"{law}: {where}, it fails: {one_line(error)}") from error
+            if result.final is not True or any(update.final is not False for update in updates):
+                raise LawBroken(f"{law}: {where}, final is not false on every update and true on the result")
+            if difference := _differs(_comparable(result.to_dict()), wanted):
+                raise LawBroken(f"{law}: the result {where} has another {difference}")
     return []
 
 

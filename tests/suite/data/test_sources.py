@@ -141,6 +141,7 @@ def test_a_changed_recipe_does_not_find_the_old_data(recipe: Recipe, sdist: Path
     other = dataclasses.replace(recipe.sources[0], purl="pkg:pypi/example@1.1")
     assert located("example", changed(recipe, sources=(other,))) is None
     assert located("example", changed(recipe, parts={**recipe.parts, "dev": (1, "0" * 16)})) is None
+    assert located("example", changed(recipe, train=("train.jsonl", "more.jsonl"))) is None
 
 
 @pytest.mark.parametrize(
