@@ -258,6 +258,9 @@ class Task:
     metrics, best
         ``metrics(results, examples) -> {name: value}``, and the metrics the first of which that is there picks the
         best epoch on dev: the highest, or with ``-`` before the name the lowest.
+    calibrate
+        ``calibrate(results, examples, codecs) -> codecs``: what is set by how well a trained model does on dev, as the
+        confidence below which an answer is doubtful.
     measure
         ``measure(pipeline, examples, **options)``: further figures for ``evaluate``, for which results alone do
         not do.
@@ -318,6 +321,7 @@ class Task:
     pieces: Callable[..., Sequence[Any]] | None = None
     join: Callable[..., Result] | None = None
     augment: Callable[[Any, Any, np.random.Generator, Codecs], Any] | None = None
+    calibrate: Callable[[Sequence[Any], Sequence[Example], Codecs], Codecs] | None = None
     measure: Callable[..., dict[str, Any]] | None = None
     recipe: Callable[[], Recipe] | None = None
     further: Mapping[str, Callable[[], Recipe]] = field(default_factory=dict)

@@ -19,7 +19,7 @@ from suite import ngrams
 from suite.codecs.audio import AudioCodec
 from suite.codecs.letters import Letters
 from suite.errors import UsageError
-from suite.metrics import error_rates, per_source
+from suite.metrics import edits, error_rates, per_source
 from suite.spelling import BestPath, Expected, Heard, Listener, Prefixes, Search, Transduced
 from suite.task import Codecs, Example, Option, Result
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Seconds without a letter that end an utterance.
 PAUSE = 0.8
+#: What is understood has at most so many errors a letter; this share of it may be called doubtful all the same.
+UNDERSTOOD, DOUBTED = 0.2, 0.05
 #: A search that is to lean on words or a language model keeps as many prefixes at least.
 LEANING = 32
 
@@ -185,6 +187,21 @@ def answers(pipeline: Pipeline, arrays: Sequence[np.ndarray], **options: Any) ->
         updates = reader.feed(outputs)
         results.append(joined([*updates, reader.finish(())], pipeline.codecs))
     return results
+
+
+def calibrate(results: Sequence[Any], examples: Sequence[Example], codecs: Codecs) -> Codecs:
+    """The codecs with the confidence (`Letters.doubt`) that nearly all has which is understood of these examples."""
+    letters = codecs["target"]
+    assert isinstance(letters, Letters)
+    understood = [
+        result.confidence
+        for result, example in zip(results, examples, strict=True)
+        if result.text and edits(result.text, str(example.target)) <= UNDERSTOOD * len(str(example.target))
+    ]
+    if not understood:
+        return codecs
+    doubt = round(float(np.quantile(understood, DOUBTED)), 3)
+    return {**codecs, "target": dataclasses.replace(letters, doubt=doubt)}
 
 
 def render(result: Any) -> str:

@@ -379,7 +379,11 @@ def _encoded(
 
 def calibrated(task: Task, codecs: Codecs, model: Any, dev: Sequence[Example]) -> Codecs:
     """The codecs with probabilities made honest on dev, where there is enough of it to say how honest they are."""
-    if len(dev) < ENOUGH or task.mapping != "many-to-one":
+    if len(dev) < ENOUGH:
+        return codecs
+    if task.calibrate is not None:
+        return task.calibrate(_dev_answers(task, codecs, model, dev), dev, codecs)
+    if task.mapping != "many-to-one":
         return codecs
     target: Any = codecs["target"]
     outputs = _pipeline(task, codecs, model).outputs_of([example.input for example in dev])
@@ -427,11 +431,14 @@ def _quiet(progress: Any) -> None:
     """What reports to nobody."""
 
 
-def _dev_metrics(task: Task, codecs: Codecs, model: Any, dev: Sequence[Example]) -> dict[str, Any]:
+def _dev_answers(task: Task, codecs: Codecs, model: Any, dev: Sequence[Example]) -> list[Any]:
     from suite.evaluation import answers
 
-    results = answers(_pipeline(task, codecs, model), dev)
-    return task.metrics([r for r in results if r is not None], dev)
+    return [result for result in answers(_pipeline(task, codecs, model), dev) if result is not None]
+
+
+def _dev_metrics(task: Task, codecs: Codecs, model: Any, dev: Sequence[Example]) -> dict[str, Any]:
+    return task.metrics(_dev_answers(task, codecs, model, dev), dev)
 
 
 def _left_out_metrics(task: Task, codecs: Codecs, learnt: Readout, examples: Sequence[Example]) -> dict[str, Any]:

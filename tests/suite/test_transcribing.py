@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from suite.codecs.letters import Letters, LettersSpec
 from suite.task import Example
-from suite.transcribing import Transcript, joined, metrics, options, render, render_update
+from suite.transcribing import Transcript, calibrate, joined, metrics, options, render, render_update
 
 
 def result(text: str, **more: Any) -> Transcript:
@@ -57,3 +58,14 @@ def test_options_are_of_the_verbs_that_search() -> None:
     assert {option.verbs for option in options("predict", "stream")} == {("predict", "stream")}
     assert [option.name for option in options()] == [option.name for option in options("predict")]
     assert {option.name: option.type for option in options()}["lm"] is Path
+
+
+def test_what_is_understood_of_dev_is_not_in_doubt() -> None:
+    sure = [dataclasses.replace(result("press one"), confidence=0.5 + i / 100) for i in range(40)]
+    unsure = [dataclasses.replace(result("mess gone"), confidence=0.1)] * 20
+    silent = [dataclasses.replace(result(""), confidence=0.0)] * 20
+    rows = [Example(input="", target="press one")] * 80
+    codecs: Any = {"target": Letters(LettersSpec(), doubt=0.9)}
+    found: Any = calibrate([*sure, *unsure, *silent], rows, codecs)["target"]
+    assert sum(answer.confidence < found.doubt for answer in sure) == 2
+    assert calibrate(unsure, rows[:20], codecs) == codecs
