@@ -56,7 +56,10 @@ def commands(page: str) -> list[str]:
     ("page", "pictures"),
     [
         ("README.md", ("words.png", "attention.png", "roll.png", "gestures.png", "evaluation.png")),
-        ("docs/tasks.md", ("gestures.png", "confusion.png", "attention.png", "looks.png", "my-model/curves.png")),
+        (
+            "docs/tasks.md",
+            ("gestures.png", "confusion.png", "attention.png", "looks.png", "heard.png", "my-model/curves.png"),
+        ),
     ],
 )
 def test_the_commands_of_pages_run(page: str, pictures: tuple[str, ...], place: Path) -> None:

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "assets" / "sentiment" / "samples"
 GESTURES = ROOT / "assets" / "gesture" / "samples"
 PICTURES = ROOT / "assets" / "captioning" / "samples"
+PROMPTS = ROOT / "assets" / "speech" / "samples"
 UV = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
 
 pytestmark = [
@@ -100,6 +101,10 @@ def test_every_verb_of_use_works(suite: Callable[..., str], tmp_path: Path) -> N
     assert "rose" in suite("captioning", "predict", rose, "--plot", "looks.png")
     assert "rose" in suite("captioning", "stream", stdin=f"{rose}\n")
     assert (tmp_path / "looks.png").stat().st_size > 1000
+    password = str(PROMPTS / "agent-pass.wav")
+    assert "password" in suite("speech", "predict", password, "--plot", "heard.png", "--beam", "4")
+    assert "wer" in suite("speech", "evaluate", "--data", str(PROMPTS / "labelled.jsonl"))
+    assert (tmp_path / "heard.png").stat().st_size > 1000
     assert "predict --input" in suite("demo")
     assert "sentiment" in suite("tasks")
     assert "lstm" in suite("cells")

@@ -23,7 +23,17 @@ from suite.hooks import hookimpl
 from suite.nn.specs import EncoderSpec, MaskSpec, StepHeadSpec
 from suite.task import Codecs, Column, Example, Option, Result, Task, Verb, later
 from suite.training.specs import SoundChanges, TrainingSpec
-from suite.transcribing import Transcript, TranscriptReader, answers, joined, metrics, options, render, render_update
+from suite.transcribing import (
+    Transcript,
+    TranscriptReader,
+    answers,
+    calibrate,
+    joined,
+    metrics,
+    options,
+    render,
+    render_update,
+)
 
 if TYPE_CHECKING:
     from suite.nn.mappings import Model
@@ -41,10 +51,13 @@ class SpeechConfig:
 
     audio: AudioSpec = field(default_factory=lambda: AudioSpec(stack=4))
     letters: LettersSpec = field(default_factory=LettersSpec)
-    augment: SoundChanges = field(default_factory=SoundChanges)
-    masks: MaskSpec = field(default_factory=MaskSpec)
+    #: Little is hidden and changed: so small a model has enough to do with what is said.
+    augment: SoundChanges = field(
+        default_factory=lambda: SoundChanges(noise=0.3, reverb=0.2, band=0.2, tone=0.25)
+    )  # fmt: skip
+    masks: MaskSpec = field(default_factory=lambda: MaskSpec(width=6, times=1.0, length=5))
     encoder: EncoderSpec = field(
-        default_factory=lambda: EncoderSpec(hidden=320, layers=4, dropout=0.15, norm="layer")
+        default_factory=lambda: EncoderSpec(hidden=320, layers=4, dropout=0.05, norm="layer")
     )  # fmt: skip
     #: Of a transducer, what it expects after its own letters, and how many features are joined.
     prediction: EncoderSpec = field(default_factory=lambda: EncoderSpec(cell="gru", hidden=256, dropout=0.2))
@@ -248,6 +261,7 @@ TASK = Task(
     render=render,
     render_update=render_update,
     metrics=metrics,
+    calibrate=calibrate,
     measure=measure,
     best=("-wer",),
     options=(
@@ -290,7 +304,9 @@ TASK = Task(
         ),
     ),
     recipe=later("suite_speech.data:recipe"),
-    further={"voices": later("suite_speech.data:voices_recipe")},
+    further={
+        "voices": later("suite_speech.data:voices_recipe"), "others": later("suite_speech.data:others_recipe"),
+    },
     assets=Path(suite_assets.__file__).parent / "speech",
     plot=plot,
     plot_help="draw the first recordings as spectrograms, the words on their times, to this PNG file",

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from suite.codecs.letters import speakable
 from suite.data.archives import unpack
-from suite.data.audio import opened
+from suite.data.audio import mixed, opened, wav
 from suite.data.home import data_home
 from suite.data.members import Member, write_members
-from suite.data.sources import PARTS, Recipe, Source
+from suite.data.sources import PARTS, Recipe, Source, digest
 from suite.data.splits import part
 from suite.errors import DataError
 
@@ -103,6 +106,48 @@ def _only(folder: Path) -> Path:
     if len(found) != 1:
         raise DataError(f"{folder}: {len(found)} speakers where one is expected; fetch the package again")
     return found[0]
+
+
+# --- other people ---------------------------------------------------------------------------------------------
+
+OTHERS = Source(
+    purl="pkg:deb/debian/pocketsphinx-testdata@0.8+5prealpha+1-15",
+    filename="pocketsphinx-testdata_0.8+5prealpha+1-15_all.deb",
+    sha256="eaeb7a01d54f20b799d1a81ef110ec544b2cb47ea006614078220737a33019f0",
+    size=1_822_580,
+    licence="BSD-2-Clause",
+    origin="Carnegie Mellon University and Alpha Cephei: recordings that pocketsphinx is tested with",
+)
+#: Raw samples of 16 bits, 16,000 a second, and what is said in them.
+RAW = {"goforward.raw": "go forward ten meters", "tidigits/dhd.2934z.raw": "two nine three four zero"}
+
+
+def others_recipe() -> Recipe:
+    """Recordings of other people than the prompts' speaker, to test with; nothing is learnt from them."""
+    return Recipe(
+        sources=(OTHERS,),
+        build=build_others,
+        note="A few short commands and digits, and sentences of a book that is read aloud, by people who speak in no "
+        "other set here. All are test.",
+        parts={"train": (0, digest([])), "dev": (0, digest([])), "test": (12, "3ac6da96e25bee68")},
+    )
+
+
+def build_others(folders: Mapping[str, Path], out: Path) -> None:
+    """Write the rows of the test part, whose source is ``commands`` or ``book``, and two parts without any."""
+    data = folders[OTHERS.purl] / "usr" / "share" / "pocketsphinx" / "test" / "data"
+    rows: list[Member] = []
+    for folder, source in (("cards", "commands"), ("librivox", "book")):
+        (file,) = (data / folder).glob("*transcription")
+        for text, name in re.findall(r"<s>(.*?)</s> \((.*)\)", file.read_text(encoding="utf-8")):
+            sound = (data / folder / f"{name}.wav").read_bytes()
+            rows.append((name, f"{folder}/{name}.wav", {"text": speakable(text), "source": source}, sound))
+    for place, text in RAW.items():
+        samples = mixed(np.frombuffer((data / place).read_bytes(), "<i2"))
+        name = Path(place).stem
+        rows.append((name, f"{name}.wav", {"text": text, "source": "commands"}, wav(samples, 16_000)))
+    for part_name in PARTS:
+        write_members(out, part_name, "audio", rows if part_name == "test" else [])
 
 
 # --- synthesised voices ---------------------------------------------------------------------------------------

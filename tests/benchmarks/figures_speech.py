@@ -41,7 +41,7 @@ HOURS = 10.0
 
 def measure(place: Path | None = None, hours: float = HOURS) -> Iterator[dict[str, Any]]:
     """Every row; of another checkpoint than the shipped one, and with a shorter long stream, if asked for."""
-    prompts, voices = engine.folders(TASK, "voices")
+    prompts, voices, others = engine.folders(TASK, "voices", "others")
     place = place or registry().task(TASK).checkpoint
     assert place is not None
     pipeline = Pipeline.open(TASK, place)
@@ -64,6 +64,12 @@ def measure(place: Path | None = None, hours: float = HOURS) -> Iterator[dict[st
         own = of_voices[source]
         measured = f"wer, {source} in voices not learnt from, test, {own['items']}"
         yield row(measured, own["wer"], *bounds, cer=own["cer"])
+
+    of_others = evaluate(pipeline, examples_of(others / "test.jsonl"))[0]["per_source"]
+    for source, aim in {"commands": 0.22, "book": None}.items():
+        own = of_others[source]
+        measured = f"wer, real speech by others, {source}, {own['items']} recordings"
+        yield row(measured, own["wer"], None, aim, cer=own["cer"])
 
     sounds = [read(example.input) for example in test]
     same, apart = chunked(pipeline, sounds)

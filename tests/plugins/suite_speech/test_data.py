@@ -103,6 +103,32 @@ def test_the_voices_of_each_part_are_others() -> None:
     assert sum(voice.clips for voice in VOICES if voice.part == "train") > 10_000
 
 
+def test_others_are_heard_as_they_were_written_down(tmp_path: Path) -> None:
+    given, out = tmp_path / "usr/share/pocketsphinx/test/data", tmp_path / "out"
+    for folder in ("cards", "librivox", "tidigits"):
+        (given / folder).mkdir(parents=True)
+    tone = np.sin(np.arange(8000) / 3).astype(np.float32) / 2
+    for place, name, text in (("cards", "001", "ten of clubs "), ("librivox", "a-1", "he was ill-disposed")):
+        file = given / place / ("cards.transcription" if place == "cards" else "transcription")
+        file.write_text(f"<s> {text} </s> ({name})\n")
+        (given / place / f"{name}.wav").write_bytes(wav(tone, 16000))
+    for place in ("goforward.raw", "tidigits/dhd.2934z.raw"):
+        (given / place).write_bytes((tone * 32768).astype("<i2").tobytes())
+    out.mkdir()
+    data.build_others({data.OTHERS.purl: tmp_path}, out)
+    rows = [json.loads(line) for line in (out / "test.jsonl").read_text().splitlines()]
+    assert [(row["text"], row["source"]) for row in rows] == [
+        ("ten of clubs", "commands"), ("he was ill disposed", "book"), ("go forward ten meters", "commands"),
+        ("two nine three four zero", "commands"),
+    ]  # fmt: skip
+    for row in rows:
+        samples, rate = read(out / row["audio"])
+        assert rate == 16000
+        assert np.abs(samples - tone).max() < 1e-4
+    assert not (out / "train.jsonl").read_text()
+    assert not (out / "dev.jsonl").read_text()
+
+
 class Said:
     """Stands for a synthesiser: a tone; of what it cannot say, nothing."""
 

@@ -19,7 +19,7 @@ from suite.pipelines import Pipeline
 
 Cli = Callable[..., Any]
 
-FILES = {"README.md", "model.safetensors", "encoder.onnx", "input.json", "target.json", "curves.png"}
+FILES = {"README.md", "model.safetensors", "encoder.onnx", "audio.json", "letters.json", "curves.png"}
 
 pytestmark = pytest.mark.skipif(not TASK.ships, reason="no shipped checkpoint")
 
