@@ -167,7 +167,7 @@ def joined(results: Sequence[Transcript], codecs: Codecs) -> Transcript:
         confidence = over[-1].confidence
     text = " ".join(word["word"] for word in words)
     return Transcript(
-        input=None, text=text, confidence=confidence, words=words, note=_doubt(bool(text), confidence, codecs)
+        input=None, text=text, confidence=round(confidence, 4), words=words, note=_doubt(bool(text), confidence, codecs)
     )  # fmt: skip
 
 
