@@ -2,7 +2,8 @@
 
 The prompts are Asterisk's, with their published transcripts: 8 kHz, one professional speaker. Which part a prompt is of
 depends on what is said in it, by rule, so that the same words are never on two sides. The voices say what a grammar
-makes, the prompts' texts, and sentences that people wrote; the same rule holds for all of these texts.
+makes, the prompts' texts, and sentences that people wrote; the same rule holds for all of these texts. A few
+recordings of other people are for tests alone.
 """
 
 from __future__ import annotations

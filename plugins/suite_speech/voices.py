@@ -38,7 +38,7 @@ from suite_speech import texts
 
 #: Clips of a file that is made at once; samples a second of what is kept.
 CLIPS, RATE = 50, 8000
-#: Pictures of a speaker: how much of each kind of text is said.
+#: How much of each kind of text a voice says.
 SHARES = {
     "numbers": 0.24, "letters": 0.09, "spelled": 0.08, "amounts": 0.12, "sentences": 0.17, "prompts": 0.15,
     "free": 0.15,

@@ -58,15 +58,18 @@ def varied(samples: Samples, rate: int, spec: SoundChanges, random: np.random.Ge
 def _echoed(x: Tensor, rate: int, random: np.random.Generator) -> Tensor:
     """In a room: the direct sound, and noise that dies away, from 0 to 20 dB under it."""
     import torch
+    from torch.nn.functional import pad
+    from torchaudio.functional import fftconvolve
 
     length = float(random.uniform(*ECHOES))
     count = max(2, round(length * rate))
     tail = random.standard_normal(count) * np.exp(-6.9 * np.arange(count) / count)
     tail *= 10 ** (float(random.uniform(-20, 0)) / 20) / np.sqrt((tail**2).sum())
     tail[0] = 1.0
-    size = _quick(len(x) + count - 1)
-    echoed = np.fft.irfft(np.fft.rfft(x.numpy(), size) * np.fft.rfft(tail.astype(np.float32), size), size)[: len(x)]
-    return torch.from_numpy((echoed / math.sqrt((tail**2).sum())).astype(np.float32))
+    whole = len(x) + count - 1
+    longer = pad(x, (0, _quick(whole) - whole))
+    found: Tensor = fftconvolve(longer, torch.from_numpy(tail.astype(np.float32)))[: len(x)]
+    return found / math.sqrt(float((tail**2).sum()))
 
 
 def _noise(x: Tensor, spec: SoundChanges, random: np.random.Generator) -> Tensor:

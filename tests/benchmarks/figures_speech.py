@@ -10,7 +10,7 @@ import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -59,17 +59,11 @@ def measure(place: Path | None = None, hours: float = HOURS) -> Iterator[dict[st
     else:
         print("no transducer: SPEECH_TRANSDUCER=DIR measures one too", file=sys.stderr)
 
-    of_voices = evaluate(pipeline, examples_of(voices / "test.jsonl"))[0]["per_source"]
-    for source, bounds in {"numbers": (0.15, 0.03), "sentences": (0.40, 0.15), "prompts": (None, None)}.items():
-        own = of_voices[source]
-        measured = f"wer, {source} in voices not learnt from, test, {own['items']}"
-        yield row(measured, own["wer"], *bounds, cer=own["cer"])
-
-    of_others = evaluate(pipeline, examples_of(others / "test.jsonl"))[0]["per_source"]
-    for source, aim in {"commands": 0.22, "book": None}.items():
-        own = of_others[source]
-        measured = f"wer, real speech by others, {source}, {own['items']} recordings"
-        yield row(measured, own["wer"], None, aim, cer=own["cer"])
+    measured = "wer, {source} in voices not learnt from, test, {items}"
+    bounds = {"numbers": (0.15, 0.03), "sentences": (0.40, 0.15), "prompts": (None, None)}
+    yield from by_source(pipeline, voices, measured, bounds)
+    measured = "wer, real speech by others, {source}, {items} recordings"
+    yield from by_source(pipeline, others, measured, {"commands": (None, 0.22), "book": (None, None)})
 
     sounds = [read(example.input) for example in test]
     same, apart = chunked(pipeline, sounds)
@@ -85,6 +79,16 @@ def measure(place: Path | None = None, hours: float = HOURS) -> Iterator[dict[st
     measured = f"memory after {hours:g} hours of a stream over a minute, MB"
     yield row(measured, grown.pop("growth_mb"), 5, 0.5, **grown)
     yield row("checkpoint directory, MB", engine.directory_mb(place), 12, 8)
+
+
+def by_source(
+    pipeline: Pipeline, folder: Path, measured: str, bounds: Mapping[str, tuple[float | None, float | None]]
+) -> Iterator[dict[str, Any]]:
+    """A row for some sources of a test part; ``measured`` has a place for the source and for how many items it has."""
+    found = evaluate(pipeline, examples_of(folder / "test.jsonl"))[0]["per_source"]
+    for source, (floor, aim) in bounds.items():
+        own = found[source]
+        yield row(measured.format(source=source, items=own["items"]), own["wer"], floor, aim, cer=own["cer"])
 
 
 def leaning(pipeline: Pipeline, prompts: Path, voices: Path) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from suite.transcribing import Transcript, calibrate, joined, metrics, options, 
 
 
 def result(text: str, **more: Any) -> Transcript:
-    return Transcript(input="a.wav", text=text, confidence=0.9, words=(), **more)
+    return Transcript(input="a.wav", text=text, words=(), **{"confidence": 0.9, **more})
 
 
 def test_figures_by_source_are_there_where_there_are_several() -> None:
@@ -59,9 +58,9 @@ def test_options_are_of_the_verbs_that_search() -> None:
 
 
 def test_what_is_understood_of_dev_is_not_in_doubt() -> None:
-    sure = [dataclasses.replace(result("press one"), confidence=0.5 + i / 100) for i in range(40)]
-    unsure = [dataclasses.replace(result("mess gone"), confidence=0.1)] * 20
-    silent = [dataclasses.replace(result(""), confidence=0.0)] * 20
+    sure = [result("press one", confidence=0.5 + i / 100) for i in range(40)]
+    unsure = [result("mess gone", confidence=0.1)] * 20
+    silent = [result("", confidence=0.0)] * 20
     rows = [Example(input="", target="press one")] * 80
     codecs: Any = {"target": Letters(LettersSpec(), doubt=0.9)}
     found: Any = calibrate([*sure, *unsure, *silent], rows, codecs)["target"]
