@@ -157,17 +157,25 @@ def glorot_blocks(weight: Tensor, gates: int) -> None:
     nn.init.uniform_(weight, -bound, bound)
 
 
-def freeze_column(x: Tensor, weight: Tensor, mask: Tensor, gates: Sequence[float]) -> tuple[Tensor, Tensor]:
+def freeze_column(
+    x: Tensor, weight: Tensor, mask: Tensor, gates: Sequence[float], multiple: int = 1
+) -> tuple[Tensor, Tensor]:
     """Let gates stop a state beyond a row's length, without packing.
 
     Appends ``1 − mask`` as one more input feature and a fixed weight column for it. ``gates`` gives the
     column's value for each gate, in the order of the weight's rows: ±1e4 saturates a gate exactly, 0 leaves
-    it alone. Returns the longer ``x [B, T, D + 1]`` and ``weight [gates · H, D + 1]``.
+    it alone. Returns the longer ``x [B, T, D + 1]`` and ``weight [gates · H, D + 1]``; features of zeros follow where
+    D + 1 is no ``multiple`` of what a kernel is quick at.
     """
     hidden = weight.shape[0] // len(gates)
     column = torch.cat([weight.new_full((hidden, 1), value) for value in gates])
     stopped = (~mask).to(x.dtype)[:, :, None]
-    return torch.cat([x, stopped], dim=2), torch.cat([weight, column], dim=1)
+    zeros = -(x.shape[2] + 1) % multiple
+    wide, long = [x, stopped], [weight, column]
+    if zeros:
+        wide.append(x.new_zeros(*x.shape[:2], zeros))
+        long.append(weight.new_zeros(len(weight), zeros))
+    return torch.cat(wide, dim=2), torch.cat(long, dim=1)
 
 
 def _where(mask: Tensor, a: Tensor, b: Tensor) -> Tensor:

@@ -105,6 +105,11 @@ def test_freeze_column() -> None:
     assert x[0].tolist() == [[1, 1, 0], [1, 1, 0], [1, 1, 1]]
     assert torch.equal(longer[:, :2], weight)
     assert longer[:, 2].tolist() == [0, 0, 1e4, 1e4]
+    # Zeros up to a multiple of what a kernel is quick at change no product; three is one of three already.
+    wide, long = freeze_column(torch.ones(1, 3, 2), weight, within(torch.tensor([2]), 3), (0.0, 1e4), multiple=4)
+    assert (wide.shape[2], long.shape[1]) == (4, 4)
+    assert torch.equal(wide @ long.T, x @ longer.T)
+    assert freeze_column(torch.ones(1, 3, 2), weight, within(torch.tensor([2]), 3), (0.0, 1e4), 3)[0].shape[2] == 3
 
 
 def test_first_weights_are_filled_gate_by_gate() -> None:
