@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import colorsys
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -20,7 +20,18 @@ SVG = "http://www.w3.org/2000/svg"
 #: What is drawn, and what only says how: nothing in the latter is moved.
 SHAPES = {"path", "circle", "ellipse", "rect", "polygon", "polyline", "line", "use"}
 HELD = {"defs", "clipPath", "mask", "symbol", "linearGradient", "radialGradient", "pattern", "filter"}
-_HEX = re.compile(r"#(?:[0-9a-fA-F]{6}|[0-9a-fA-F]{3})")
+_HEX = re.compile(r"#(?:[0-9a-fA-F]{6}|[0-9a-fA-F]{3})\b")
+#: What artists take for each tone of skin (twemoji, OpenMoji, Fluent): one's medium is nearly another's medium-light.
+SKINS = {
+    "light": ("#f7dece", "#fadcbc", "#ffd7c2"),
+    "medium-light": ("#f3d2a2", "#debb90", "#eebfaa"),
+    "medium": ("#d5ab88", "#c19a65", "#c68d7b"),
+    "medium-dark": ("#af7e57", "#a57939", "#966661"),
+    "dark": ("#7c533e", "#6a462f", "#573739"),
+}
+_TONE = re.compile(r"\b(medium-light|medium-dark|light|medium|dark) skin tone")
+#: How far from a skin's own colour its shades are, of 255 in red, green and blue; and what is the same colour.
+_SHADES, _SAME = 64.0, 4.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,37 @@ def redrawn(svg: str, random: np.random.Generator, hand: Hand = HAND) -> str:
     if not lined and random.random() < hand.outlined:
         _outline(root, random, float(random.uniform(*hand.width)) * side)
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def reskinned(svg: str, name: str, random: np.random.Generator) -> str:
+    """A drawing whose ``name`` says a tone of skin, in a colour between those that artists take for that tone.
+
+    The shades of the skin go with it. Otherwise a tone is known by whose drawing it is, and not in another's.
+    """
+    given = [_rgb(colour) for colour in dict.fromkeys(_HEX.findall(svg))]
+    moved: list[tuple[np.ndarray, np.ndarray]] = []
+    for tone in dict.fromkeys(_TONE.findall(name)):
+        skins = np.stack([_rgb(colour) for colour in SKINS[tone]])
+        new = random.dirichlet(np.ones(len(skins))) @ skins
+        moved += [(own, new - own) for own in skins if _holds(given, own)]
+
+    def changed(match: re.Match[str]) -> str:
+        colour = _rgb(match[0])
+        for own, change in moved:
+            if np.linalg.norm(colour - own) <= _SHADES:
+                return "#" + "".join(f"{round(part):02x}" for part in np.clip(colour + change, 0, 255))
+        return match[0]
+
+    return _HEX.sub(changed, svg) if moved else svg
+
+
+def _holds(colours: Iterable[np.ndarray], wanted: np.ndarray) -> bool:
+    return any(np.linalg.norm(colour - wanted) <= _SAME for colour in colours)
+
+
+def _rgb(colour: str) -> np.ndarray:
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    return np.asarray([int(digits[i : i + 2], 16) for i in (0, 2, 4)], np.float64)
 
 
 def _drawn(element: Element) -> Iterator[Element]:
@@ -110,8 +152,7 @@ def _near(colour: str, random: np.random.Generator, hand: Hand) -> str:
 
 
 def _hls(colour: str) -> tuple[float, float, float]:
-    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
-    return colorsys.rgb_to_hls(*(int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)))
+    return colorsys.rgb_to_hls(*(_rgb(colour) / 255).tolist())
 
 
 def _hex(hue: float, light: float, saturation: float) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from suite_captioning import data
-from suite_captioning.redrawing import SVG, Hand, redrawn
+from suite_captioning.redrawing import SKINS, SVG, Hand, redrawn, reskinned
 
 STILL = Hand(shift=0, hue=0, light=0, saturation=0, shaded=0, outlined=0)
 FLAT = (
@@ -84,3 +84,34 @@ def test_outlines_are_given_only_where_there_are_none(seed: int) -> None:
 def test_what_is_no_svg_is_said() -> None:
     with pytest.raises(ElementTree.ParseError):
         some("<svg", Hand())
+
+
+HANDS = f'<svg xmlns="{SVG}" viewBox="0 0 9 9"><path fill="#F7DECE"/><path fill="#eec2ad"/><path fill="#a57939"/></svg>'
+
+
+def test_a_tone_of_skin_is_between_what_artists_take_for_it() -> None:
+    skins = np.asarray([[int(skin[i : i + 2], 16) for i in (1, 3, 5)] for skin in SKINS["light"]])
+    seen = set()
+    for seed in range(20):
+        found = reskinned(HANDS, "waving hand: light skin tone", np.random.default_rng(seed))
+        skin, shade, hair = (element["fill"] for element in shapes(found, "path"))
+        new, other = ([int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in (skin, shade))
+        assert (skins.min(0) <= new).all()
+        assert (new <= skins.max(0)).all()
+        # Its shade goes with it; hair in the colour of another tone's skin stays.
+        assert np.abs((np.asarray(new) - other) - [0xF7 - 0xEE, 0xDE - 0xC2, 0xCE - 0xAD]).max() <= 1
+        assert hair == "#a57939"
+        seen.add(skin)
+    assert len(seen) > 10
+
+
+@pytest.mark.parametrize("name", ["waving hand", "waving hand: dark skin tone"])
+def test_without_a_tone_or_its_colour_a_drawing_stays(name: str) -> None:
+    assert reskinned(HANDS, name, np.random.default_rng(0)) == HANDS
+
+
+def test_every_tone_that_a_name_says_is_another_one() -> None:
+    pair = f'<svg xmlns="{SVG}" viewBox="0 0 9 9"><path fill="#7c533e"/><path fill="#f3d2a2"/></svg>'
+    found = reskinned(pair, "people: medium-light skin tone, dark skin tone", np.random.default_rng(1))
+    assert [element["fill"] for element in shapes(found, "path")] != ["#7c533e", "#f3d2a2"]
+    assert all(a["fill"] != b["fill"] for a, b in zip(shapes(found, "path"), shapes(pair, "path"), strict=True))
