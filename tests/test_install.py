@@ -97,9 +97,9 @@ def test_every_verb_of_use_works(suite: Callable[..., str], tmp_path: Path) -> N
     assert "Dokumentation" in suite("translation", "stream", "--to", "de", stdin=text)
     assert "languages" in suite("translation", "info")
     assert (tmp_path / "attention.png").stat().st_size > 1000
-    rose = str(PICTURES / "rose.png")
-    assert "rose" in suite("captioning", "predict", rose, "--plot", "looks.png")
-    assert "rose" in suite("captioning", "stream", stdin=f"{rose}\n")
+    picture = str(PICTURES / "helicopter.png")
+    assert "helicopter" in suite("captioning", "predict", picture, "--plot", "looks.png")
+    assert "helicopter" in suite("captioning", "stream", stdin=f"{picture}\n")
     assert (tmp_path / "looks.png").stat().st_size > 1000
     password = str(PROMPTS / "agent-pass.wav")
     assert "password" in suite("speech", "predict", password, "--plot", "heard.png", "--beam", "4")
