@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from suite.errors import UsageError, nearest
 
@@ -105,10 +106,23 @@ def rnnt(model: Any, batch: Mapping[str, Tensor], outputs: Tensor) -> Tensor:
     from torchaudio.functional import rnnt_loss
 
     predicted = model.predicted(batch["targets"])
-    logits = model.joined(outputs[:, :, None], predicted[:, None]).float()
-    whole = (batch[name].int() for name in ("targets", "lengths", "sizes"))
-    losses: Tensor = rnnt_loss(logits, *whole, blank=0, reduction="none")
-    return losses
+
+    def of_row(frames: Tensor, expected: Tensor, tokens: Tensor) -> Tensor:
+        logits = model.joined(frames[:, None], expected[None])[None].float()
+        steps, size = (tokens.new_tensor([len(part)]) for part in (frames, tokens))
+        loss: Tensor = rnnt_loss(logits, tokens[None], steps, size, blank=0, reduction="sum")
+        return loss
+
+    # What is joined has a number for every frame, letter and feature: it is made for a row at a time, as long as the
+    # row is, and anew for its gradients, so that one long recording does not take all memory.
+    rows = zip(
+        outputs, predicted, batch["targets"].int(), batch["lengths"].tolist(), batch["sizes"].tolist(), strict=True
+    )
+    losses = [
+        checkpoint(of_row, frames[:steps], expected[: size + 1], tokens[:size], use_reentrant=False)
+        for frames, expected, tokens, steps, size in rows
+    ]
+    return torch.stack(losses)
 
 
 #: Losses of a whole row against a target that has a length of its own.
