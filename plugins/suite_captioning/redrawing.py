@@ -88,7 +88,7 @@ def reskinned(svg: str, name: str, random: np.random.Generator) -> str:
         colour = _rgb(match[0])
         for own, change in moved:
             if np.linalg.norm(colour - own) <= _SHADES:
-                return "#" + "".join(f"{round(part):02x}" for part in np.clip(colour + change, 0, 255))
+                return _written(np.clip(colour + change, 0, 255))
         return match[0]
 
     return _HEX.sub(changed, svg) if moved else svg
@@ -156,7 +156,12 @@ def _hls(colour: str) -> tuple[float, float, float]:
 
 
 def _hex(hue: float, light: float, saturation: float) -> str:
-    return "#" + "".join(f"{round(255 * part):02x}" for part in colorsys.hls_to_rgb(hue, light, saturation))
+    return _written(255 * np.asarray(colorsys.hls_to_rgb(hue, light, saturation)))
+
+
+def _written(colour: np.ndarray) -> str:
+    """Red, green and blue, 0 … 255, as SVG writes them: what `_rgb` reads."""
+    return "#" + "".join(f"{round(part):02x}" for part in colour.tolist())
 
 
 def _paint(root: Element, colours: dict[str, str], shade: float, random: np.random.Generator) -> None:
