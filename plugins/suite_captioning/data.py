@@ -103,11 +103,12 @@ SETTINGS = (
     "training.lr=0.0007", "training.frontend_lr=0.2", "training.ema=0.998", "training.epochs=2",
 )  # fmt: skip
 
-#: So few pictures are told best by eyes that stay as they were, and by a decoder that may learn them by heart.
+#: So few pictures are told best by eyes that stay as they were, at the size that these have learnt at, and by a decoder
+#: that knows no words but theirs and is not asked where it looked.
 STAMP_SETTINGS = (
-    "encoder.backbone=lite0", "encoder.weights=DEFAULT", "encoder.enlarge=1.3333", "encoder.freeze=true",
-    "decoder.dropout=0.1", "head.dropout=0.1", "augment.colour=0.25", "training.batch_size=32", "training.lr=0.0015",
-    "training.ema=0.998", "training.label_smoothing=0.05", "training.epochs=100",
+    "encoder.backbone=lite0", "encoder.weights=DEFAULT", "encoder.enlarge=2.3333", "encoder.freeze=true",
+    "encoder.pool=7", "subwords.vocabulary=1500", "subwords.min_count=1", "subwords.whole=750",
+    "training.batch_size=32", "training.ema=0.99", "training.epochs=30",
 )  # fmt: skip
 
 

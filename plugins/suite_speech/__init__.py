@@ -51,9 +51,10 @@ class SpeechConfig:
 
     audio: AudioSpec = field(default_factory=lambda: AudioSpec(stack=4))
     letters: LettersSpec = field(default_factory=LettersSpec)
-    #: Little is hidden and changed: so small a model has enough to do with what is said.
+    #: Little is hidden and changed: so small a model has enough to do with what is said. But voices are few, and are
+    #: made larger and smaller.
     augment: SoundChanges = field(
-        default_factory=lambda: SoundChanges(noise=0.3, reverb=0.2, band=0.2, tone=0.25)
+        default_factory=lambda: SoundChanges(speed=0.2, noise=0.3, reverb=0.2, band=0.2, tone=0.25)
     )  # fmt: skip
     masks: MaskSpec = field(default_factory=lambda: MaskSpec(width=6, times=1.0, length=5))
     encoder: EncoderSpec = field(

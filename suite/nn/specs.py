@@ -122,7 +122,8 @@ class BackboneSpec:
     ``width`` features after its first convolution, and as many blocks a stage as ``depths`` says; each stage but the
     first halves the grid and doubles the features. ``weights`` names the published weights that one of the others
     starts from (``DEFAULT`` for the best), and ``freeze`` leaves them as they are. ``dropout`` is of the grid's
-    features. Pictures are made ``enlarge`` times larger before, where a network has learnt on larger ones.
+    features. Pictures are made ``enlarge`` times larger before, where a network has learnt on larger ones. Squares of
+    ``pool`` × ``pool`` places of the grid become one, their mean: of few pictures it cannot be learnt where to look.
     """
 
     backbone: str = "small"
@@ -132,8 +133,9 @@ class BackboneSpec:
     freeze: bool = False
     dropout: float = 0.0
     enlarge: float = 1.0
+    pool: int = 1
 
     def __post_init__(self) -> None:
-        check_ranges(self, least={"width": 1, "enlarge": 1}, shares=("dropout",))
+        check_ranges(self, least={"width": 1, "enlarge": 1, "pool": 1}, shares=("dropout",))
         if not self.depths or min(self.depths) < 1:
             raise ValueError("depths must name one number of blocks or more, each at least 1")

@@ -79,7 +79,7 @@ def test_the_recipes_name_their_sources_and_parts() -> None:
 
 FREE = [f"This is sentence {chr(97 + i)}{chr(97 + j)} of many." for i in range(10) for j in range(10)]
 PROMPTS = [text for text in TEXTS.values() if speakable(text)]
-SOME = tuple(Voice(f"v-{name}", "flite", ("slt",), 120, name) for name in ("train", "dev", "test"))
+SOME = tuple(Voice(f"v-{name}", "flite", ("slt", 1.0), 120, name) for name in ("train", "dev", "test"))
 
 
 def test_a_text_and_a_voice_are_of_one_part_only() -> None:
@@ -149,7 +149,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Said:
 
 
 def clips(*texts: str) -> list[Clip]:
-    voice = Voice("v", "flite", ("slt",), len(texts))
+    voice = Voice("v", "flite", ("slt", 1.0), len(texts))
     return [Clip(voice, text, speakable(text), "numbers", i) for i, text in enumerate(texts)]
 
 
@@ -199,7 +199,7 @@ def test_what_a_command_writes_is_read_and_its_failure_told(monkeypatch: pytest.
 
     monkeypatch.setattr("subprocess.run", run)
     engines = voices.Engines({}, tmp_path)
-    for engine, settings in (("flite", ("slt",)), ("espeak", ("en+f1",)), ("festival", ("kal_diphone",))):
+    for engine, settings in (("flite", ("slt", 1.0)), ("espeak", ("en+f1",)), ("festival", ("kal_diphone",))):
         clip = Clip(Voice("v", engine, settings, 1), "one two", "one two", "numbers", 0)
         assert len(engines.speak(clip)) == 4000
     with pytest.raises(DataError, match="espeak-ng failed: no such voice"):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 import math
 import zipfile
@@ -209,6 +210,19 @@ def test_pictures_are_enlarged_before() -> None:
     assert given[0].shape == (2, 3, 64, 64)
 
 
+@pytest.mark.parametrize(("pool", "places"), [(2, (4, 4)), (3, (2, 2)), (8, (1, 1))])
+def test_squares_of_the_grid_become_their_mean(pool: int, places: tuple[int, int]) -> None:
+    plain, pooled = (front(BackboneSpec(width=8, depths=(1, 1), pool=n)).eval() for n in (1, pool))
+    assert (pooled.places, pooled.features) == (places, plain.features)
+    grid = plain(pixels()).unflatten(1, plain.places)
+    torch.testing.assert_close(pooled(pixels())[:, 0], grid[:, :pool, :pool].mean((1, 2)))
+
+
+def test_more_than_the_grid_cannot_be_pooled() -> None:
+    with pytest.raises(UsageError, match=r"encoder\.pool=9: the grid has 8 × 8 places"):
+        front(BackboneSpec(width=8, depths=(1, 1), pool=9))
+
+
 # --- torchvision's --------------------------------------------------------------------------------------------
 
 
@@ -327,8 +341,8 @@ def test_a_picture_is_described_whatever_is_beside_it() -> None:
 
 @pytest.mark.parametrize("spec", [
     TINY, BackboneSpec(backbone="lite0", enlarge=1.5), BackboneSpec(backbone="resnet18"),
-    BackboneSpec(backbone="mobilenet_v3_small"),
-], ids=lambda spec: spec.backbone)  # fmt: skip
+    BackboneSpec(backbone="mobilenet_v3_small"), dataclasses.replace(TINY, pool=3),
+], ids=lambda spec: f"{spec.backbone}-{spec.pool}")  # fmt: skip
 @pytest.mark.parametrize("kind", ["float16", "int8"])
 def test_the_exported_graphs_say_what_torch_says_and_hold_no_weights(
     tmp_path: Path, spec: BackboneSpec, kind: Any
