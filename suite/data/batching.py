@@ -18,23 +18,25 @@ WINDOW_ITEMS = 25_000
 Length = int | tuple[int, ...]
 
 
-def bucketed(lengths: Sequence[Length], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+def bucketed(
+    lengths: Sequence[Length], batch_size: int, seed: int, epoch: int, window: int = WINDOW
+) -> list[list[int]]:
     """Batches of indices into ``lengths``, items of like length together, every index exactly once.
 
-    The items are shuffled by (seed, epoch), sorted by length inside windows of ``WINDOW`` batches, cut into
+    The items are shuffled by (seed, epoch), sorted by length inside windows of ``window`` batches, cut into
     batches, and the batches are shuffled. The same arguments give the same batches. One batch may be short.
-    Raises ValueError for a batch size below one or a negative seed or epoch.
+    Raises ValueError for a batch size or a window below one or a negative seed or epoch.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+    if min(batch_size, window) < 1:
+        raise ValueError(f"batch_size and window must be at least 1, not {batch_size} and {window}")
     if seed < 0 or epoch < 0:
         raise ValueError(f"seed and epoch must not be negative, not {seed} and {epoch}")
     random = np.random.default_rng([seed, epoch])
     order = random.permutation(len(lengths)).tolist()
     batches: list[list[int]] = []
-    for start in range(0, len(order), batch_size * WINDOW):
-        window = sorted(order[start : start + batch_size * WINDOW], key=lambda index: _sides(lengths[index]))
-        batches.extend(window[at : at + batch_size] for at in range(0, len(window), batch_size))
+    for start in range(0, len(order), batch_size * window):
+        near = sorted(order[start : start + batch_size * window], key=lambda index: _sides(lengths[index]))
+        batches.extend(near[at : at + batch_size] for at in range(0, len(near), batch_size))
     return [batches[index] for index in random.permutation(len(batches)).tolist()]
 
 

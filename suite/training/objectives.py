@@ -50,7 +50,7 @@ def plan(lengths: Sequence[Length], spec: TrainingSpec, seed: int, epoch: int) -
     if spec.batch_tokens:
         batches = filled(lengths, spec.batch_tokens, seed, epoch)
     else:
-        batches = bucketed(lengths, spec.batch_size, seed, epoch)
+        batches = bucketed(lengths, spec.batch_size, seed, epoch, spec.window)
     if not spec.bptt:
         return [Stretch(items) for items in batches]
     steps = []

@@ -31,9 +31,11 @@ class TrainingSpec:
     ``weight_decay`` is decoupled (AdamW) and spares biases and norms. ``bptt`` > 0 reads the long sequences of an
     aligned task in stretches of that many steps, one update each: state is carried on, gradients are not.
     ``batch_tokens`` > 0 fills batches up to so many tokens, padding and both sides of a pair included, instead of
-    ``batch_size`` items. ``label_smoothing`` is the share of a target that is spread over all outputs (Szegedy et
-    al., 2016, arXiv:1512.00567). ``weights`` says in what numbers they are kept: ``float16``, or matrices as ``int8``
-    with a scale for each row, which takes half the room; the figures are those of the weights so rounded.
+    ``batch_size`` items. Those are of like length, sorted within ``window`` batches; 1 takes items as they come, since
+    of few the ones of a length would be together every time. ``label_smoothing`` is the share of a target that is
+    spread over all outputs (Szegedy et al., 2016, arXiv:1512.00567). ``weights`` says in what numbers they are
+    kept: ``float16``, or matrices as ``int8`` with a scale for each row, which takes half the room; the figures are
+    those of the weights so rounded.
     """
 
     method: Literal["gradient", "readout"] = "gradient"
@@ -55,12 +57,13 @@ class TrainingSpec:
     steps: int = 0
     bptt: int = 0
     batch_tokens: int = 0
+    window: int = 50
     label_smoothing: float = 0.0
     weights: Literal["float16", "int8"] = "float16"
 
     def __post_init__(self) -> None:
         least = {"epochs": 1, "batch_size": 1, "lr": 0, "frontend_lr": 0, "weight_decay": 0, "clip": 0, "patience": 0}
-        least |= {"balance": 0, "steps": 0, "bptt": 0, "copies": 0, "cuts": 0, "batch_tokens": 0}
+        least |= {"balance": 0, "steps": 0, "bptt": 0, "copies": 0, "cuts": 0, "batch_tokens": 0, "window": 1}
         check_ranges(self, least=least, shares=("warmup", "ema", "hold_out", "label_smoothing"))
 
 

@@ -36,6 +36,13 @@ def test_items_of_like_length_are_together_and_batches_are_not_in_order(lengths:
     assert longest != sorted(longest)
 
 
+def test_in_a_window_of_one_batch_items_are_together_by_chance(lengths: list[int]) -> None:
+    batches = bucketed(lengths, 16, 0, 0, window=1)
+    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
+    assert padding_share(lengths, batches) > 0.3
+    assert padding_share(lengths, bucketed(lengths, 16, 0, 0, window=4)) < padding_share(lengths, batches)
+
+
 def test_no_items_no_batches() -> None:
     assert bucketed([], 4, 0, 0) == []
     assert padding_share([], []) == 0
@@ -45,6 +52,8 @@ def test_no_items_no_batches() -> None:
 def test_bad_arguments() -> None:
     with pytest.raises(ValueError, match="batch_size"):
         bucketed([1], 0, 0, 0)
+    with pytest.raises(ValueError, match="window"):
+        bucketed([1], 1, 0, 0, window=0)
     with pytest.raises(ValueError, match="negative"):
         bucketed([1], 1, -1, 0)
 

@@ -52,6 +52,8 @@ def test_without_bptt_a_step_is_a_batch(epoch: int) -> None:
     batches = bucketed(LENGTHS, 3, 5, epoch)
     assert plan(LENGTHS, spec, 5, epoch) == [Stretch(items, 0, None) for items in batches]
     assert steps_each(LENGTHS, spec, 5) == [3] * 4
+    spec = TrainingSpec(batch_size=3, window=1)
+    assert plan(LENGTHS, spec, 5, epoch) == [Stretch(items) for items in bucketed(LENGTHS, 3, 5, epoch, window=1)]
 
 
 @pytest.mark.parametrize("bptt", [1, 3, 4, 9, 50])
