@@ -5,19 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from suite.checkpoint import Checkpoint
+from suite.checkpoint import MANIFEST, Checkpoint
 from suite.config import from_dict
-from suite.errors import CheckpointError
+from suite.errors import CheckpointError, nearest
 from suite.plugins import registry
 from suite.task import Codecs, Task
 
 
 def open_checkpoint(task: Task, path: str | Path | None = None) -> Checkpoint:
-    """The checkpoint at ``path``, or one that ships with the task (the default one, or by name), verified."""
+    """The checkpoint at ``path``, or one that ships with the task (the default one, or by name), verified.
+
+    Raises CheckpointError where there is none, or where it is not whole.
+    """
     if path is None:
         path = task.checkpoint
-    elif str(path) in task.shipped and not Path(path).is_dir():
+    elif str(path) in task.shipped and not (Path(path) / MANIFEST).exists():
+        # A folder of that name which is no checkpoint, of pictures say, does not hide it.
         path = task.shipped[str(path)]
+    elif len(task.shipped) > 1 and not Path(path).exists() and Path(path).name == str(path):
+        raise CheckpointError(f"{path}: no such directory, nor a model that ships; {nearest(str(path), task.shipped)}")
     return Checkpoint.open(path, task=task.name)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from suite.checkpoint import Checkpoint
 from suite.errors import CheckpointError, UsageError
 from suite.loading import open_checkpoint, open_config, task_and_checkpoint
 from suite.plugins import registry
+from suite.task import Task
 
 
 def test_a_directory(tiny_checkpoint: Path) -> None:
@@ -27,6 +29,24 @@ def test_what_ships(shipped: Path) -> None:
     task, opened = task_and_checkpoint("sentiment")
     assert opened.path == shipped / "checkpoint"
     assert open_checkpoint(task).manifest == opened.manifest
+
+
+SEVERAL = [task for task in map(registry().task, registry().task_names()) if len(task.shipped) > 1]
+
+
+@pytest.mark.parametrize("task", SEVERAL, ids=lambda task: task.name)
+def test_one_of_several_that_ship_by_its_name(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, place in task.shipped.items():
+        assert open_checkpoint(task, name).path == place
+        Path(name).mkdir()
+        assert open_checkpoint(task, name).path == place, "a folder that is no checkpoint is not meant"
+        shutil.copytree(place, name, dirs_exist_ok=True)
+        assert open_checkpoint(task, name).path == Path(name), "one's own is"
+    with pytest.raises(CheckpointError, match=f"{name}s: no such directory, nor a model that ships; did you mean"):
+        open_checkpoint(task, f"{name}s")
+    with pytest.raises(CheckpointError, match="no such directory; give one that"):
+        open_checkpoint(task, f"here/{name}")
 
 
 def test_an_unknown_task() -> None:
