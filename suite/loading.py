@@ -18,12 +18,13 @@ def open_checkpoint(task: Task, path: str | Path | None = None) -> Checkpoint:
     Raises CheckpointError where there is none, or where it is not whole.
     """
     if path is None:
-        path = task.checkpoint
-    elif str(path) in task.shipped and not (Path(path) / MANIFEST).exists():
+        return Checkpoint.open(task.checkpoint, task=task.name)
+    path, name, shipped = Path(path), str(path), task.shipped
+    if name in shipped and not (path / MANIFEST).exists():
         # A folder of that name which is no checkpoint, of pictures say, does not hide it.
-        path = task.shipped[str(path)]
-    elif len(task.shipped) > 1 and not Path(path).exists() and Path(path).name == str(path):
-        raise CheckpointError(f"{path}: no such directory, nor a model that ships; {nearest(str(path), task.shipped)}")
+        path = shipped[name]
+    elif shipped and path.name == name and not path.exists():
+        raise CheckpointError(f"{name}: no such directory, nor a model that ships; {nearest(name, shipped)}")
     return Checkpoint.open(path, task=task.name)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from suite.config import check_ranges
+from suite.data.batching import WINDOW
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class TrainingSpec:
     steps: int = 0
     bptt: int = 0
     batch_tokens: int = 0
-    window: int = 50
+    window: int = WINDOW
     label_smoothing: float = 0.0
     weights: Literal["float16", "int8"] = "float16"
 
