@@ -5,11 +5,13 @@ language model to lean on) → letters with the steps at which they came → wor
 pause ends an utterance, it is given and forgotten, so that nothing grows with the length of what is heard.
 
 CTC is of Graves et al. (2006, doi:10.1145/1143844.1143891), the search over prefixes as Hannun et al. (2014,
-arXiv:1408.2873) have it.
+arXiv:1408.2873) have it; transducers are of Graves (2012, arXiv:1211.3711), their search is as Saon et al. (2020,
+doi:10.1109/ICASSP40776.2020.9053040) have it, synchronous in time.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -191,14 +193,50 @@ class _Prefix:
         return _sum(self.blank, self.spoken)
 
 
-class Prefixes(Search):
-    """The ``size`` likeliest prefixes, each the sum of all ways to say it."""
+#: The whole words of a prefix, the part of one under way, and what the whole ones bring.
+_Grown = tuple[tuple[str, ...], str, float]
+
+
+class _Leaning(Search):
+    """A search that keeps the ``size`` likeliest prefixes, and leans on what is expected."""
+
+    _beam: dict[Any, Any]
 
     def __init__(self, letters: Letters, size: int, expected: Expected | None = None) -> None:
         self._letters, self._size, self._expected = letters, size, expected or Expected()
         self._space = letters.space
-        self._beam: dict[tuple[tuple[str, ...], str], _Prefix] = {}
         self.reset()
+
+    def _grown(self, prefix: Any, number: int) -> _Grown | None:
+        """The words, the part of one and what the words bring when a letter is added; None if nothing begins so."""
+        words, part, added = prefix.words, prefix.part, prefix.added
+        if number != self._space:
+            part += self._letters.decode([number])
+            return None if self._expected.only and part not in self._expected.starts else (words, part, added)
+        added += self._expected.whole(part, words)
+        return None if added < ZERO / 2 else ((*words, part), "", added)
+
+    def _rank(self, prefix: Any, *, last: bool = False) -> float:
+        score: float = prefix.heard + prefix.added
+        if not last:
+            return score + self._expected.so_far(prefix.part)
+        words = prefix.words
+        if prefix.part:
+            score += self._expected.whole(prefix.part, words)
+            words = (*words, prefix.part)
+        return score + self._expected.end(words)
+
+    def best(self, *, last: bool = False) -> Sequence[Letter]:
+        prefix = max(self._beam.values(), key=lambda one: self._rank(one, last=last))
+        found = _listed(prefix.letters)
+        if last and self._expected.only and prefix.part not in self._expected.words:
+            # Half a word that there is not.
+            found = found[: len(found) - len(prefix.part)]
+        return found
+
+
+class Prefixes(_Leaning):
+    """The ``size`` likeliest prefixes, each the sum of all ways to say it."""
 
     def step(self, row: np.ndarray, at: int) -> float:
         scores = log_softmax(row).tolist()
@@ -238,16 +276,10 @@ class Prefixes(Search):
         self, following: dict[Any, _Prefix], prefix: _Prefix, number: int, score: float, at: int, peak: float
     ) -> None:
         """A prefix that goes on with a letter."""
-        words, part, added = prefix.words, prefix.part, prefix.added
-        if number != self._space:
-            part += self._letters.decode([number])
-            if self._expected.only and part not in self._expected.starts:
-                return
-        else:
-            added += self._expected.whole(part, words)
-            if added < ZERO / 2:
-                return
-            words, part = (*words, part), ""
+        grown = self._grown(prefix, number)
+        if grown is None:
+            return
+        words, part, added = grown
         key = (words, part)
         found = following.get(key)
         if found is None:
@@ -261,30 +293,12 @@ class Prefixes(Search):
                 found.letters = there.letters
         found.spoken = _sum(found.spoken, score)
 
-    def _rank(self, prefix: _Prefix, *, last: bool = False) -> float:
-        score = prefix.heard + prefix.added
-        if not last:
-            return score + self._expected.so_far(prefix.part)
-        words = prefix.words
-        if prefix.part:
-            score += self._expected.whole(prefix.part, words)
-            words = (*words, prefix.part)
-        return score + self._expected.end(words)
-
     def _level(self) -> None:
         """Take what all have in common off the scores, which would fall without end."""
         top = max(prefix.heard for prefix in self._beam.values())
         for prefix in self._beam.values():
             prefix.blank, prefix.spoken, prefix.route = prefix.blank - top, prefix.spoken - top, ZERO
             prefix.blank, prefix.spoken = max(prefix.blank, ZERO), max(prefix.spoken, ZERO)
-
-    def best(self, *, last: bool = False) -> Sequence[Letter]:
-        prefix = max(self._beam.values(), key=lambda one: self._rank(one, last=last))
-        found = _listed(prefix.letters)
-        if last and self._expected.only and prefix.part not in self._expected.words:
-            # Half a word that there is not.
-            found = found[: len(found) - len(prefix.part)]
-        return found
 
     def reset(self) -> None:
         self._beam = {((), ""): _Prefix(blank=0.0)}
@@ -298,10 +312,14 @@ class Prefixes(Search):
     def restore(self, pending: Any) -> None:
         self._beam = {}
         for letters, blank, spoken, words, part, added in pending:
-            chain: Any = None
-            for letter in letters:
-                chain = (chain, Letter(*letter))
-            self._beam[tuple(words), part] = _Prefix(chain, blank, spoken, tuple(words), part, added)
+            self._beam[tuple(words), part] = _Prefix(_chained(letters), blank, spoken, tuple(words), part, added)
+
+
+def _chained(letters: Iterable[Sequence[Any]]) -> Any:
+    chain: Any = None
+    for letter in letters:
+        chain = (chain, Letter(*letter))
+    return chain
 
 
 def _listed(chain: Any) -> list[Letter]:
@@ -370,6 +388,124 @@ class Transduced(Search):
         self._letters = [Letter(*letter) for letter in pending["letters"]]
         self._prediction = np.asarray(pending["prediction"], np.float32)
         self._state = {name: np.asarray(pending["state"][name], array.dtype) for name, array in self._state.items()}
+
+
+@dataclass
+class _Joined:
+    """What a transducer may have written: letters as (the rest, the last), the log-probability of all ways to write
+    them, words as a ``_Prefix`` has them, and what is expected after them."""
+
+    letters: Any
+    heard: float
+    words: tuple[str, ...]
+    part: str
+    added: float
+    prediction: np.ndarray
+    state: Arrays
+
+
+class Joined(_Leaning):
+    """The ``size`` likeliest texts of a transducer, each the sum of all ways to write it.
+
+    At each step what is likeliest goes on by a letter, and again, up to ``MOST`` of them; all that takes the blank goes
+    on to the next step.
+    """
+
+    def __init__(self, runtime: Runtime, letters: Letters, size: int, expected: Expected | None = None) -> None:
+        self._decoder, self._joiner = runtime.graph("decoder"), runtime.graph("joiner")
+        super().__init__(letters, size, expected)
+
+    def step(self, row: np.ndarray, at: int) -> float:
+        going, peak = list(self._beam.values()), 0.0
+        over: dict[Any, _Joined] = {}
+        for turn in range(MOST + 1):
+            frames = np.repeat(row[None], len(going), axis=0)
+            predictions = np.concatenate([one.prediction for one in going])
+            scores = log_softmax(self._joiner({"frame": frames, "prediction": predictions})["logits"])
+            if not turn:
+                peak = float(scores[0].max())
+            for one, blank in zip(going, scores[:, BLANK].tolist(), strict=True):
+                self._passes(over, one, one.heard + blank)
+            if turn == MOST:
+                break
+            likely = self._likely(going, scores, over, at)
+            if not likely:
+                break
+            going = self._written(likely)
+        ranked = sorted(over.items(), key=lambda pair: -self._rank(pair[1]))[: self._size]
+        top = max(one.heard for _, one in ranked)
+        for _, one in ranked:
+            one.heard = max(one.heard - top, ZERO)
+        self._beam = dict(ranked)
+        return peak
+
+    def _passes(self, over: dict[Any, _Joined], one: _Joined, score: float) -> None:
+        """Take the blank: no more is written at this step."""
+        found = over.get((one.words, one.part))
+        if found is None:
+            over[one.words, one.part] = dataclasses.replace(one, heard=score)
+        else:
+            if score > found.heard:
+                found.letters = one.letters
+            found.heard = _sum(found.heard, score)
+
+    def _likely(
+        self, going: Sequence[_Joined], scores: np.ndarray, over: dict[Any, _Joined], at: int
+    ) -> list[tuple[_Joined, Letter, float, _Grown]]:
+        """Texts that go on by a letter, their scores and words, if they may still be among the ``size`` likeliest."""
+        ranks = sorted((self._rank(one) for one in over.values()), reverse=True)
+        least = ranks[self._size - 1] if len(ranks) >= self._size else ranks[0] + LEAST
+        found = []
+        for one, row in zip(going, scores, strict=True):
+            for number in np.flatnonzero(row > LEAST).tolist():
+                # At the beginning, or after another one, a space says nothing.
+                if number == BLANK or (number == self._space and not one.part):
+                    continue
+                grown = self._grown(one, number)
+                if grown is None:
+                    continue
+                score = float(row[number])
+                heard = one.heard + score
+                rank = heard + grown[2] + self._expected.so_far(grown[1])
+                if rank > least:
+                    found.append((rank, (one, Letter(number, at, at, score), heard, grown)))
+        found.sort(key=lambda ranked: -ranked[0])
+        return [likely for _, likely in found[: self._size]]
+
+    def _written(self, likely: Sequence[tuple[_Joined, Letter, float, _Grown]]) -> list[_Joined]:
+        """What has another letter, and what is expected after it."""
+        state = {name: np.concatenate([one.state[name] for one, *_ in likely]) for name in likely[0][0].state}
+        outputs = self._decoder({"token": np.array([letter.number for _, letter, *_ in likely]), **state})
+        following = carried(outputs)
+        found = []
+        for place, (one, letter, heard, grown) in enumerate(likely):
+            own = {name: array[place : place + 1] for name, array in following.items()}
+            prediction = outputs["prediction"][place : place + 1]
+            found.append(_Joined((one.letters, letter), heard, *grown, prediction, own))
+        return found
+
+    def reset(self) -> None:
+        outputs = self._decoder({"token": np.array([BLANK]), **self._decoder.initial(1)})
+        self._beam = {((), ""): _Joined(None, 0.0, (), "", 0.0, outputs["prediction"], carried(outputs))}
+
+    @property
+    def pending(self) -> Any:
+        return [
+            [
+                _listed(one.letters), one.heard, list(one.words), one.part, one.added, one.prediction.tolist(),
+                {name: array.tolist() for name, array in one.state.items()},
+            ]
+            for one in self._beam.values()
+        ]  # fmt: skip
+
+    def restore(self, pending: Any) -> None:
+        initial = self._decoder.initial(1)
+        self._beam = {}
+        for letters, heard, words, part, added, prediction, state in pending:
+            arrays = {name: np.asarray(state[name], array.dtype) for name, array in initial.items()}
+            self._beam[tuple(words), part] = _Joined(
+                _chained(letters), heard, tuple(words), part, added, np.asarray(prediction, np.float32), arrays
+            )
 
 
 # --- utterances -----------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from suite.codecs.audio import AudioCodec
 from suite.codecs.letters import Letters
 from suite.errors import UsageError
 from suite.metrics import edits, error_rates, per_source
-from suite.spelling import BestPath, Expected, Heard, Listener, Prefixes, Search, Transduced
+from suite.spelling import BestPath, Expected, Heard, Joined, Listener, Prefixes, Search, Transduced
 from suite.task import Codecs, Example, Option, Result
 
 if TYPE_CHECKING:
@@ -32,11 +32,22 @@ PAUSE = 0.8
 UNDERSTOOD, DOUBTED = 0.2, 0.05
 #: A search that is to lean on words or a language model keeps as many prefixes at least.
 LEANING = 32
+#: Where nothing is said: how many texts a search keeps, and how much a language model counts. A transducer has learnt
+#: what texts are like, so another opinion counts less.
+USUAL = {"ctc": (1, 0.5), "rnnt": (8, 0.2)}
 
 _SEARCHING = (
-    Option(name="beam", type=int, default=1, help="texts kept while searching; 1 takes the likeliest letter each time"),
+    Option(
+        name="beam", type=int,
+        help="texts kept while searching; 1 takes the likeliest letter each time, as CTC does if nothing is said, "
+        f"where a transducer keeps {USUAL['rnnt'][0]}",
+    ),
     Option(name="lm", type=Path, help="an n-gram model to lean on: an ARPA file, as train-lm writes"),
-    Option(name="lm_weight", type=float, default=0.5, help="with --lm: how much it counts beside what is heard"),
+    Option(
+        name="lm_weight", type=float,
+        help="with --lm: how much it counts beside what is heard; "
+        f"{USUAL['ctc'][1]} if nothing is said, {USUAL['rnnt'][1]} beside a transducer",
+    ),
     Option(name="word_bonus", type=float, default=1.0, help="with --lm: what each word adds, so that none is shunned"),
     Option(name="vocabulary", type=Path, help="a file of words, a line each, that are likelier than others"),
     Option(name="favour", type=float, default=1.0, help="with --vocabulary: how much likelier, for each letter"),
@@ -72,14 +83,16 @@ class TranscriptReader:
     """Outputs as they come → what is being said, and utterances that are over (see ``Task.reader``)."""
 
     def __init__(
-        self, pipeline: Pipeline, pending: Any, *, beam: int = 1, lm: Path | None = None, lm_weight: float = 0.5,
-        word_bonus: float = 1.0, vocabulary: Path | None = None, only: bool = False, favour: float = 1.0,
-        pause: float = PAUSE, **options: Any,
+        self, pipeline: Pipeline, pending: Any, *, beam: int | None = None, lm: Path | None = None,
+        lm_weight: float | None = None, word_bonus: float = 1.0, vocabulary: Path | None = None, only: bool = False,
+        favour: float = 1.0, pause: float = PAUSE, **options: Any,
     ) -> None:  # fmt: skip
         self._codecs = pipeline.codecs
         codec, letters = self._codecs["input"], self._codecs["target"]
         assert isinstance(codec, AudioCodec)
         assert isinstance(letters, Letters)
+        texts, weight = USUAL[letters.criterion]
+        beam, lm_weight = texts if beam is None else beam, weight if lm_weight is None else lm_weight
         if beam < 1:
             raise UsageError(f"beam={beam}: expected a whole number from 1")
         if not 0 <= pause < math.inf:
@@ -95,9 +108,8 @@ class TranscriptReader:
             beam = max(beam, LEANING)
         search: Search
         if letters.criterion == "rnnt":
-            if beam > 1:
-                raise UsageError("a transducer takes the likeliest letter each time: leave beam, lm and vocabulary out")
-            search = Transduced(pipeline.runtime)
+            runtime = pipeline.runtime
+            search = Transduced(runtime) if beam == 1 else Joined(runtime, letters, beam, expected)
         else:
             search = BestPath() if beam == 1 else Prefixes(letters, beam, expected)
         pending = pending or {"listener": None, "shown": ""}

@@ -35,8 +35,8 @@ def train_command(task: Task) -> click.Command:
                   "state carried on (aligned tasks).")  # fmt: skip
     @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Where chance starts.")
     @click.option("--resume", is_flag=True, help="Go on with an interrupted run into the same --out.")
-    @click.option("--init-from", type=click.Path(path_type=Path), metavar="DIR|shipped",
-                  help="Start from another model's weights and codecs.")  # fmt: skip
+    @click.option("--init-from", type=click.Path(path_type=Path), metavar="DIR|shipped|NAME",
+                  help="Start from another model's weights and codecs, as one that ships, by its name.")  # fmt: skip
     @options.note
     @options.file_format
     @options.columns

@@ -16,6 +16,7 @@ from suite_speech import TASK, SpeechConfig, expand
 import suite
 from suite.data.audio import read, wav
 from suite.errors import DataError, UsageError
+from suite.ngrams import learn, write
 from suite.pipelines import Pipeline
 from suite.streaming import ReadingSession
 from suite.task import Example
@@ -248,8 +249,19 @@ def test_a_transducer_learns_them_too_and_streams(transducer: Path, recordings: 
             plain = json.loads(json.dumps({k: v for k, v in state.items() if k != "arrays"}))
             session = suite.stream(pipeline, state={**plain, "arrays": state["arrays"]})
         assert session.finish().text == pipeline(path).text
-    with pytest.raises(UsageError, match="a transducer takes the likeliest letter"):
-        pipeline(path, beam=4)
+    assert pipeline(path, beam=1).text == pipeline(path, beam=4).text == pipeline(path).text
+
+
+def test_a_transducer_leans_on_words_and_on_a_language_model(
+    transducer: Path, recordings: Path, tmp_path: Path
+) -> None:  # fmt: skip
+    pipeline = Pipeline.open("speech", transducer)
+    path = recordings / "go-net.wav"
+    words, model = tmp_path / "words.txt", tmp_path / "lm.arpa"
+    words.write_text("net\n")
+    assert set(pipeline(path, vocabulary=words, only=True).text.split()) <= {"net"}
+    write(learn([*said(recordings).values()], 2), model)
+    assert pipeline(path, lm=model).text == pipeline(path).text
 
 
 def test_both_runtimes_say_the_same(checkpoint: Path, transducer: Path, recordings: Path) -> None:
