@@ -309,6 +309,7 @@ TASK = Task(
         "voices": later("suite_speech.data:voices_recipe"), "others": later("suite_speech.data:others_recipe"),
     },
     assets=Path(suite_assets.__file__).parent / "speech",
+    default="transducer",
     plot=plot,
     plot_help="draw the first recordings as spectrograms, the words on their times, to this PNG file",
     about="Recordings of any sample rate and number of channels; a folder gives the recordings in it. The model spells "

@@ -1,6 +1,6 @@
 """The figures of the speech task: telephone prompts, numbers, and sentences in voices that nobody learnt from.
 
-A transducer on the same encoder is measured where one is: ``SPEECH_TRANSDUCER=DIR make figures TASK=speech``.
+Both shipped models are measured in the same way; a language model leans on CTC alone.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import os
 import statistics
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -28,57 +27,82 @@ from suite.plugins import registry
 from suite.streaming import ReadingSession
 
 TASK = "speech"
+#: The models, the default one first.
+NAMES = ("transducer", "ctc")
 examples_of = partial(engine.examples_of, TASK)
 #: The prompts' test part read by pocketsphinx with its large US English model, measured before: wer and cer, and the
 #: real-time factor.
 POCKETSPHINX, THEIR_FACTOR = {"wer": 0.625, "cer": 0.337}, 0.34
+#: Floor and aim of the prompts.
+PROMPTS: dict[str, dict[str, tuple[float, float]]] = {
+    "transducer": {"wer": (0.50, 0.20), "cer": (0.20, 0.08)},
+    "ctc": {"wer": (0.45, 0.20), "cer": (0.20, 0.08)},
+}
 #: What a language model may weigh, and a word add: chosen on dev.
 WEIGHTS, BONUSES, BEAM, ORDER = (0.2, 0.4, 0.7), (0.0, 1.0, 2.0), 32, 3
 #: Pieces of a stream, in seconds; 0 is the whole.
 PIECES = (0.001, 0.01, 0.037, PIECE, 1.0, 0.0)
-HOURS = 10.0
+#: How long a stream goes on whose memory is looked at.
+HOURS = {"transducer": 2.0, "ctc": 10.0}
 
 
-def measure(place: Path | None = None, hours: float = HOURS) -> Iterator[dict[str, Any]]:
-    """Every row; of another checkpoint than the shipped one, and with a shorter long stream, if asked for."""
+def measure(
+    places: Mapping[str, Path] | None = None, hours: Mapping[str, float] = HOURS
+) -> Iterator[dict[str, Any]]:  # fmt: skip
+    """Every row of both models; of other checkpoints than those shipped, and with other long streams, if asked for.
+
+    Raises SystemExit where a model is not there.
+    """
+    places = registry().task(TASK).shipped if places is None else places
+    for name in NAMES:
+        if name not in places:
+            raise SystemExit(f"figures: no model {name}; train one (docs/tasks.md)")
+        yield from rows(name, places[name], hours[name])
+
+
+def rows(name: str, place: Path, hours: float) -> Iterator[dict[str, Any]]:
     prompts, voices, others = engine.folders(TASK, "voices", "others")
-    place = place or registry().task(TASK).checkpoint
-    assert place is not None
     pipeline = Pipeline.open(TASK, place)
 
     test = examples_of(prompts / "test.jsonl")
-    found = evaluate(pipeline, test)[0]
-    for metric, bounds in {"wer": (0.45, 0.20), "cer": (0.20, 0.08)}.items():
-        more = {"wer_95": found["wer_95"]} if metric == "wer" else {}
-        references = {"pocketsphinx": POCKETSPHINX[metric]}
-        yield row(f"{metric}, prompts, test, {len(test)}", found[metric], *bounds, references=references, **more)
-    yield leaning(pipeline, prompts, voices)
-    if transducer := os.environ.get("SPEECH_TRANSDUCER"):
-        joint = evaluate(Pipeline.open(TASK, transducer), test)[0]
-        yield row("wer, prompts, test, transducer", joint["wer"], 0.50, 0.20, wer_95=joint["wer_95"])
-    else:
-        print("no transducer: SPEECH_TRANSDUCER=DIR measures one too", file=sys.stderr)
+    greedy, usual = evaluate(pipeline, test, beam=1)[0], evaluate(pipeline, test)[0]
+    for metric, bounds in PROMPTS[name].items():
+        yield row(
+            f"{name}: {metric}, prompts, test, {len(test)}, greedy", greedy[metric], *bounds,
+            references={"pocketsphinx": POCKETSPHINX[metric]}, **_interval(metric, greedy),
+        )  # fmt: skip
+    if any(usual[metric] != greedy[metric] for metric in PROMPTS[name]):
+        for metric in PROMPTS[name]:
+            measured = f"{name}: {metric}, prompts, test, {len(test)}, as it comes"
+            yield row(measured, usual[metric], None, None, **_interval(metric, usual))
+    yield leaning(name, pipeline, prompts, voices)
 
-    measured = "wer, {source} in voices not learnt from, test, {items}"
+    measured = f"{name}: wer, {{source}} in voices not learnt from, test, {{items}}"
     bounds = {"numbers": (0.15, 0.03), "sentences": (0.40, 0.15), "prompts": (None, None)}
     yield from by_source(pipeline, voices, measured, bounds)
-    measured = "wer, real speech by others, {source}, {items} recordings"
+    measured = f"{name}: wer, real speech by others, {{source}}, {{items}} recordings"
     yield from by_source(pipeline, others, measured, {"commands": (None, 0.22), "book": (None, None)})
 
     sounds = [read(example.input) for example in test]
     same, apart = chunked(pipeline, sounds)
-    yield row(f"recordings with the same text in pieces of {PIECES[0] * 1000:g} ms to the whole", same, 1, 1)
-    yield row("the most that outputs differ then", apart, 1e-4, 1e-4)
+    measured = f"{name}: recordings with the same text in pieces of {PIECES[0] * 1000:g} ms to the whole"
+    yield row(measured, same, 1, 1)
+    yield row(f"{name}: the most that outputs differ then", apart, 1e-4, 1e-4)
     cost = engine.in_process("factor", str(place), str(prompts / "test.jsonl"), module=f"figures_{TASK}")
     yield row(
-        "real-time factor of a stream, pieces of 100 ms, one core", cost["factor"], 0.10, 0.02,
+        f"{name}: real-time factor of a stream, pieces of 100 ms, one core", cost["factor"], 0.10, 0.02,
         references={"pocketsphinx": THEIR_FACTOR},
     )  # fmt: skip
-    yield row("seconds from a word's end to its appearing, median", lateness(pipeline, sounds), 0.5, 0.25)
+    late = lateness(pipeline, sounds)
+    yield row(f"{name}: seconds from a word's end to its appearing, median", late, 0.5, 0.25)
     grown = engine.in_process("memory", str(place), str(prompts / "test.jsonl"), hours, module=f"figures_{TASK}")
-    measured = f"memory after {hours:g} hours of a stream over a minute, MB"
+    measured = f"{name}: memory after {hours:g} hours of a stream over a minute, MB"
     yield row(measured, grown.pop("growth_mb"), 5, 0.5, **grown)
-    yield row("checkpoint directory, MB", engine.directory_mb(place), 12, 8)
+    yield row(f"{name}: checkpoint directory, MB", engine.directory_mb(place), 12, 8)
+
+
+def _interval(metric: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    return {"wer_95": found["wer_95"]} if metric == "wer" else {}
 
 
 def by_source(
@@ -91,7 +115,7 @@ def by_source(
         yield row(measured.format(source=source, items=own["items"]), own["wer"], floor, aim, cer=own["cer"])
 
 
-def leaning(pipeline: Pipeline, prompts: Path, voices: Path) -> dict[str, Any]:
+def leaning(name: str, pipeline: Pipeline, prompts: Path, voices: Path) -> dict[str, Any]:
     """The prompts with an n-gram model of what training has read, nothing else; how much it counts is chosen on dev."""
     texts = [str(example.target) for folder in (prompts, voices) for example in examples_of(folder / "train.jsonl")]
     dev, test = (examples_of(prompts / f"{part}.jsonl") for part in ("dev", "test"))
@@ -107,8 +131,8 @@ def leaning(pipeline: Pipeline, prompts: Path, voices: Path) -> dict[str, Any]:
         found = evaluate(pipeline, test, lm_weight=weight, word_bonus=bonus, **options)[0]
     chosen = {"lm_weight": weight, "word_bonus": bonus, "dev": tried[weight, bonus]}
     return row(
-        "wer, prompts, test, n-gram model of the training text", found["wer"], 0.40, 0.15, wer_95=found["wer_95"],
-        cer=found["cer"], beam=BEAM, order=ORDER, texts=len(texts), **chosen,
+        f"{name}: wer, prompts, test, n-gram model of the training text", found["wer"], 0.40, 0.15,
+        wer_95=found["wer_95"], cer=found["cer"], beam=BEAM, order=ORDER, texts=len(texts), **chosen,
     )  # fmt: skip
 
 

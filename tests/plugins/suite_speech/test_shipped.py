@@ -1,4 +1,4 @@
-"""The checkpoint that ships: small, whole, and sensible on its samples."""
+"""The checkpoints that ship: small, whole, and sensible on their samples."""
 
 from __future__ import annotations
 
@@ -19,19 +19,28 @@ from suite.pipelines import Pipeline
 
 Cli = Callable[..., Any]
 
+NAMES = tuple(TASK.shipped) or ("transducer",)
 FILES = {"README.md", "model.safetensors", "encoder.onnx", "audio.json", "letters.json", "curves.png"}
+#: What a transducer has besides.
+WRITES = {"decoder.onnx", "joiner.onnx"}
 
 pytestmark = pytest.mark.skipif(not TASK.ships, reason="no shipped checkpoint")
 
 
-@pytest.fixture(scope="module")
-def hear() -> Pipeline:
-    return Pipeline.open("speech")
+@pytest.fixture(scope="module", params=NAMES)
+def name(request: pytest.FixtureRequest) -> str:
+    found: str = request.param
+    return found
 
 
 @pytest.fixture(scope="module")
-def opened() -> Checkpoint:
-    return Checkpoint.open(TASK.checkpoint, task="speech")
+def hear(name: str) -> Pipeline:
+    return Pipeline.open("speech", name)
+
+
+@pytest.fixture(scope="module")
+def opened(name: str) -> Checkpoint:
+    return Checkpoint.open(TASK.shipped[name], task="speech")
 
 
 def sample(name: str) -> Path:
@@ -44,11 +53,17 @@ def said() -> dict[str, str]:
     return {row["audio"]: row["text"] for row in rows}
 
 
-def test_it_is_small_and_whole(opened: Checkpoint) -> None:
+def test_there_is_one_of_each_criterion_and_the_transducer_is_the_usual() -> None:
+    assert set(TASK.shipped) == {"ctc", "transducer"}
+    assert TASK.checkpoint == TASK.shipped["transducer"]
+
+
+def test_it_is_small_and_whole(name: str, opened: Checkpoint) -> None:
     assert opened.size < 8_000_000
     assert opened.manifest.streams
-    assert set(opened.manifest.files) == FILES
-    assert {path.name for path in opened.path.iterdir()} == {*FILES, "suite.json"}
+    files = FILES | WRITES if name == "transducer" else FILES
+    assert set(opened.manifest.files) == files
+    assert {path.name for path in opened.path.iterdir()} == {*files, "suite.json"}
     made: SpeechConfig = config.from_dict(TASK.config, opened.manifest.config)
     usual = SpeechConfig()
     assert (made.audio, made.encoder, made.augment) == (usual.audio, usual.encoder, usual.augment)
@@ -61,16 +76,16 @@ def test_its_card_says_what_it_is_for_and_how_well_it_does(opened: Checkpoint) -
     assert f"| dev | wer | {opened.manifest.metrics['dev']['wer']:.4f} |" in card
 
 
-def test_the_samples_are_understood() -> None:
-    figures = suite.evaluate("speech", sample("labelled.jsonl"))
+def test_the_samples_are_understood(name: str) -> None:
+    figures = suite.evaluate("speech", sample("labelled.jsonl"), name)
     assert figures["items"] == len(said())
     assert figures["cer"] < 0.1
 
 
 def test_words_have_times_in_their_order(hear: Pipeline) -> None:
-    for name in said():
-        samples, rate = read(sample(name))
-        words = hear(sample(name)).words  # type: ignore[attr-defined]
+    for said_in in said():
+        samples, rate = read(sample(said_in))
+        words = hear(sample(said_in)).words  # type: ignore[attr-defined]
         times = [time for word in words for time in (word["start"], word["end"])]
         assert times == sorted(times)
         assert times[0] >= 0
@@ -78,19 +93,19 @@ def test_words_have_times_in_their_order(hear: Pipeline) -> None:
 
 
 def test_a_stream_in_any_pieces_hears_what_predict_hears(hear: Pipeline) -> None:
-    name = next(iter(said()))
-    samples, rate = read(sample(name))
+    first = sample(next(iter(said())))
+    samples, rate = read(first)
     for size in (7, 160, 4000, len(samples)):
         session = suite.stream(hear, sample_rate=rate)
         for at in range(0, len(samples), size):
             session.feed(samples[at : at + size])
-        assert session.finish().text == hear(sample(name)).text  # type: ignore[attr-defined]
+        assert session.finish().text == hear(first).text  # type: ignore[attr-defined]
 
 
 def test_another_rate_and_loudness_make_no_difference_of_note(hear: Pipeline) -> None:
-    name = next(iter(said()))
-    samples, rate = read(sample(name))
-    assert hear((samples * 0.3).astype(np.float32), sample_rate=rate).text == hear(sample(name)).text  # type: ignore[attr-defined]
+    first = sample(next(iter(said())))
+    samples, rate = read(first)
+    assert hear((samples * 0.3).astype(np.float32), sample_rate=rate).text == hear(first).text  # type: ignore[attr-defined]
 
 
 def test_what_is_no_speech_is_in_doubt_or_empty(hear: Pipeline) -> None:
@@ -107,4 +122,5 @@ def test_the_demo(cli: Cli, tmp_path: Path) -> None:
 
 def test_the_sources_are_named() -> None:
     assert TASK.assets is not None
-    assert "`checkpoint/`" in (TASK.assets / "SOURCES.md").read_text(encoding="utf-8")
+    sources = (TASK.assets / "SOURCES.md").read_text(encoding="utf-8")
+    assert all(f"`checkpoint/{name}/`" in sources for name in TASK.shipped)
