@@ -377,17 +377,26 @@ class Transduced(Search):
 
     @property
     def pending(self) -> Any:
-        state = {name: array.tolist() for name, array in self._state.items()}
         return {
             "letters": [list(one) for one in self._letters],
             "prediction": self._prediction.tolist(),
-            "state": state,
+            "state": _plain(self._state),
         }
 
     def restore(self, pending: Any) -> None:
         self._letters = [Letter(*letter) for letter in pending["letters"]]
         self._prediction = np.asarray(pending["prediction"], np.float32)
-        self._state = {name: np.asarray(pending["state"][name], array.dtype) for name, array in self._state.items()}
+        self._state = _arrays(pending["state"], self._state)
+
+
+def _plain(state: Arrays) -> dict[str, Any]:
+    """A decoder's state as JSON."""
+    return {name: array.tolist() for name, array in state.items()}
+
+
+def _arrays(plain: dict[str, Any], like: Arrays) -> Arrays:
+    """And back, of the types that ``like`` has."""
+    return {name: np.asarray(plain[name], array.dtype) for name, array in like.items()}
 
 
 @dataclass
@@ -493,7 +502,7 @@ class Joined(_Leaning):
         return [
             [
                 _listed(one.letters), one.heard, list(one.words), one.part, one.added, one.prediction.tolist(),
-                {name: array.tolist() for name, array in one.state.items()},
+                _plain(one.state),
             ]
             for one in self._beam.values()
         ]  # fmt: skip
@@ -502,10 +511,10 @@ class Joined(_Leaning):
         initial = self._decoder.initial(1)
         self._beam = {}
         for letters, heard, words, part, added, prediction, state in pending:
-            arrays = {name: np.asarray(state[name], array.dtype) for name, array in initial.items()}
             self._beam[tuple(words), part] = _Joined(
-                _chained(letters), heard, tuple(words), part, added, np.asarray(prediction, np.float32), arrays
-            )
+                _chained(letters), heard, tuple(words), part, added, np.asarray(prediction, np.float32),
+                _arrays(state, initial),
+            )  # fmt: skip
 
 
 # --- utterances -----------------------------------------------------------------------------------------------
