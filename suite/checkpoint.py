@@ -5,7 +5,7 @@
     suite.json          what it is: task, configuration, data, metrics, and the SHA-256 of every other file
     model.safetensors   the weights, once, in half precision or eight bits
     encoder.onnx …      graphs whose weights are references into model.safetensors
-    *.json              codecs
+    *.json, *.npz       codecs
     README.md           the model card
 
 A checkpoint is JSON and arrays; nothing in it is executed, and nothing in it names code to import beyond a

@@ -42,8 +42,11 @@ def listen(
         rate, pieces = _wav(sys.stdin.buffer)
     session = ReadingSession(pipeline, sample_rate=rate, **options)
     clock = Clock(rate)
-    for piece in pieces:
-        yield from clock.timed(session.updates(piece), len(piece), timing)
+    size = max(1, round(PIECE * rate))
+    for block in pieces:
+        # A file comes in large blocks, and words are to be shown when they are heard all the same.
+        for piece in (block[at : at + size] for at in range(0, len(block), size)):
+            yield from clock.timed(session.updates(piece), len(piece), timing)
     yield from clock.timed(iter(session.flush()), 0, timing)
     last = session.finish()
     yield dataclasses.replace(last, seconds=clock.seconds if timing else None)

@@ -5,30 +5,34 @@ language model to lean on) → letters with the steps at which they came → wor
 pause ends an utterance, it is given and forgotten, so that nothing grows with the length of what is heard.
 
 CTC is of Graves et al. (2006, doi:10.1145/1143844.1143891), the search over prefixes as Hannun et al. (2014,
-arXiv:1408.2873) have it; transducers are of Graves (2012, arXiv:1211.3711), their search is as Saon et al. (2020,
-doi:10.1109/ICASSP40776.2020.9053040) have it, synchronous in time.
+arXiv:1408.2873) have it. What a transducer writes is searched by `suite.transducers`.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import heapq
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from suite.codecs.letters import BLANK, Letters
 from suite.errors import UsageError
-from suite.ngrams import END, START, Ngrams
-from suite.runtime import Arrays, Runtime, carried
+from suite.ngrams import END, START, Model
 from suite.search import log_softmax
 
 #: The log of nothing: finite, so that it goes through JSON and sums.
 ZERO = -1e30
+#: Log-probabilities of words that are kept.
+KEPT = 4096
 #: Letters less likely than this start no hypothesis.
 LEAST = math.log(1e-4)
+#: What falls so far behind the last hypothesis that is kept is not looked at: it would not be kept, and adds little.
+MARGIN = 3.0
 #: Steps after which an utterance ends at the next word even if nobody pauses, and after twice as many anyway.
 LONGEST = 2000
 
@@ -139,10 +143,12 @@ class Expected:
     """
 
     def __init__(
-        self, model: Ngrams | None = None, *, weight: float = 0.5, bonus: float = 1.0, words: Iterable[str] = (),
+        self, model: Model | None = None, *, weight: float = 0.5, bonus: float = 1.0, words: Iterable[str] = (),
         favour: float = 1.0, only: bool = False,
     ) -> None:  # fmt: skip
         self.model, self.weight, self.bonus, self.favour, self.only = model, weight, bonus, favour, only
+        # Prefixes differ in a few words: the same ones are asked for step after step.
+        self._score = None if model is None else lru_cache(KEPT)(model.score)
         self.words = frozenset(words)
         self.starts = frozenset(word[:i] for word in self.words for i in range(len(word) + 1))
         if only and not self.words:
@@ -154,6 +160,10 @@ class Expected:
             return self.favour * len(part)
         return ZERO if self.only else 0.0
 
+    def most(self, part: str) -> float:
+        """The most that the beginning of a word and a letter more, or its end, may add."""
+        return max(0.0, self.favour) * (len(part) + 1) * bool(self.words) + max(0.0, self.bonus)
+
     def whole(self, word: str, before: Sequence[str]) -> float:
         """What a word adds, after those before it in its utterance."""
         known = word in self.words
@@ -161,12 +171,19 @@ class Expected:
             return ZERO
         added = self.favour * len(word) if known else 0.0
         if self.model is not None:
-            added += self.weight * self.model.score(word, (START, *before)) + self.bonus
+            added += self.weight * self._after(word, before) + self.bonus
         return added
 
     def end(self, before: Sequence[str]) -> float:
         """What the end of an utterance adds after some words."""
-        return 0.0 if self.model is None else self.weight * self.model.score(END, (START, *before))
+        return 0.0 if self.model is None else self.weight * self._after(END, before)
+
+    def _after(self, word: str, before: Sequence[str]) -> float:
+        """The log-probability of a word, or the end, after others."""
+        assert self.model is not None
+        assert self._score is not None
+        past = self.model.order - 1
+        return self._score(word, (START, *before[-past:])[-past:] if past else ())
 
 
 # --- prefixes in a beam ---------------------------------------------------------------------------------------
@@ -190,28 +207,28 @@ class _Prefix:
 
     @property
     def heard(self) -> float:
-        return _sum(self.blank, self.spoken)
+        return log_sum(self.blank, self.spoken)
 
 
 #: The whole words of a prefix, the part of one under way, and what the whole ones bring.
-_Grown = tuple[tuple[str, ...], str, float]
+Grown = tuple[tuple[str, ...], str, float]
 
 
-class _Leaning(Search):
+class Leaning(Search):
     """A search that keeps the ``size`` likeliest prefixes, and leans on what is expected."""
 
     _beam: dict[Any, Any]
 
     def __init__(self, letters: Letters, size: int, expected: Expected | None = None) -> None:
         self._letters, self._size, self._expected = letters, size, expected or Expected()
-        self._space = letters.space
+        self._space, self._alphabet = letters.space, letters.spec.alphabet
         self.reset()
 
-    def _grown(self, prefix: Any, number: int) -> _Grown | None:
+    def _grown(self, prefix: Any, number: int) -> Grown | None:
         """The words, the part of one and what the words bring when a letter is added; None if nothing begins so."""
         words, part, added = prefix.words, prefix.part, prefix.added
         if number != self._space:
-            part += self._letters.decode([number])
+            part += self._alphabet[number - 1]
             return None if self._expected.only and part not in self._expected.starts else (words, part, added)
         added += self._expected.whole(part, words)
         return None if added < ZERO / 2 else ((*words, part), "", added)
@@ -228,49 +245,59 @@ class _Leaning(Search):
 
     def best(self, *, last: bool = False) -> Sequence[Letter]:
         prefix = max(self._beam.values(), key=lambda one: self._rank(one, last=last))
-        found = _listed(prefix.letters)
+        found = listed(prefix.letters)
         if last and self._expected.only and prefix.part not in self._expected.words:
             # Half a word that there is not.
             found = found[: len(found) - len(prefix.part)]
         return found
 
 
-class Prefixes(_Leaning):
+class Prefixes(Leaning):
     """The ``size`` likeliest prefixes, each the sum of all ways to say it."""
 
     def step(self, row: np.ndarray, at: int) -> float:
         scores = log_softmax(row).tolist()
         likely = [number for number, score in enumerate(scores) if score > LEAST and number != BLANK]
-        following: dict[tuple[tuple[str, ...], str], _Prefix] = {}
+        following = {key: self._stays(prefix, scores, at) for key, prefix in self._beam.items()}
+        growing: list[tuple[float, float, float, _Prefix, int]] = []
         for key, prefix in self._beam.items():
-            whole = prefix.heard
-            held: Letter | None = prefix.letters[1] if prefix.letters else None
-            stays = following.get(key)
-            if stays is None:
-                stays = following[key] = _Prefix(
-                    prefix.letters, words=prefix.words, part=prefix.part, added=prefix.added
-                )
-            stays.blank = _sum(stays.blank, whole + scores[BLANK])
-            if held is not None:
-                again = prefix.spoken + scores[held.number]
-                stays.spoken = _sum(stays.spoken, again)
-                if again > prefix.blank + scores[BLANK] and stays.letters is prefix.letters:
-                    peak = max(held.peak, scores[held.number])
-                    stays.letters = (prefix.letters[0], held._replace(last=at, peak=peak))
-            stays.route = max(stays.route, whole)
+            whole, last = prefix.heard, prefix.letters[1].number if prefix.letters else BLANK
+            most = self._expected.most(prefix.part)
             for number in likely:
                 # After itself a letter is another one only if there was a blank.
-                twice = held is not None and held.number == number
-                score = (prefix.blank if twice else whole) + scores[number]
+                score = (prefix.blank if number == last else whole) + scores[number]
                 if number == self._space and not prefix.part:
                     # At the beginning, or after another one, a space says nothing.
-                    stays.blank = _sum(stays.blank, score)
+                    following[key].blank = log_sum(following[key].blank, score)
                 elif score > ZERO / 2:
-                    self._said(following, prefix, number, score, at, scores[number])
+                    growing.append((score + prefix.added, most, score, prefix, number))
+        least = self._least([*map(self._rank, following.values())], [rank for rank, *_ in growing])
+        for rank, most, score, prefix, number in growing:
+            if rank + most > least:
+                self._said(following, prefix, number, score, at, scores[number])
         ranked = sorted(following.items(), key=lambda pair: -self._rank(pair[1]))
         self._beam = dict(ranked[: self._size])
         self._level()
         return float(max(scores))
+
+    def _least(self, ranks: list[float], growing: list[float]) -> float:
+        """What a prefix that grows must come to, if it is to be looked at."""
+        if not self._expected.only:  # else most of what grows becomes no word
+            ranks += growing
+        return heapq.nlargest(self._size, ranks)[-1] - MARGIN if len(ranks) >= self._size else ZERO
+
+    def _stays(self, prefix: _Prefix, scores: Sequence[float], at: int) -> _Prefix:
+        """A prefix that goes on with no letter: a blank, or its last one again."""
+        whole = prefix.heard
+        blank = whole + scores[BLANK]
+        stays = dataclasses.replace(prefix, blank=blank, spoken=ZERO, route=whole)
+        if prefix.letters:
+            held: Letter = prefix.letters[1]
+            stays.spoken = prefix.spoken + scores[held.number]
+            if stays.spoken > prefix.blank + scores[BLANK]:
+                peak = max(held.peak, scores[held.number])
+                stays.letters = (prefix.letters[0], held._replace(last=at, peak=peak))
+        return stays
 
     def _said(
         self, following: dict[Any, _Prefix], prefix: _Prefix, number: int, score: float, at: int, peak: float
@@ -291,7 +318,7 @@ class Prefixes(_Leaning):
                 found.letters, found.route = (prefix.letters, Letter(number, at, at, peak)), score
             elif found.letters is None:
                 found.letters = there.letters
-        found.spoken = _sum(found.spoken, score)
+        found.spoken = log_sum(found.spoken, score)
 
     def _level(self) -> None:
         """Take what all have in common off the scores, which would fall without end."""
@@ -306,23 +333,25 @@ class Prefixes(_Leaning):
     @property
     def pending(self) -> Any:
         return [
-            [_listed(p.letters), p.blank, p.spoken, list(p.words), p.part, p.added] for p in self._beam.values()
+            [listed(p.letters), p.blank, p.spoken, list(p.words), p.part, p.added] for p in self._beam.values()
         ]  # fmt: skip
 
     def restore(self, pending: Any) -> None:
         self._beam = {}
         for letters, blank, spoken, words, part, added in pending:
-            self._beam[tuple(words), part] = _Prefix(_chained(letters), blank, spoken, tuple(words), part, added)
+            self._beam[tuple(words), part] = _Prefix(chained(letters), blank, spoken, tuple(words), part, added)
 
 
-def _chained(letters: Iterable[Sequence[Any]]) -> Any:
+def chained(letters: Iterable[Sequence[Any]]) -> Any:
+    """Letters as (the rest, the last one)."""
     chain: Any = None
     for letter in letters:
         chain = (chain, Letter(*letter))
     return chain
 
 
-def _listed(chain: Any) -> list[Letter]:
+def listed(chain: Any) -> list[Letter]:
+    """And back."""
     found = []
     while chain is not None:
         chain, letter = chain
@@ -330,191 +359,11 @@ def _listed(chain: Any) -> list[Letter]:
     return found[::-1]
 
 
-def _sum(a: float, b: float) -> float:
+def log_sum(a: float, b: float) -> float:
     """log(eᵃ + eᵇ)."""
     if a < b:
         a, b = b, a
     return a if b < a - 50 else a + math.log1p(math.exp(b - a))
-
-
-# --- transducers ----------------------------------------------------------------------------------------------
-
-#: Letters that one step may bring.
-MOST = 8
-
-
-class Transduced(Search):
-    """A transducer's likeliest letters, step by step; the prediction moves on a letter only, never on the blank."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._decoder, self._joiner = runtime.graph("decoder"), runtime.graph("joiner")
-        self._letters: list[Letter] = []
-        self._state: Arrays = {}
-        self.reset()
-
-    def step(self, row: np.ndarray, at: int) -> float:
-        for _ in range(MOST):
-            logits = self._joiner({"frame": row[None], "prediction": self._prediction})["logits"][0]
-            scores = log_softmax(logits)
-            number = int(scores.argmax())
-            if number == BLANK:
-                break
-            self._letters.append(Letter(number, at, at, float(scores[number])))
-            self._move(number)
-        return float(scores.max())
-
-    def _move(self, number: int) -> None:
-        outputs = self._decoder({"token": np.array([number]), **self._state})
-        self._prediction, self._state = outputs["prediction"], carried(outputs)
-
-    def best(self, *, last: bool = False) -> Sequence[Letter]:
-        return self._letters
-
-    def reset(self) -> None:
-        self._letters = []
-        self._state = self._decoder.initial(1)
-        self._move(BLANK)
-
-    @property
-    def pending(self) -> Any:
-        return {
-            "letters": [list(one) for one in self._letters],
-            "prediction": self._prediction.tolist(),
-            "state": _plain(self._state),
-        }
-
-    def restore(self, pending: Any) -> None:
-        self._letters = [Letter(*letter) for letter in pending["letters"]]
-        self._prediction = np.asarray(pending["prediction"], np.float32)
-        self._state = _arrays(pending["state"], self._state)
-
-
-def _plain(state: Arrays) -> dict[str, Any]:
-    """A decoder's state as JSON."""
-    return {name: array.tolist() for name, array in state.items()}
-
-
-def _arrays(plain: dict[str, Any], like: Arrays) -> Arrays:
-    """And back, of the types that ``like`` has."""
-    return {name: np.asarray(plain[name], array.dtype) for name, array in like.items()}
-
-
-@dataclass
-class _Joined:
-    """What a transducer may have written: letters as (the rest, the last), the log-probability of all ways to write
-    them, words as a ``_Prefix`` has them, and what is expected after them."""
-
-    letters: Any
-    heard: float
-    words: tuple[str, ...]
-    part: str
-    added: float
-    prediction: np.ndarray
-    state: Arrays
-
-
-class Joined(_Leaning):
-    """The ``size`` likeliest texts of a transducer, each the sum of all ways to write it.
-
-    At each step what is likeliest goes on by a letter, and again, up to ``MOST`` of them; all that takes the blank goes
-    on to the next step.
-    """
-
-    def __init__(self, runtime: Runtime, letters: Letters, size: int, expected: Expected | None = None) -> None:
-        self._decoder, self._joiner = runtime.graph("decoder"), runtime.graph("joiner")
-        super().__init__(letters, size, expected)
-
-    def step(self, row: np.ndarray, at: int) -> float:
-        going, peak = list(self._beam.values()), 0.0
-        over: dict[Any, _Joined] = {}
-        for turn in range(MOST + 1):
-            frames = np.repeat(row[None], len(going), axis=0)
-            predictions = np.concatenate([one.prediction for one in going])
-            scores = log_softmax(self._joiner({"frame": frames, "prediction": predictions})["logits"])
-            if not turn:
-                peak = float(scores[0].max())
-            for one, blank in zip(going, scores[:, BLANK].tolist(), strict=True):
-                self._passes(over, one, one.heard + blank)
-            if turn == MOST:
-                break
-            likely = self._likely(going, scores, over, at)
-            if not likely:
-                break
-            going = self._written(likely)
-        ranked = sorted(over.items(), key=lambda pair: -self._rank(pair[1]))[: self._size]
-        top = max(one.heard for _, one in ranked)
-        for _, one in ranked:
-            one.heard = max(one.heard - top, ZERO)
-        self._beam = dict(ranked)
-        return peak
-
-    def _passes(self, over: dict[Any, _Joined], one: _Joined, score: float) -> None:
-        """Take the blank: no more is written at this step."""
-        found = over.get((one.words, one.part))
-        if found is None:
-            over[one.words, one.part] = dataclasses.replace(one, heard=score)
-        else:
-            if score > found.heard:
-                found.letters = one.letters
-            found.heard = _sum(found.heard, score)
-
-    def _likely(
-        self, going: Sequence[_Joined], scores: np.ndarray, over: dict[Any, _Joined], at: int
-    ) -> list[tuple[_Joined, Letter, float, _Grown]]:
-        """Texts that go on by a letter, their scores and words, if they may still be among the ``size`` likeliest."""
-        ranks = sorted((self._rank(one) for one in over.values()), reverse=True)
-        least = ranks[self._size - 1] if len(ranks) >= self._size else ranks[0] + LEAST
-        found = []
-        for one, row in zip(going, scores, strict=True):
-            for number in np.flatnonzero(row > LEAST).tolist():
-                # At the beginning, or after another one, a space says nothing.
-                if number == BLANK or (number == self._space and not one.part):
-                    continue
-                grown = self._grown(one, number)
-                if grown is None:
-                    continue
-                score = float(row[number])
-                heard = one.heard + score
-                rank = heard + grown[2] + self._expected.so_far(grown[1])
-                if rank > least:
-                    found.append((rank, (one, Letter(number, at, at, score), heard, grown)))
-        found.sort(key=lambda ranked: -ranked[0])
-        return [likely for _, likely in found[: self._size]]
-
-    def _written(self, likely: Sequence[tuple[_Joined, Letter, float, _Grown]]) -> list[_Joined]:
-        """What has another letter, and what is expected after it."""
-        state = {name: np.concatenate([one.state[name] for one, *_ in likely]) for name in likely[0][0].state}
-        outputs = self._decoder({"token": np.array([letter.number for _, letter, *_ in likely]), **state})
-        following = carried(outputs)
-        found = []
-        for place, (one, letter, heard, grown) in enumerate(likely):
-            own = {name: array[place : place + 1] for name, array in following.items()}
-            prediction = outputs["prediction"][place : place + 1]
-            found.append(_Joined((one.letters, letter), heard, *grown, prediction, own))
-        return found
-
-    def reset(self) -> None:
-        outputs = self._decoder({"token": np.array([BLANK]), **self._decoder.initial(1)})
-        self._beam = {((), ""): _Joined(None, 0.0, (), "", 0.0, outputs["prediction"], carried(outputs))}
-
-    @property
-    def pending(self) -> Any:
-        return [
-            [
-                _listed(one.letters), one.heard, list(one.words), one.part, one.added, one.prediction.tolist(),
-                _plain(one.state),
-            ]
-            for one in self._beam.values()
-        ]  # fmt: skip
-
-    def restore(self, pending: Any) -> None:
-        initial = self._decoder.initial(1)
-        self._beam = {}
-        for letters, heard, words, part, added, prediction, state in pending:
-            self._beam[tuple(words), part] = _Joined(
-                _chained(letters), heard, tuple(words), part, added, np.asarray(prediction, np.float32),
-                _arrays(state, initial),
-            )  # fmt: skip
 
 
 # --- utterances -----------------------------------------------------------------------------------------------

@@ -20,8 +20,9 @@ from suite.codecs.audio import AudioCodec
 from suite.codecs.letters import Letters
 from suite.errors import UsageError
 from suite.metrics import edits, error_rates, per_source
-from suite.spelling import BestPath, Expected, Heard, Joined, Listener, Prefixes, Search, Transduced
+from suite.spelling import BestPath, Expected, Heard, Listener, Prefixes, Search
 from suite.task import Codecs, Example, Option, Result
+from suite.transducers import Joined, Transduced
 
 if TYPE_CHECKING:
     from suite.pipelines import Pipeline
@@ -30,25 +31,28 @@ if TYPE_CHECKING:
 PAUSE = 0.8
 #: What is understood has at most so many errors a letter; this share of it may be called doubtful all the same.
 UNDERSTOOD, DOUBTED = 0.2, 0.05
-#: A search that is to lean on words or a language model keeps as many prefixes at least.
-LEANING = 32
-#: Where nothing is said: how many texts a search keeps, and how much a language model counts. A transducer has learnt
-#: what texts are like, so another opinion counts less.
-USUAL = {"ctc": (1, 0.5), "rnnt": (8, 0.2)}
+#: Where nothing is said: how many texts a search keeps, how much an n-gram model counts beside what is heard, and what
+#: each word adds where one counts. Chosen on dev, for CTC and transducers together.
+BEAM, WEIGHT, BONUS = 16, 0.25, 1.0
 
 _SEARCHING = (
     Option(
         name="beam", type=int,
-        help="texts kept while searching; 1 takes the likeliest letter each time, as CTC does if nothing is said, "
-        f"where a transducer keeps {USUAL['rnnt'][0]}",
+        help=f"texts kept while searching, {BEAM} if nothing is said; 1 takes the likeliest letter each time and leans "
+        "on nothing",
     ),
-    Option(name="lm", type=Path, help="an n-gram model to lean on: an ARPA file, as train-lm writes"),
     Option(
-        name="lm_weight", type=float,
-        help="with --lm: how much it counts beside what is heard; "
-        f"{USUAL['ctc'][1]} if nothing is said, {USUAL['rnnt'][1]} beside a transducer",
+        name="lm", type=Path,
+        help="an n-gram model to lean on in place of the checkpoint's own: an ARPA file, as train-lm writes",
     ),
-    Option(name="word_bonus", type=float, default=1.0, help="with --lm: what each word adds, so that none is shunned"),
+    Option(
+        name="lm_weight", type=float, default=WEIGHT,
+        help="how much an n-gram model counts beside what is heard; 0: not at all",
+    ),
+    Option(
+        name="word_bonus", type=float, default=BONUS,
+        help="what each word adds where an n-gram model counts, so that none is shunned",
+    ),
     Option(name="vocabulary", type=Path, help="a file of words, a line each, that are likelier than others"),
     Option(name="favour", type=float, default=1.0, help="with --vocabulary: how much likelier, for each letter"),
     Option(name="only", type=bool, default=False, help="with --vocabulary: there are no other words"),
@@ -84,28 +88,31 @@ class TranscriptReader:
 
     def __init__(
         self, pipeline: Pipeline, pending: Any, *, beam: int | None = None, lm: Path | None = None,
-        lm_weight: float | None = None, word_bonus: float = 1.0, vocabulary: Path | None = None, only: bool = False,
+        lm_weight: float = WEIGHT, word_bonus: float = BONUS, vocabulary: Path | None = None, only: bool = False,
         favour: float = 1.0, pause: float = PAUSE, **options: Any,
     ) -> None:  # fmt: skip
         self._codecs = pipeline.codecs
         codec, letters = self._codecs["input"], self._codecs["target"]
         assert isinstance(codec, AudioCodec)
         assert isinstance(letters, Letters)
-        texts, weight = USUAL[letters.criterion]
-        beam, lm_weight = texts if beam is None else beam, weight if lm_weight is None else lm_weight
-        if beam < 1:
+        if beam is not None and beam < 1:
             raise UsageError(f"beam={beam}: expected a whole number from 1")
         if not 0 <= pause < math.inf:
             raise UsageError(f"pause={pause:g}: give seconds, or 0 for none")
         if only and vocabulary is None:
             raise UsageError("only: of which words? give them with vocabulary")
+        model: ngrams.Model | None = letters.expects if not only and beam != 1 else None
+        model = model if lm is None else ngrams.opened(lm)
+        model = model if lm_weight else None
         expected = None
-        if lm is not None or vocabulary is not None:
+        if model is not None or vocabulary is not None:
             expected = Expected(
-                None if lm is None else ngrams.opened(lm), weight=lm_weight, bonus=word_bonus, favour=favour, only=only,
+                model, weight=lm_weight, bonus=word_bonus, favour=favour, only=only,
                 words=() if vocabulary is None else _words(vocabulary, letters),
             )  # fmt: skip
-            beam = max(beam, LEANING)
+        if beam is None or (beam == 1 and expected is not None):
+            # What CTC says knows little of texts: with nothing to lean on, the likeliest letters do.
+            beam = BEAM if expected is not None or letters.criterion == "rnnt" else 1
         search: Search
         if letters.criterion == "rnnt":
             runtime = pipeline.runtime

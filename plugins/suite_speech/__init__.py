@@ -20,6 +20,7 @@ from suite.data.members import in_folder
 from suite.data.recordings import read
 from suite.errors import DataError, UsageError
 from suite.hooks import hookimpl
+from suite.ngrams import NgramSpec
 from suite.nn.specs import EncoderSpec, MaskSpec, StepHeadSpec
 from suite.task import Codecs, Column, Example, Option, Result, Task, Verb, later
 from suite.training.specs import SoundChanges, TrainingSpec
@@ -51,6 +52,7 @@ class SpeechConfig:
 
     audio: AudioSpec = field(default_factory=lambda: AudioSpec(stack=4))
     letters: LettersSpec = field(default_factory=LettersSpec)
+    expects: NgramSpec = field(default_factory=NgramSpec)
     #: Little is hidden and changed: so small a model has enough to do with what is said. But voices are few, and are
     #: made larger and smaller.
     augment: SoundChanges = field(
@@ -89,7 +91,7 @@ def fit(examples: Sequence[Example], config: SpeechConfig, *, criterion: Criteri
     some = sorted(examples, key=lambda example: example.key)[:: max(1, len(examples) // SAMPLE)]
     return {
         "input": AudioCodec.fit(_readable(some), config.audio),
-        "target": Letters(config.letters, criterion),
+        "target": Letters.fit((example.target for example in examples), config.letters, criterion, config.expects),
     }
 
 

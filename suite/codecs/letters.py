@@ -1,16 +1,21 @@
-"""Texts as letters, for models that spell what they hear: no letter at all is 0, letters count from 1."""
+"""Texts as letters, for models that spell what they hear: no letter at all is 0, letters count from 1.
+
+Beside them stands what texts are like, as n-grams of words, for the search that reads texts off a model to lean on.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 import numpy as np
 
+from suite import ngrams
 from suite.config import check_ranges, from_dict
 from suite.errors import CheckpointError, DataError
 
@@ -44,15 +49,28 @@ class LettersSpec:
 class Letters:
     """Texts → ``[U]`` int64, one number a letter. ``criterion`` is what aligns them with what is heard.
 
-    ``doubt`` is the confidence below which an answer is called doubtful.
+    ``doubt`` is the confidence below which an answer is called doubtful. ``expects`` is what the texts of training are
+    like, None where that was not learnt.
     """
 
     spec: LettersSpec
     criterion: Criterion = "ctc"
     doubt: float = 0.5
+    expects: ngrams.Packed | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         check_ranges(self, least={"doubt": 0})
+
+    @classmethod
+    def fit(cls, texts: Iterable[Any], spec: LettersSpec, criterion: Criterion, expects: ngrams.NgramSpec) -> Self:
+        """Letters that expect what ``texts`` have; what is wrong with some of these is said where they are learnt."""
+        letters, plain = cls(spec, criterion), []
+        for text in texts if expects.order else ():
+            try:
+                plain.append(letters.plain(text) if isinstance(text, str) else "")
+            except DataError:
+                continue
+        return dataclasses.replace(letters, expects=ngrams.fitted(plain, expects))
 
     @property
     def size(self) -> int:
@@ -112,7 +130,8 @@ class Letters:
             "alphabet": self.spec.alphabet, "digits": list(self.spec.digits), "criterion": self.criterion,
             "doubt": self.doubt,
         }  # fmt: skip
-        return {FILE: f"{json.dumps(values, ensure_ascii=False, indent=1)}\n".encode()}
+        own = {FILE: f"{json.dumps(values, ensure_ascii=False, indent=1)}\n".encode()}
+        return own if self.expects is None else own | self.expects.files()
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
@@ -124,7 +143,9 @@ class Letters:
             raise CheckpointError(f"{FILE}: expected alphabet, digits, criterion, doubt; copy the checkpoint again")
         spec = {name: values.pop(name) for name in ("alphabet", "digits")}
         made = from_dict(LettersSpec, spec, where=FILE, error=CheckpointError)
-        return from_dict(cls, {"spec": made, **values}, where=FILE, error=CheckpointError)
+        letters: Self = from_dict(cls, {"spec": made, **values}, where=FILE, error=CheckpointError)
+        expects = ngrams.Packed.from_files(files) if ngrams.FILE in files else None
+        return dataclasses.replace(letters, expects=expects)
 
 
 def speakable(text: str) -> str:

@@ -1,9 +1,10 @@
-"""The command line in this process, a small checkpoint in the place of the shipped one, and an aligned task."""
+"""The command line in this process, a small checkpoint in the place of the shipped one, an aligned task, a check."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -179,3 +180,20 @@ def echoes() -> Iterable[dict[str, str]]:
 def written(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def ranks_as() -> Callable[..., str]:
+    return _ranks_as
+
+
+def _ranks_as(search: Any, chances: Mapping[str, float], *, least: float, apart: float) -> str:
+    """The likeliest text of a search, which must rank what is at least so likely beside it as all ways together do."""
+    found = {" ".join([*one.words, one.part]): one.heard for one in search._beam.values()}
+    # Scores are relative: what has been taken off is the same for all.
+    top = max(found, key=found.__getitem__)
+    assert top == max(chances, key=chances.__getitem__)
+    for text, score in found.items():
+        if chances[text] > least * chances[top]:
+            assert score - found[top] == pytest.approx(math.log(chances[text] / chances[top]), abs=apart)
+    return top

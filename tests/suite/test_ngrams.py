@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import gzip
+import io
 import math
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from suite.errors import DataError
-from suite.ngrams import END, START, UNKNOWN, learn, read, write
+from suite.errors import CheckpointError, DataError
+from suite.ngrams import END, FILE, START, UNKNOWN, NgramSpec, Packed, fitted, learn, read, write
 
 TEXTS = ["press one for sales", "press two for support", "press pound", "one two three", ""]
 
 
+@pytest.mark.parametrize("least", [1, 2])
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
 @pytest.mark.parametrize("before", [[], [START], ["press"], [START, "press"], ["zebra", "press"], ["one", "two"]])
-def test_after_any_words_the_chances_of_all_words_sum_to_one(order: int, before: list[str]) -> None:
-    model = learn(TEXTS, order)
+def test_after_any_words_the_chances_of_all_words_sum_to_one(order: int, before: list[str], least: int) -> None:
+    model = learn(TEXTS, order, least)
     words = [run[0] for run in model.tables[0] if run != (START,)]
     assert {END, UNKNOWN, "press"} <= set(words)
     assert sum(math.exp(model.score(word, before)) for word in words) == pytest.approx(1)
@@ -104,6 +108,71 @@ def test_files_that_cannot_be_read_or_written(tmp_path: Path) -> None:
         read(tmp_path / "bad.gz")
     with pytest.raises(DataError, match="choose another place"):
         write(learn(TEXTS), tmp_path / "no" / "lm.arpa")
+
+
+# --- as arrays ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_arrays_say_what_tables_do(order: int) -> None:
+    model = learn(TEXTS, order)
+    packed = Packed.from_files(Packed.of(model).files())
+    assert packed.order == model.order == order
+    words = [word for (word,) in model.tables[0]]
+    for table in model.tables:
+        for run, entry in table.items():
+            assert packed.entry(run) == pytest.approx(entry, rel=1e-3)
+            for word in (*words, "zebra"):
+                other = (*run[:-1], word)
+                assert (packed.entry(other) is None) == (other not in table)
+    for word in (*words, "zebra"):
+        for before in ([], [START], ["press"], ["one", "two"], ["zebra", "press"], [START, "press", "one"]):
+            assert packed.score(word, before) == pytest.approx(model.score(word, before), abs=5e-3)
+
+
+def test_the_same_texts_make_the_same_file() -> None:
+    assert Packed.of(learn(TEXTS)).files() == Packed.of(learn(TEXTS[::-1])).files()
+
+
+def test_long_runs_that_came_once_may_be_left_out() -> None:
+    texts = [*TEXTS, "press one for support"]
+    whole, common = learn(texts, 3), learn(texts, 3, least=2)
+    assert {("press", "one", "for"), (START, "press", "one")} <= set(common.tables[2])
+    assert common.tables[2].keys() < whole.tables[2].keys()
+    assert common.tables[1].keys() == whole.tables[1].keys()
+
+
+def _broken(**changed: Any) -> bytes:
+    with np.load(io.BytesIO(Packed.of(learn(TEXTS)).files()[FILE])) as arrays:
+        content = {**arrays, **changed}
+    place = io.BytesIO()
+    np.savez(place, **{name: array for name, array in content.items() if array is not None})
+    return place.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"not packed", _broken(words=None), _broken(logs2=None), _broken(children1=None),
+        _broken(words=np.frombuffer(b"a\nb", np.uint8)), _broken(logs1=np.zeros((3, 2))),
+        _broken(lasts3=np.zeros(1, np.uint32)), _broken(words=np.frombuffer(b"\xff", np.uint8)),
+    ],
+    ids=["empty", "text", "no words", "no logs", "no children", "few words", "few logs", "few lasts", "no text"],
+)  # fmt: skip
+def test_what_is_no_file_of_arrays(content: bytes) -> None:
+    with pytest.raises(CheckpointError, match=rf"^{FILE}: .*; copy the checkpoint again$"):
+        Packed.from_files({FILE: content})
+
+
+def test_how_much_is_learnt_of_texts() -> None:
+    found = fitted(TEXTS, NgramSpec(order=2))
+    assert found is not None
+    assert found.order == 2
+    assert fitted(TEXTS, NgramSpec(order=0)) is None
+    assert fitted(["", " "], NgramSpec()) is None
+    for wrong in ({"order": -1}, {"order": 10}, {"least": 0}):
+        with pytest.raises(ValueError, match="must be"):
+            NgramSpec(**wrong)
 
 
 def test_no_words_and_no_order() -> None:

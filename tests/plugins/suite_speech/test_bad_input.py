@@ -114,6 +114,8 @@ def test_a_stream_shows_what_is_said_as_it_grows(cli: Cli, checkpoint: Path, spe
     assert ran.code == 0
     assert [line for line in ran.lines if not line.startswith("…")] == ["go on", "ten"]
     assert "… go" in ran.lines
+    # A file comes as one block, and is shown as it grows all the same.
+    assert "… go" in cli("speech", "stream", *options, "--checkpoint", checkpoint, stdin=data).lines
     ran = cli("speech", "stream", *options, "--json", "--timing", "--checkpoint", checkpoint, stdin=pieces)
     assert ran.values[-1]["final"] is True
     assert ran.values[-1]["text"] == "ten"

@@ -20,7 +20,7 @@ from suite.pipelines import Pipeline
 Cli = Callable[..., Any]
 
 NAMES = tuple(TASK.shipped) or ("transducer",)
-FILES = {"README.md", "model.safetensors", "encoder.onnx", "audio.json", "letters.json", "curves.png"}
+FILES = {"README.md", "model.safetensors", "encoder.onnx", "audio.json", "letters.json", "ngrams.npz", "curves.png"}
 #: What a transducer has besides.
 WRITES = {"decoder.onnx", "joiner.onnx"}
 
@@ -67,6 +67,7 @@ def test_it_is_small_and_whole(name: str, opened: Checkpoint) -> None:
     made: SpeechConfig = config.from_dict(TASK.config, opened.manifest.config)
     usual = SpeechConfig()
     assert (made.audio, made.encoder, made.augment) == (usual.audio, usual.encoder, usual.augment)
+    assert made.expects == usual.expects
 
 
 def test_its_card_says_what_it_is_for_and_how_well_it_does(opened: Checkpoint) -> None:
@@ -80,6 +81,13 @@ def test_the_samples_are_understood(name: str) -> None:
     figures = suite.evaluate("speech", sample("labelled.jsonl"), name)
     assert figures["items"] == len(said())
     assert figures["cer"] < 0.1
+
+
+def test_it_expects_what_prompts_are_like(hear: Pipeline) -> None:
+    letters: Any = hear.codecs["target"]
+    before = ["please", "enter"]
+    assert letters.expects.score("your", before) > letters.expects.score("press", before)
+    assert letters.expects.score("pound", ["press"]) > letters.expects.score("pound", ["pound"])
 
 
 def test_words_have_times_in_their_order(hear: Pipeline) -> None:

@@ -14,6 +14,7 @@ import suite_speech
 from suite_speech import TASK, SpeechConfig, expand
 
 import suite
+from suite.codecs.letters import Letters
 from suite.data.audio import read, wav
 from suite.errors import DataError, UsageError
 from suite.ngrams import learn, write
@@ -21,7 +22,7 @@ from suite.pipelines import Pipeline
 from suite.streaming import ReadingSession
 from suite.task import Example
 from suite.testing import check_light, check_resume, check_task
-from suite.transcribing import Transcript, render
+from suite.transcribing import BEAM, Transcript, TranscriptReader, render
 
 Speak = Callable[..., np.ndarray]
 RATE = 8000
@@ -116,6 +117,41 @@ def test_a_language_model_is_trained_and_leant_on(hear: Pipeline, recordings: Pa
     both = {"lm": tmp_path / "lm.arpa", "vocabulary": tmp_path / "words.txt", "only": True}
     assert hear(recordings / "net.wav", **both).text == "net"
     assert hear(path, **both).text in ("", "net")
+
+
+def test_a_search_leans_on_what_training_has_read(checkpoint: Path, transducer: Path) -> None:
+    """What is leant on, for each way to ask: the checkpoint's own texts, unless something else is said."""
+    asked: dict[str, tuple[dict[str, Any], bool, int]] = {
+        "nothing": ({}, True, BEAM), "a beam": ({"beam": 4}, True, 4), "the likeliest letters": ({"beam": 1}, False, 1),
+        "no weight": ({"lm_weight": 0}, False, 0), "some words": ({"vocabulary": "words"}, True, BEAM),
+        "only some": ({"vocabulary": "words", "only": True}, False, BEAM),
+        "words, and the likeliest letters": ({"vocabulary": "words", "beam": 1}, False, BEAM),
+    }  # fmt: skip
+    words = checkpoint.parent / "words.txt"
+    words.write_text("ten\n")
+    for place, without in ((checkpoint, 1), (transducer, BEAM)):
+        pipeline = Pipeline.open("speech", place)
+        letters = pipeline.codecs["target"]
+        assert isinstance(letters, Letters)
+        assert letters.expects is not None
+        assert letters.expects.score("net", ["go"]) > letters.expects.score("ten", ["go"])
+        for how, (options, leans, beam) in asked.items():
+            given = {k: words if v == "words" else v for k, v in options.items()}
+            search: Any = TranscriptReader(pipeline, None, **given)._listener._search
+            size = getattr(search, "_size", 1)
+            assert size == (beam or without), how
+            model = search._expected.model if size > 1 else None
+            assert model is (letters.expects if leans else None), how
+
+
+def test_nothing_is_learnt_of_texts_where_that_is_asked_for(
+    tiny: tuple[str, ...], recordings: Path, tmp_path: Path
+) -> None:  # fmt: skip
+    made = suite.train(
+        "speech", data=recordings / "said.jsonl", out=tmp_path / "m", settings=[*tiny, "expects.order=0"], epochs=1
+    )  # fmt: skip
+    assert "ngrams.npz" not in made.manifest.files
+    assert Pipeline.open("speech", made.path)(next(iter(said(recordings)))).text is not None
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from suite.codecs.letters import FILE, Letters, LettersSpec, speakable
 from suite.errors import CheckpointError, DataError
+from suite.ngrams import NgramSpec
 
 
 @pytest.fixture
@@ -49,6 +50,22 @@ def test_two_letters_alike_need_a_step_between_them(letters: Letters) -> None:
     (array,) = letters.encode(["aabba"])
     assert letters.least(array) == 7
     assert Letters(LettersSpec(), "rnnt").least(array) == 1
+
+
+def test_what_texts_are_like_goes_with_them() -> None:
+    texts = ["Press 1", "press one", "жук", None, ""]
+    letters = Letters.fit(texts, LettersSpec(), "rnnt", NgramSpec(order=2))
+    again = Letters.from_files(letters.files())
+    assert again == letters
+    assert again.criterion == "rnnt"
+    for found in (letters, again):
+        assert found.expects is not None
+        assert found.expects.score("one", ["press"]) > found.expects.score("press", ["one"])
+    assert again.files() == letters.files()
+    for nothing in (Letters.fit(texts, LettersSpec(), "ctc", NgramSpec(order=0)), Letters(LettersSpec())):
+        assert nothing.expects is None
+        assert set(nothing.files()) == {FILE}
+        assert Letters.from_files(nothing.files()).expects is None
 
 
 def test_the_codec_lives_in_a_file(letters: Letters) -> None:
