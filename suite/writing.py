@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
-from suite.beam import Beam, Written, drawn, follow, read, search
+from suite.beam import Beam, Read, Written, drawn, follow, read, search
 from suite.errors import DataError, UsageError
+from suite.remembering import HYPOTHESES, order, read_as
 from suite.search import Sampling
 from suite.task import Option, Result, Segments
 
@@ -24,6 +25,8 @@ R = TypeVar("R", bound=Result)
 
 #: The verbs that search for an answer.
 SEARCHING = ("predict", "evaluate", "stream")
+#: Items of training that an answer leans on, where a checkpoint keeps them: chosen on dev, as what they count is.
+NEIGHBOURS = 10
 
 
 def options(what: str, length_penalty: float = 1.0) -> tuple[Option, ...]:
@@ -42,19 +45,29 @@ def options(what: str, length_penalty: float = 1.0) -> tuple[Option, ...]:
     )  # fmt: skip
 
 
+def neighbours() -> Option:
+    """The option of a task whose checkpoints may keep items of training (``training.remember``)."""
+    return Option(
+        name="neighbours", type=int, default=NEIGHBOURS, verbs=SEARCHING,
+        help="choose among hypotheses by the texts of so many similar items of training, where a checkpoint keeps "
+        "them; 0: by none",
+    )  # fmt: skip
+
+
 def answers(
     runtime: Runtime, arrays: Sequence[np.ndarray], limits: Sequence[int], *, start: int, end: int, beam: int,
     length_penalty: float, n_best: int = 1, sample: bool = False, temperature: float = 1.0, top_p: float = 1.0,
-    seed: int = 0,
+    seed: int = 0, given: Read | None = None, attention: bool = False,
 ) -> Sequence[Sequence[Written]]:  # fmt: skip
     """The answers to each input, best first, as `options` ask: searched for, or one drawn.
 
-    What is drawn depends on the seed and the input alone. Raises UsageError for options that make no sense.
+    What is drawn depends on the seed and the input alone. ``given`` is what the encoder made of the inputs, if that is
+    there already. Raises UsageError for options that make no sense.
     """
-    given, decoder = read(runtime, arrays), runtime.graph("decoder")
+    given, decoder = given or read(runtime, arrays), runtime.graph("decoder")
     if not sample:
         kept = beam_of(beam, length_penalty, n_best)
-        return search(decoder, given, start=start, end=end, limits=limits, beam=kept)
+        return search(decoder, given, start=start, end=end, limits=limits, beam=kept, attention=attention)
     if seed < 0:
         raise UsageError(f"seed={seed}: expected a whole number from 0")
     if n_best > 1:
@@ -152,18 +165,46 @@ def text_answer(
 
     ``named`` gives a piece as results name it.
     """
-    from suite.codecs.subwords import END, START
-
     codec: Any = pipeline.codecs["target"]
-    found = answers(
-        pipeline.runtime, arrays, [limit] * len(arrays), start=START, end=END, n_best=n_best, **options
-    )  # fmt: skip
+    found = chosen(pipeline, arrays, limit=limit, n_best=n_best, **options)
     results = []
     for piece, kept in zip(pieces, found, strict=True):
         (text, score), *others = [(codec.codec.decode(one.tokens), one.score) for one in kept]
         rest = alternatives(others, n_best)
         results.append(TextResult(input=named(piece), text=text, score=score, alternatives=rest))
     return results
+
+
+def chosen(
+    pipeline: Pipeline, arrays: Sequence[np.ndarray], *, limit: int, beam: int, n_best: int = 1, neighbours: int = 0,
+    **options: Any,
+) -> Sequence[Sequence[Written]]:  # fmt: skip
+    """The answers of such a task to each input, best first, in the order that ``neighbours`` items of training make."""
+    from suite.codecs.subwords import END, START
+
+    codec: Any = pipeline.codecs["target"]
+    given = read(pipeline.runtime, arrays)
+    leans = leaning(pipeline, beam=beam, neighbours=neighbours, **options)
+    found = answers(
+        pipeline.runtime, arrays, [limit] * len(arrays), start=START, end=END, beam=beam, given=given,
+        n_best=max(n_best, HYPOTHESES) if leans else n_best, **options,
+    )  # fmt: skip
+    if not leans:
+        return found
+    ordered = []
+    for hypotheses, vector in zip(found, read_as(given), strict=True):
+        texts = [(codec.codec.decode(one.tokens), one.score) for one in hypotheses]
+        places = order(texts, codec.remembered.nearest(vector, neighbours))
+        ordered.append([hypotheses[i] for i in places[:n_best]])
+    return ordered
+
+
+def leaning(pipeline: Pipeline, *, beam: int, neighbours: int = 0, sample: bool = False, **options: Any) -> bool:
+    """Whether answers lean on items of training: a beam, of a checkpoint that keeps them, does."""
+    if neighbours < 0:
+        raise UsageError(f"neighbours={neighbours}: expected a whole number from 0")
+    codec: Any = pipeline.codecs["target"]
+    return bool(neighbours and beam > 1 and not sample and codec.remembered is not None)
 
 
 def text_segments(*, limit: int = 64) -> Segments:
@@ -183,6 +224,15 @@ def _text_said(
     except DataError as error:
         raise DataError(f"{piece}: {error}") from error
     codec: Any = pipeline.codecs["target"]
+    if leaning(pipeline, **options):
+        # Which hypothesis it is, is known when all of them are there.
+        ((answer,),) = chosen(pipeline, [array], limit=limit, **options)
+        count(carried, answer)
+        yield TextResult(
+            input=piece, text=codec.codec.decode(answer.tokens), score=answer.score, final=False, whole=True
+        )  # fmt: skip
+        return
+    options.pop("neighbours", None)
     parts = followed(
         pipeline.runtime, array, codec.codec.writer(), carried, start=START, end=END, limit=limit, **options
     )  # fmt: skip

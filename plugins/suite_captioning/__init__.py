@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 #: A caption has at most this many tokens.
 LIMIT = 64
+#: Names that go on for long, once begun, are likely word for word: that must not count for them (chosen on dev).
+PENALTY = 0.5
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,10 @@ class CaptionTarget(SubwordTarget):
     def encode(
         self, targets: Any, random: np.random.Generator | None = None, dropout: float = 0.0
     ) -> list[np.ndarray]:  # fmt: skip
-        captions = [target if isinstance(target, str) else target[0] if target else "" for target in targets]
-        return super().encode(captions, random, dropout)
+        return super().encode(map(self.plain, targets), random, dropout)
+
+    def plain(self, target: Any) -> str:
+        return target if isinstance(target, str) else target[0] if target else ""
 
 
 def expand(
@@ -163,7 +167,8 @@ def _share(found: Sequence[str], wanted: Sequence[Sequence[str]]) -> float:
 def plot(pipeline: Pipeline, inputs: Sequence[Any], results: Sequence[Any], path: Path) -> None:
     from suite_captioning.plot import looks
 
-    looks(pipeline, inputs, path, limit=LIMIT)
+    asked = {"beam": 5, "length_penalty": PENALTY, "neighbours": writing.NEIGHBOURS}
+    looks(pipeline, inputs, path, limit=LIMIT, **asked)
 
 
 _RECURSIVE = Option(
@@ -200,8 +205,7 @@ TASK = Task(
     chunks=as_it_comes,
     unit="segment",
     segments=writing.text_segments(limit=LIMIT),
-    # Names that go on for long, once begun, are likely word for word: that must not count for them (chosen on dev).
-    options=(*writing.options("caption", length_penalty=0.5), _RECURSIVE),
+    options=(*writing.options("caption", length_penalty=PENALTY), writing.neighbours(), _RECURSIVE),
     recipe=later("suite_captioning.data:recipe"),
     further={"stamps": later("suite_captioning.data:stamps_recipe")},
     assets=Path(suite_assets.__file__).parent / "captioning",

@@ -109,6 +109,7 @@ STAMP_SETTINGS = (
     "encoder.backbone=lite0", "encoder.weights=DEFAULT", "encoder.enlarge=2.3333", "encoder.freeze=true",
     "encoder.pool=7", "subwords.vocabulary=1500", "subwords.min_count=1", "subwords.whole=750",
     "training.batch_size=32", "training.window=1", "training.ema=0.99", "training.epochs=30",
+    "training.remember=true",
 )  # fmt: skip
 
 

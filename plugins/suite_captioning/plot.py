@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from suite.beam import read, search
 from suite.codecs.images import fitted, opened
-from suite.codecs.subwords import END, START, SubwordTarget
+from suite.codecs.subwords import SubwordTarget
 from suite.pipelines import Pipeline
 from suite.plot import Panel, Picture, figure
+from suite.writing import chosen
 
 #: So many pictures are drawn, as far as so many words of each, in rows of so many; pixels of a side.
 SHOWN, WORDS, COLUMNS, SIDE = 4, 23, 6, 200
@@ -21,16 +21,13 @@ SHOWN, WORDS, COLUMNS, SIDE = 4, 23, 6, 200
 DARK = 0.25
 
 
-def looks(pipeline: Pipeline, pictures: Sequence[Any], path: Path, *, limit: int) -> None:
+def looks(pipeline: Pipeline, pictures: Sequence[Any], path: Path, **options: Any) -> None:
     """Of the first pictures, the picture, and for each piece of a word that was written where the decoder looked."""
     target = pipeline.codecs["target"]
     assert isinstance(target, SubwordTarget)
     given = list(pictures[:SHOWN])
     arrays = [pipeline.codecs["input"].encode(picture) for picture in given]  # type: ignore[attr-defined]
-    found = search(
-        pipeline.runtime.graph("decoder"), read(pipeline.runtime, arrays), start=START, end=END,
-        limits=[limit] * len(arrays), attention=True,
-    )  # fmt: skip
+    found = chosen(pipeline, arrays, attention=True, **options)
     panels: list[Panel] = []
     for picture, array, (best,) in zip(given, arrays, found, strict=True):
         assert best.weights is not None

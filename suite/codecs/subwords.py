@@ -19,8 +19,10 @@ from tokenizers import Regex, Tokenizer
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import Split
 
+from suite import remembering
 from suite.config import check_ranges, from_dict, to_dict
 from suite.errors import CheckpointError, DataError, UsageError, nearest, one_line
+from suite.remembering import Remembered
 
 SETTINGS, PIECES = "subwords.json", "tokenizer.json"
 PAD, START, END = 0, 1, 2
@@ -195,20 +197,32 @@ class SubwordCodec:
 
 
 class SubwordTarget:
-    """A `SubwordCodec` as what a model learns to write: a list of ids ``[T]`` for each text, `END` at the end."""
+    """A `SubwordCodec` as what a model learns to write: a list of ids ``[T]`` for each text, `END` at the end.
+
+    ``remembered`` are the items of training that answers lean on, None where they are not kept.
+    """
 
     loss = "cross_entropy"
     start = START
 
-    def __init__(self, codec: SubwordCodec) -> None:
-        self.codec = codec
+    def __init__(self, codec: SubwordCodec, remembered: Remembered | None = None) -> None:
+        self.codec, self.remembered = codec, remembered
 
     def files(self) -> dict[str, bytes]:
-        return self.codec.files()
+        return self.codec.files() | (self.remembered.files() if self.remembered else {})
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        return cls(SubwordCodec.from_files(files))
+        kept = Remembered.from_files(files) if remembering.FILE in files else None
+        return cls(SubwordCodec.from_files(files), kept)
+
+    def remembering(self, kept: Remembered | None) -> Self:
+        """The same, with other items of training to lean on, or none."""
+        return type(self)(self.codec, kept)
+
+    def plain(self, target: Any) -> str:
+        """A target as one text."""
+        return str(target)
 
     @property
     def size(self) -> int:

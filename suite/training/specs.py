@@ -36,7 +36,8 @@ class TrainingSpec:
     of few the ones of a length would be together every time. ``label_smoothing`` is the share of a target that is
     spread over all outputs (Szegedy et al., 2016, arXiv:1512.00567). ``weights`` says in what numbers they are
     kept: ``float16``, or matrices as ``int8`` with a scale for each row, which takes half the room; the figures are
-    those of the weights so rounded.
+    those of the weights so rounded. ``remember`` keeps what the encoder makes of every item of a one-to-many task, and
+    its text, for answers to lean on (`suite.remembering`): for sets of few items.
     """
 
     method: Literal["gradient", "readout"] = "gradient"
@@ -61,6 +62,7 @@ class TrainingSpec:
     window: int = WINDOW
     label_smoothing: float = 0.0
     weights: Literal["float16", "int8"] = "float16"
+    remember: bool = False
 
     def __post_init__(self) -> None:
         least = {"epochs": 1, "batch_size": 1, "lr": 0, "frontend_lr": 0, "weight_decay": 0, "clip": 0, "patience": 0}

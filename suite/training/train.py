@@ -134,6 +134,10 @@ def train(
         if found.writes:
             fitted["target"] = codecs["target"]
     codecs = fitted
+    if config.training.remember and not (found.mapping == "one-to-many" and hasattr(codecs["target"], "remembering")):
+        raise UsageError(
+            f"training.remember is for one-to-many tasks that write sub-words; {task} is none: leave it out"
+        )
     same = dev_part is train_part
     train_part, inputs, targets = _encoded(found, train_part, codecs, on_error, say)
     dev_part, *unseen = (train_part, inputs, targets) if same else _encoded(found, dev_part, codecs, on_error, say)
@@ -218,6 +222,7 @@ def train(
     if not closed:
         # What is measured is what is shipped.
         round_weights(model.cpu().eval(), config.training.weights)
+        codecs = _remembering(found, config, codecs, model, train_part, inputs)
         codecs = calibrated(found, codecs, model, dev_part)
         figures = _dev_metrics(found, codecs, model, dev_part)
         say(f"best epoch {progress.best_epoch} of {progress.epoch}")
@@ -375,6 +380,22 @@ def _encoded(
                 raise named from None
             on_error(named)
     return kept, inputs, np.stack(targets) if targets and task.mapping == "many-to-one" else targets
+
+
+def _remembering(
+    task: Task, config: Any, codecs: Codecs, model: Any, examples: Sequence[Example], inputs: Sequence[np.ndarray]
+) -> Codecs:
+    """The codecs with the items that answers may lean on, if they are to be kept, and without those of before."""
+    target: Any = codecs["target"]
+    if not hasattr(target, "remembering"):
+        return codecs
+    kept = None
+    if config.training.remember:
+        from suite.remembering import remember
+
+        texts = [target.plain(example.target) for example in examples]
+        kept = remember(_pipeline(task, codecs, model).runtime, inputs, texts)
+    return {**codecs, "target": target.remembering(kept)}
 
 
 def calibrated(task: Task, codecs: Codecs, model: Any, dev: Sequence[Example]) -> Codecs:

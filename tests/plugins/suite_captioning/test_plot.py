@@ -34,7 +34,7 @@ def test_a_panel_for_the_picture_and_one_for_each_piece_that_is_written(
     describe: Pipeline, pictures: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "looks.png"
-    looks(describe, sorted(pictures.glob("*.png"))[:2], file, limit=64)
+    looks(describe, sorted(pictures.glob("*.png"))[:2], file, limit=64, beam=5, length_penalty=0.5)
     with Image.open(file) as image:
         assert image.width == COLUMNS * (SIDE + 40)
         colours = np.asarray(image.convert("RGB")).reshape(-1, 3)

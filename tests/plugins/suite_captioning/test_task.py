@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import suite_assets
 from PIL import Image
 from suite_captioning import (
     TASK,
@@ -24,9 +25,12 @@ from suite.codecs.images import ImageCodec
 from suite.codecs.subwords import SubwordCodec, SubwordSpec
 from suite.errors import DataError, UsageError
 from suite.pipelines import Pipeline
+from suite.remembering import likeness
 from suite.task import Example
 from suite.testing import check_light, check_resume, check_task
 from suite.writing import TextResult, last, render_text_update
+
+TRANSLATIONS = Path(suite_assets.__file__).parent / "translation" / "samples" / "labelled.tsv"
 
 
 def paths(folder: Path) -> list[str]:
@@ -115,7 +119,7 @@ def test_what_is_drawn_depends_on_the_seed_and_the_picture_alone(describe: Pipel
     [
         ({"sample": True, "n_best": 2}, "leave it or --sample out"), ({"beam": 0}, "beam=0: expected"),
         ({"sample": True, "top_p": 2.0}, "top_p must be above 0"), ({"length_penalty": -1.0}, "length_penalty must be"),
-        ({"sample": True, "seed": -1}, "seed=-1: expected"),
+        ({"sample": True, "seed": -1}, "seed=-1: expected"), ({"neighbours": -1}, "neighbours=-1: expected"),
     ],
 )  # fmt: skip
 def test_options_that_make_no_sense(
@@ -130,6 +134,61 @@ def test_no_caption_is_without_end(describe: Pipeline) -> None:
     result = describe(noise, sample=True, temperature=50.0, top_p=1.0)
     codec = describe.codecs["target"].codec  # type: ignore[attr-defined]
     assert len(codec.ids(result.text)) <= 2 * 64
+
+
+# --- pictures that are remembered -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def reminded(tiny: tuple[str, ...], pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that has not learnt much, and remembers its pictures."""
+    settings = [*tiny, "training.epochs=20", "training.remember=true"]
+    out = tmp_path_factory.mktemp("reminded") / "made"
+    return suite.train("captioning", data=pictures / "captions.jsonl", out=out, settings=settings).path
+
+
+def test_of_what_it_might_write_it_chooses_what_similar_pictures_are_called(reminded: Path, pictures: Path) -> None:
+    describe, given = Pipeline.open("captioning", reminded), paths(pictures)
+    leaning, alone = describe(given), describe(given, neighbours=0)
+    target: Any = describe.codecs["target"]
+    assert sorted(target.remembered.texts) == sorted(map(caption, given))
+
+    def like(results: list[Any]) -> float:
+        return sum(likeness(one.text, caption(path)) for one, path in zip(results, given, strict=True))
+
+    assert like(describe(given, neighbours=1)) > like(alone)
+    hypotheses = describe(given, neighbours=0, beam=16, n_best=16)
+    for one, all_of_it in zip(leaning, hypotheses, strict=True):
+        assert one.text in [all_of_it.text, *(other["text"] for other in all_of_it.alternatives)]
+    # A greedy answer and a drawn one are what they are.
+    for plain in ({"beam": 1}, {"sample": True, "seed": 3}):
+        assert [r.text for r in describe(given, **plain)] == [r.text for r in describe(given, neighbours=0, **plain)]
+    assert len(describe(given[0], n_best=3).alternatives) == 2  # type: ignore[attr-defined]
+
+
+def test_a_stream_chooses_as_predict_does(reminded: Path, pictures: Path) -> None:
+    describe, given = Pipeline.open("captioning", reminded), paths(pictures)
+    session = suite.stream(describe)
+    updates = [*session.feed("\n".join(given)), *session.flush()]
+    assert [(update.input, update.text, update.whole) for update in updates] == [
+        (path, result.text, True) for path, result in zip(given, describe(given), strict=True)
+    ]
+
+
+def test_what_is_remembered_is_of_the_last_training(
+    reminded: Path, checkpoint: Path, pictures: Path, tmp_path: Path
+) -> None:  # fmt: skip
+    assert "remembered.npz" not in {path.name for path in checkpoint.iterdir()}
+    fresh = suite.train(
+        "captioning", data=pictures / "captions.jsonl", out=tmp_path / "m", init_from=reminded, epochs=1,
+        settings=["training.remember=false"],
+    )  # fmt: skip
+    assert "remembered.npz" not in fresh.manifest.files
+    with pytest.raises(UsageError, match="for one-to-many tasks that write sub-words; translation is none"):
+        suite.train(
+            "translation", data=TRANSLATIONS, out=tmp_path / "t", epochs=1,
+            settings=["training.remember=true"],
+        )  # fmt: skip
 
 
 # --- streams --------------------------------------------------------------------------------------------------
