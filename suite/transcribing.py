@@ -99,6 +99,11 @@ class TranscriptReader:
             raise UsageError(f"beam={beam}: expected a whole number from 1")
         if not 0 <= pause < math.inf:
             raise UsageError(f"pause={pause:g}: give seconds, or 0 for none")
+        if not 0 <= lm_weight < math.inf:
+            raise UsageError(f"lm_weight={lm_weight:g}: give a number from 0, which leans on no n-gram model")
+        for name, value in (("word_bonus", word_bonus), ("favour", favour)):
+            if not math.isfinite(value):
+                raise UsageError(f"{name}={value:g}: give a number")
         if only and vocabulary is None:
             raise UsageError("only: of which words? give them with vocabulary")
         model: ngrams.Model | None = letters.expects if not only and beam != 1 else None

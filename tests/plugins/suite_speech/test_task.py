@@ -158,7 +158,9 @@ def test_nothing_is_learnt_of_texts_where_that_is_asked_for(
     ("options", "message"),
     [
         ({"beam": 0}, "beam=0: expected"), ({"pause": -1.0}, "pause=-1: give seconds"),
-        ({"only": True}, "of which words"),
+        ({"only": True}, "of which words"), ({"lm_weight": -1.0}, "lm_weight=-1: give a number from 0"),
+        ({"lm_weight": float("inf")}, "lm_weight=inf"), ({"word_bonus": float("nan")}, "word_bonus=nan: give a number"),
+        ({"favour": float("inf")}, "favour=inf: give a number"),
         ({"sample_rate": 10}, "sample_rate=10"), ({"srt": True}, "subtitles are written beside a file"),
     ],
 )  # fmt: skip
