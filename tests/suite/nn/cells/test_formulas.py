@@ -16,6 +16,7 @@ from suite.nn.cells.mingru import MinGRU
 from suite.nn.cells.rglru import RGLRU
 from suite.nn.cells.rnn import RNN
 from suite.plugins import registry
+from suite.testing import exports_to_onnx
 
 B, T, D, H = 3, 6, 4, 5
 Weights = dict[str, np.ndarray]
@@ -161,3 +162,16 @@ def test_rglru_keeps_the_norm_where_the_decay_is_almost_one() -> None:
     assert float((1 - a).max()) < 1e-5
     torch.testing.assert_close(b.double(), reference_b, rtol=1e-5, atol=0)
     torch.testing.assert_close(a.double(), reference_a, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("gate", [-30.0, -16.0, -12.0, -6.0, 0.0, 9.0])
+def test_rglru_is_exported_as_exactly_where_it_has_learnt_to_keep_all(gate: float) -> None:
+    """ONNX Runtime's sigmoid is right to 1e-7 of 1, which is more than a gate that is shut."""
+
+    def keeping(inputs: int, hidden: int) -> RGLRU:
+        cell = RGLRU(inputs, hidden)
+        cell.gates.bias.data[:hidden] = gate
+        cell.input.bias.data.fill_(4.0)
+        return cell
+
+    exports_to_onnx(keeping, inputs=5, hidden=64)
