@@ -28,6 +28,8 @@ from suite.task import Task
 FILE = "bench.json"
 #: Speed is measured over so many seconds at most, and a tenth of the time there is.
 PROBE = 20.0
+#: Epochs of the run by which it is measured, so that even of a small set it is not over before.
+MANY = 100
 #: The narrowest and the widest layer that is tried to match a number of parameters.
 NARROW, WIDE = 4, 4096
 
@@ -65,7 +67,9 @@ def data_of(task: Task) -> list[str | Path] | None:
 
 
 def run(plan: Plan, folder: Path, *, say: Callable[[str], None] = lambda line: None) -> list[dict[str, Any]]:
-    """Make the rows that ``folder`` does not have yet; gives all rows of the plan. One that fails is a row too.
+    """Make the rows that ``folder`` does not have yet; gives all rows of the plan.
+
+    One that fails is a row too, with its ``error``, and is tried again the next time.
 
     Raises MissingExtra without torch, and SuiteError for a file that is not a benchmark's.
     """
@@ -74,7 +78,7 @@ def run(plan: Plan, folder: Path, *, say: Callable[[str], None] = lambda line: N
     except ImportError as error:
         raise MissingExtra("training", "train", error) from error
     folder.mkdir(parents=True, exist_ok=True)
-    rows = read(folder)
+    rows = [row for row in read(folder) if "error" not in row]
     for number, key in enumerate(plan.runs(), 1):
         if any(row.items() >= key.items() for row in rows):
             continue
@@ -136,8 +140,7 @@ def _measured(key: dict[str, Any], known: tuple[int, int] | None, folder: Path) 
     given: dict[str, Any] = {"data": files or None, "cell": key["cell"], "seed": key["seed"]}
     settings = _matching(task, key["cell"], files) if key["match_params"] else []
     closed = task.config().training.method == "readout"
-    speeds: list[float] = []
-    counts = {}
+    counts: dict[str, Any] = {}
     if not closed:
         steps, each = known or _affordable(task.name, {**given, "settings": settings}, key["minutes"] * 60, out)
         counts = {"steps": steps, "steps_an_epoch": each}
@@ -145,20 +148,19 @@ def _measured(key: dict[str, Any], known: tuple[int, int] | None, folder: Path) 
             *settings, f"training.steps={steps}", f"training.epochs={math.ceil(steps / each)}", "training.patience=0",
         ]  # fmt: skip
     began = time.perf_counter()
-    made = train(
-        task.name, out=out, settings=settings, report=lambda p: speeds.append(p.items_per_second), **given
-    )  # fmt: skip
+    made = train(task.name, out=out, settings=settings, **given)
     seconds = time.perf_counter() - began
     part, figures = next(iter(made.manifest.metrics.items()))
     metric, score = task.score(figures)
     pipeline = Pipeline.open(task.name, made.path)
     item = next(iter(_inputs(task, files)))
     cost, state = streaming(pipeline.runtime, pipeline.codecs["input"].encode(item), task.writes)  # type: ignore[attr-defined]
-    fast = [speed for speed in speeds if speed]
+    # As many steps were taken as the minutes hold, each of this many items.
+    fast = None if closed else counts["steps"] / (key["minutes"] * 60) * made.manifest.data["items"][0] / each
     shutil.rmtree(out.with_name(f"{out.name}.run"), ignore_errors=True)
     return {
         "metric": metric, "part": part, "quality": -score if task.lower(metric) else score,
-        "parameters": made.manifest.parameters, "items_per_second": statistics.median(fast) if fast else None,
+        "parameters": made.manifest.parameters, "items_per_second": fast,
         "step_us": cost, "state_bytes": state, "seconds": round(seconds, 1), **counts,
     }  # fmt: skip
 
@@ -169,10 +171,10 @@ def _affordable(name: str, given: dict[str, Any], seconds: float, out: Path) -> 
 
     limit = min(PROBE, seconds / 10)
     begun = now = 0.0
-    done = total = epochs = 0
+    done = total = 0
 
     def time_it(progress: Any) -> None:
-        nonlocal begun, now, done, total, epochs
+        nonlocal begun, now, done, total
         now, total = time.perf_counter(), progress.steps
         if done == 0:
             begun = now  # the first step makes what later ones find there
@@ -181,19 +183,16 @@ def _affordable(name: str, given: dict[str, Any], seconds: float, out: Path) -> 
             raise _Enough
 
     place = out.with_name(f"{out.name}-speed")
+    settings = [*given["settings"], f"training.epochs={MANY}", "training.patience=0"]
     try:
-        made = train(
-            name, out=place, report=time_it, **{**given, "settings": [*given["settings"], "training.patience=0"]}
-        )
-        epochs = made.manifest.config["training"]["epochs"]
+        train(name, out=place, report=time_it, **{**given, "settings": settings})
     except _Enough:
         pass
     finally:
         for path in (place, place.with_name(f"{place.name}.run")):
             shutil.rmtree(path, ignore_errors=True)
-    epochs = epochs or configs.override(registry().task(name).config(), given["settings"]).training.epochs
     speed = (done - 1) / (now - begun) if done > 1 and now > begun else 1.0
-    return max(1, round(speed * seconds)), max(1, round(total / epochs))
+    return max(1, round(speed * seconds)), max(1, round(total / MANY))
 
 
 def _inputs(task: Task, files: Sequence[str | Path]) -> Iterable[Any]:

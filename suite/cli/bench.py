@@ -55,7 +55,8 @@ def bench(
         raise UsageError("no task whose data is here; suite data list says what can be fetched")
     plan = Plan(chosen, wanted, minutes, seeds, match_params)
     runs = len(plan.runs())
-    click.echo(f"{runs} runs of {minutes:g} min: about {runs * minutes / 60:.1f} h in all", err=True)
+    hours = runs * minutes / 60
+    click.echo(f"{runs} runs of {minutes:g} min of training: {hours:.1f} h, and reading and judging besides", err=True)
     rows = run(plan, out, say=lambda line: click.echo(line, err=True))
     summaries = summed(rows)
     if as_json:

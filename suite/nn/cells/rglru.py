@@ -46,8 +46,8 @@ class RGLRU(LinearCell):
         u = self.input(x)
         recurrence, gate = self.gates(u).chunk(2, dim=-1)
         gate = torch.sigmoid(gate)
-        # σ(r) as exp(−softplus(−r)): of a gate that is shut, what is left counts, and ONNX Runtime's sigmoid is right to
-        # 1e-7 of 1, not of that.
+        # σ(r) as exp(−softplus(−r)): of a gate that is shut, what is left counts, and ONNX Runtime's sigmoid is right
+        # to 1e-7 of 1, not of that.
         log_a = -self.sharpness * functional.softplus(self.decay) * torch.exp(-functional.softplus(-recurrence))
         # sqrt(1 − a²) as tanh and exp: exact near a = 1, where 1 − a² cancels; and expm1 has no ONNX form.
         keep = torch.sqrt(torch.tanh(-log_a) * (torch.exp(2 * log_a) + 1))

@@ -47,7 +47,7 @@ def test_a_table_a_file_and_a_figure(cli: Cli, made: None) -> None:
     ]
     assert ran.lines[1].split() == ["echo", "lstm", "accuracy", "0.7500", "±", "0.0707", "1,234", "2,000", "12", "96"]
     assert "suite: sentiment: its data is not here (suite data get sentiment); left out" in ran.err
-    assert "4 runs of 5 min: about 0.3 h in all" in ran.err
+    assert "4 runs of 5 min of training: 0.3 h, and reading and judging besides" in ran.err
     assert Path("bench.png").read_bytes().startswith(b"\x89PNG")
     assert len(json.loads(Path("bench/bench.json").read_text())) == 4
     again = cli("bench", "--cell", "lstm,gru", "--seeds", "2", "--json")
