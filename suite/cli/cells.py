@@ -50,7 +50,19 @@ class _Cells(click.Group):
 def cells(ctx: click.Context, as_json: bool) -> None:
     """List the recurrent cells, for --cell, or see what they do. The list loads nothing."""
     if ctx.invoked_subcommand is None:
-        list_names(CELLS, registry().cell_names(), as_json, ("cell", "what it is"))
+        _list(as_json)
+
+
+@cells.command("list")
+@options.as_json
+@click.pass_context
+def list_cells(ctx: click.Context, as_json: bool) -> None:
+    """List the cells, as suite cells alone does."""
+    _list(as_json or _json_before(ctx))
+
+
+def _list(as_json: bool) -> None:
+    list_names(CELLS, registry().cell_names(), as_json, ("cell", "what it is"))
 
 
 def _measured(command: F) -> F:

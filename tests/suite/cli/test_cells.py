@@ -96,6 +96,12 @@ def test_the_list_as_json(cli: Cli) -> None:
     assert all(one["summary"] for one in found)
 
 
+def test_the_list_has_a_name_too(cli: Cli) -> None:
+    assert cli("cells", "list").out == cli("cells").out
+    for asked in (("cells", "list", "--json"), ("cells", "--json", "list")):
+        assert cli(*asked).out == cli("cells", "--json").out
+
+
 def test_without_torch() -> None:
     """The list and help work; what measures says in one line what is missing."""
     code = "import sys; sys.modules['torch'] = None; from suite.cli import run; sys.exit(run(sys.argv[1:]))"
