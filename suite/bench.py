@@ -28,8 +28,9 @@ from suite.task import Task
 FILE = "bench.json"
 #: Speed is measured over so many seconds at most, and a tenth of the time there is.
 PROBE = 20.0
-#: Epochs of the run by which it is measured, so that even of a small set it is not over before.
-MANY = 100
+#: Epochs of the run by which it is measured: some, so that of a small set it is not over at once, and few, since all of
+#: them are planned before the first step.
+SOME = 4
 #: The narrowest and the widest layer that is tried to match a number of parameters.
 NARROW, WIDE = 4, 4096
 
@@ -78,7 +79,9 @@ def run(plan: Plan, folder: Path, *, say: Callable[[str], None] = lambda line: N
     except ImportError as error:
         raise MissingExtra("training", "train", error) from error
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [row for row in read(folder) if "error" not in row]
+    keys = plan.runs()
+    # What failed is tried again.
+    rows = [row for row in read(folder) if "error" not in row or not any(row.items() >= key.items() for key in keys)]
     for number, key in enumerate(plan.runs(), 1):
         if any(row.items() >= key.items() for row in rows):
             continue
@@ -127,6 +130,27 @@ class _Enough(Exception):
     """The speed is known."""
 
 
+class _Pace:
+    """Steps a second, the judging between epochs included, from what training reports; enough after ``limit`` seconds.
+
+    The first step makes what later ones find there: time counts from its end.
+    """
+
+    def __init__(self, limit: float = math.inf) -> None:
+        self._limit, self._first, self._begun = limit, -1, 0.0
+        self.total, self.speed = 0, 0.0
+
+    def __call__(self, progress: Any) -> None:
+        now = time.perf_counter()
+        if self._first < 0:
+            self._first, self._begun, self.total = progress.step, now, progress.steps
+        if now > self._begun:
+            # An epoch's end is reported too, and is no step.
+            self.speed = (progress.step - self._first) / (now - self._begun)
+        if now - self._begun >= self._limit:
+            raise _Enough
+
+
 def _measured(key: dict[str, Any], known: tuple[int, int] | None, folder: Path) -> dict[str, Any]:
     """Train one model and measure it."""
     from suite.pipelines import Pipeline
@@ -148,15 +172,15 @@ def _measured(key: dict[str, Any], known: tuple[int, int] | None, folder: Path) 
             *settings, f"training.steps={steps}", f"training.epochs={math.ceil(steps / each)}", "training.patience=0",
         ]  # fmt: skip
     began = time.perf_counter()
-    made = train(task.name, out=out, settings=settings, **given)
+    pace = _Pace()
+    made = train(task.name, out=out, settings=settings, report=pace, **given)
     seconds = time.perf_counter() - began
     part, figures = next(iter(made.manifest.metrics.items()))
     metric, score = task.score(figures)
     pipeline = Pipeline.open(task.name, made.path)
     item = next(iter(_inputs(task, files)))
     cost, state = streaming(pipeline.runtime, pipeline.codecs["input"].encode(item), task.writes)  # type: ignore[attr-defined]
-    # As many steps were taken as the minutes hold, each of this many items.
-    fast = None if closed else counts["steps"] / (key["minutes"] * 60) * made.manifest.data["items"][0] / each
+    fast = None if closed or not pace.speed else pace.speed * made.manifest.data["items"][0] / each
     shutil.rmtree(out.with_name(f"{out.name}.run"), ignore_errors=True)
     return {
         "metric": metric, "part": part, "quality": -score if task.lower(metric) else score,
@@ -169,30 +193,17 @@ def _affordable(name: str, given: dict[str, Any], seconds: float, out: Path) -> 
     """How many steps ``seconds`` hold, at the speed of the first ones, and how many an epoch has."""
     from suite.training.train import train
 
-    limit = min(PROBE, seconds / 10)
-    begun = now = 0.0
-    done = total = 0
-
-    def time_it(progress: Any) -> None:
-        nonlocal begun, now, done, total
-        now, total = time.perf_counter(), progress.steps
-        if done == 0:
-            begun = now  # the first step makes what later ones find there
-        done += 1
-        if now - begun >= limit:
-            raise _Enough
-
+    pace = _Pace(min(PROBE, seconds / 10))
     place = out.with_name(f"{out.name}-speed")
-    settings = [*given["settings"], f"training.epochs={MANY}", "training.patience=0"]
+    settings = [*given["settings"], f"training.epochs={SOME}", "training.patience=0"]
     try:
-        train(name, out=place, report=time_it, **{**given, "settings": settings})
+        train(name, out=place, report=pace, **{**given, "settings": settings})
     except _Enough:
         pass
     finally:
         for path in (place, place.with_name(f"{place.name}.run")):
             shutil.rmtree(path, ignore_errors=True)
-    speed = (done - 1) / (now - begun) if done > 1 and now > begun else 1.0
-    return max(1, round(speed * seconds)), max(1, round(total / MANY))
+    return max(1, round((pace.speed or 1.0) * seconds)), max(1, round(pace.total / SOME))
 
 
 def _inputs(task: Task, files: Sequence[str | Path]) -> Iterable[Any]:

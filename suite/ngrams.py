@@ -8,10 +8,8 @@ same as arrays, which a checkpoint holds and which is there at once.
 from __future__ import annotations
 
 import gzip
-import io
 import itertools
 import math
-import zipfile
 from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections import Counter, defaultdict
@@ -23,6 +21,7 @@ from typing import IO, Any, Self
 
 import numpy as np
 
+from suite.arrays import packed, unpacked
 from suite.config import check_ranges
 from suite.data.readers import read_rows
 from suite.errors import CheckpointError, DataError, UsageError, one_line
@@ -140,7 +139,7 @@ class Packed(Model):
         children = []
         for shorter, longer in itertools.pairwise(tables):
             count = Counter(run[:-1] for run, _ in longer)
-            children.append(np.asarray([count[run] for run, _ in shorter], np.uint16))
+            children.append(np.asarray([count[run] for run, _ in shorter], np.uint32))
         lasts = [np.asarray([run[-1] for run, _ in table], np.uint32) for table in tables]
         logs = [np.asarray([entry for _, entry in table], np.float16).reshape(-1, 2) for table in tables]
         return cls(words, children, lasts, logs)
@@ -168,20 +167,18 @@ class Packed(Model):
         arrays: dict[str, Any] = {"words": np.frombuffer("\n".join(self.words).encode(), np.uint8)}
         for name in ("children", "lasts", "logs"):
             arrays |= {f"{name}{n}": array for n, array in enumerate(getattr(self, name), 1)}
-        place = io.BytesIO()
-        np.savez_compressed(place, **arrays)
-        return {FILE: place.getvalue()}
+        return {FILE: packed(arrays)}
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
         """Of a checkpoint's file. Raises CheckpointError for one that is none."""
+        arrays = unpacked(files, FILE)
         try:
-            with np.load(io.BytesIO(files[FILE]), allow_pickle=False) as arrays:
-                order = sum(name.startswith("lasts") for name in arrays.files)
-                lasts, logs = ([arrays[f"{name}{n + 1}"] for n in range(order)] for name in ("lasts", "logs"))
-                children = [arrays[f"children{n + 1}"] for n in range(order - 1)]
-                return cls(arrays["words"].tobytes().decode().split("\n"), children, lasts, logs)
-        except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+            order = sum(name.startswith("lasts") for name in arrays)
+            lasts, logs = ([arrays[f"{name}{n + 1}"] for n in range(order)] for name in ("lasts", "logs"))
+            children = [arrays[f"children{n + 1}"] for n in range(order - 1)]
+            return cls(arrays["words"].tobytes().decode().split("\n"), children, lasts, logs)
+        except (KeyError, ValueError) as error:
             raise CheckpointError(f"{FILE}: {one_line(error)}; copy the checkpoint again") from error
 
 
@@ -231,8 +228,8 @@ def learn(texts: Iterable[str], order: int = 3, least: int = 1) -> Ngrams:
 
 def fitted(texts: Iterable[str], spec: NgramSpec) -> Packed | None:
     """What a search is to expect after these texts; None where there is nothing to expect."""
-    words = [text for text in texts if text.strip()]
-    return Packed.of(learn(words, spec.order, spec.least)) if spec.order and words else None
+    spoken = [text for text in texts if text.strip()]
+    return Packed.of(learn(spoken, spec.order, spec.least)) if spec.order and spoken else None
 
 
 def write(model: Ngrams, path: Path) -> None:

@@ -31,7 +31,8 @@ ZERO = -1e30
 KEPT = 4096
 #: Letters less likely than this start no hypothesis.
 LEAST = math.log(1e-4)
-#: What falls so far behind the last hypothesis that is kept is not looked at: it would not be kept, and adds little.
+#: What falls so far behind the last hypothesis that is kept, before its words count, is not looked at: it would hardly
+#: ever be kept, and adds little to what is.
 MARGIN = 3.0
 #: Steps after which an utterance ends at the next word even if nobody pauses, and after twice as many anyway.
 LONGEST = 2000
@@ -161,7 +162,7 @@ class Expected:
         return ZERO if self.only else 0.0
 
     def most(self, part: str) -> float:
-        """The most that the beginning of a word and a letter more, or its end, may add."""
+        """What the beginning of a word and a letter more, or its end, may add, as long as no word is surer than 1."""
         return max(0.0, self.favour) * (len(part) + 1) * bool(self.words) + max(0.0, self.bonus)
 
     def whole(self, word: str, before: Sequence[str]) -> float:

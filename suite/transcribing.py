@@ -38,8 +38,8 @@ BEAM, WEIGHT, BONUS = 16, 0.25, 1.0
 _SEARCHING = (
     Option(
         name="beam", type=int,
-        help=f"texts kept while searching, {BEAM} if nothing is said; 1 takes the likeliest letter each time and leans "
-        "on nothing",
+        help=f"texts kept while searching; 1 takes the likeliest letter each time and leans on nothing. If nothing is "
+        f"said {BEAM}, or 1 for CTC with nothing to lean on",
     ),
     Option(
         name="lm", type=Path,
@@ -106,6 +106,8 @@ class TranscriptReader:
                 raise UsageError(f"{name}={value:g}: give a number")
         if only and vocabulary is None:
             raise UsageError("only: of which words? give them with vocabulary")
+        if beam == 1 and not (lm is None and vocabulary is None):
+            raise UsageError("beam=1 leans on nothing: leave it out, or lm and vocabulary")
         model: ngrams.Model | None = letters.expects if not only and beam != 1 else None
         model = model if lm is None else ngrams.opened(lm)
         model = model if lm_weight else None
@@ -115,7 +117,7 @@ class TranscriptReader:
                 model, weight=lm_weight, bonus=word_bonus, favour=favour, only=only,
                 words=() if vocabulary is None else _words(vocabulary, letters),
             )  # fmt: skip
-        if beam is None or (beam == 1 and expected is not None):
+        if beam is None:
             # What CTC says knows little of texts: with nothing to lean on, the likeliest letters do.
             beam = BEAM if expected is not None or letters.criterion == "rnnt" else 1
         search: Search

@@ -12,7 +12,7 @@ import numpy as np
 
 from suite.beam import Beam, Read, Written, drawn, follow, read, search
 from suite.errors import DataError, UsageError
-from suite.remembering import HYPOTHESES, order, read_as
+from suite.remembering import HYPOTHESES, ordered, read_as
 from suite.search import Sampling
 from suite.task import Option, Result, Segments
 
@@ -49,8 +49,8 @@ def neighbours() -> Option:
     """The option of a task whose checkpoints may keep items of training (``training.remember``)."""
     return Option(
         name="neighbours", type=int, default=NEIGHBOURS, verbs=SEARCHING,
-        help="choose among hypotheses by the texts of so many similar items of training, where a checkpoint keeps "
-        "them; 0: by none",
+        help="where a checkpoint keeps items of training, choose among 16 hypotheses at least by the texts of so many "
+        "similar items; 0: by none",
     )  # fmt: skip
 
 
@@ -184,22 +184,22 @@ def chosen(
 
     codec: Any = pipeline.codecs["target"]
     given = read(pipeline.runtime, arrays)
-    leans = leaning(pipeline, beam=beam, neighbours=neighbours, **options)
+    leans = leans_on_items(pipeline, beam=beam, neighbours=neighbours, **options)
     found = answers(
         pipeline.runtime, arrays, [limit] * len(arrays), start=START, end=END, beam=beam, given=given,
         n_best=max(n_best, HYPOTHESES) if leans else n_best, **options,
     )  # fmt: skip
     if not leans:
         return found
-    ordered = []
+    best = []
     for hypotheses, vector in zip(found, read_as(given), strict=True):
         texts = [(codec.codec.decode(one.tokens), one.score) for one in hypotheses]
-        places = order(texts, codec.remembered.nearest(vector, neighbours))
-        ordered.append([hypotheses[i] for i in places[:n_best]])
-    return ordered
+        places = ordered(texts, codec.remembered.nearest(vector, neighbours))
+        best.append([hypotheses[i] for i in places[:n_best]])
+    return best
 
 
-def leaning(pipeline: Pipeline, *, beam: int, neighbours: int = 0, sample: bool = False, **options: Any) -> bool:
+def leans_on_items(pipeline: Pipeline, *, beam: int, neighbours: int = 0, sample: bool = False, **options: Any) -> bool:
     """Whether answers lean on items of training: a beam, of a checkpoint that keeps them, does."""
     if neighbours < 0:
         raise UsageError(f"neighbours={neighbours}: expected a whole number from 0")
@@ -208,7 +208,10 @@ def leaning(pipeline: Pipeline, *, beam: int, neighbours: int = 0, sample: bool 
 
 
 def text_segments(*, limit: int = 64) -> Segments:
-    """``Task.segments`` of such a task: a line of a stream is an input, written word by word as it is settled."""
+    """``Task.segments`` of such a task: a line of a stream is an input, written word by word as it is settled.
+
+    Where answers lean on items of training they come whole: which hypothesis it is, is known at the end.
+    """
     from suite.codecs.text import Lines
 
     return Segments(cut=Lines, follow=partial(_text_said, limit=limit), final=partial(last, TextResult))
@@ -224,7 +227,7 @@ def _text_said(
     except DataError as error:
         raise DataError(f"{piece}: {error}") from error
     codec: Any = pipeline.codecs["target"]
-    if leaning(pipeline, **options):
+    if leans_on_items(pipeline, **options):
         # Which hypothesis it is, is known when all of them are there.
         ((answer,),) = chosen(pipeline, [array], limit=limit, **options)
         count(carried, answer)

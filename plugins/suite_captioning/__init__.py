@@ -211,9 +211,9 @@ TASK = Task(
     assets=Path(suite_assets.__file__).parent / "captioning",
     default="emoji",
     plot=plot,
-    plot_help="draw the first pictures, and what was looked at for each word, to this PNG file",
+    plot_help="draw the first pictures, and what was looked at for each word of the best caption, to this PNG file",
     stream_help="A line is the path of a picture; its caption is written word by word, each when no better caption "
-    "would change it.",
+    "would change it, or whole where a checkpoint keeps pictures of training to choose by.",
     about="A picture is made to fit into a square, as it is upright, what is transparent on white. A folder gives the "
     "pictures in it.",
 )

@@ -382,6 +382,20 @@ def _encoded(
     return kept, inputs, np.stack(targets) if targets and task.mapping == "many-to-one" else targets
 
 
+def _check_remembering(task: Task, codecs: Codecs, items: int) -> None:
+    """Raise UsageError where items would be kept that no answer leans on, or too many of them."""
+    from suite.remembering import MOST
+
+    leans = any(option.name == "neighbours" for option in task.options) and hasattr(codecs["target"], "remembering")
+    if task.mapping != "one-to-many" or not leans:
+        raise UsageError(
+            "training.remember is for one-to-many tasks that write sub-words and have suite.writing.neighbours among "
+            f"their options; {task.name} is none: leave it out"
+        )
+    if items > MOST:
+        raise UsageError(f"training.remember keeps every item, and {items:,} are more than {MOST:,}: leave it out")
+
+
 def _remembering(
     task: Task, config: Any, codecs: Codecs, model: Any, examples: Sequence[Example], inputs: Sequence[np.ndarray]
 ) -> Codecs:

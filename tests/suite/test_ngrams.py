@@ -134,6 +134,11 @@ def test_the_same_texts_make_the_same_file() -> None:
     assert Packed.of(learn(TEXTS)).files() == Packed.of(learn(TEXTS[::-1])).files()
 
 
+def test_a_word_may_have_very_many_after_it() -> None:
+    packed = Packed.of(learn([f"the {n:x}" for n in range(66_000)], 2))
+    assert packed.score("ff", ["the"]) > packed.score("ff", ["ff"])
+
+
 def test_long_runs_that_came_once_may_be_left_out() -> None:
     texts = [*TEXTS, "press one for support"]
     whole, common = learn(texts, 3), learn(texts, 3, least=2)

@@ -125,7 +125,6 @@ def test_a_search_leans_on_what_training_has_read(checkpoint: Path, transducer: 
         "nothing": ({}, True, BEAM), "a beam": ({"beam": 4}, True, 4), "the likeliest letters": ({"beam": 1}, False, 1),
         "no weight": ({"lm_weight": 0}, False, 0), "some words": ({"vocabulary": "words"}, True, BEAM),
         "only some": ({"vocabulary": "words", "only": True}, False, BEAM),
-        "words, and the likeliest letters": ({"vocabulary": "words", "beam": 1}, False, BEAM),
     }  # fmt: skip
     words = checkpoint.parent / "words.txt"
     words.write_text("ten\n")
@@ -161,6 +160,8 @@ def test_nothing_is_learnt_of_texts_where_that_is_asked_for(
         ({"only": True}, "of which words"), ({"lm_weight": -1.0}, "lm_weight=-1: give a number from 0"),
         ({"lm_weight": float("inf")}, "lm_weight=inf"), ({"word_bonus": float("nan")}, "word_bonus=nan: give a number"),
         ({"favour": float("inf")}, "favour=inf: give a number"),
+        ({"beam": 1, "lm": Path("lm.arpa")}, "beam=1 leans on nothing"),
+        ({"beam": 1, "vocabulary": Path("words.txt")}, "beam=1 leans on nothing"),
         ({"sample_rate": 10}, "sample_rate=10"), ({"srt": True}, "subtitles are written beside a file"),
     ],
 )  # fmt: skip

@@ -1,0 +1,31 @@
+"""Arrays as a file of a checkpoint: compressed, and the same bytes for the same arrays."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from suite.errors import CheckpointError, one_line
+
+
+def packed(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """The content of an ``.npz`` with some arrays."""
+    place = io.BytesIO()
+    np.savez_compressed(place, **arrays)  # type: ignore[arg-type]
+    return place.getvalue()
+
+
+def unpacked(files: Mapping[str, bytes], name: str) -> dict[str, np.ndarray]:
+    """The arrays of one of a checkpoint's files. Raises CheckpointError where it is not there, or holds none."""
+    try:
+        with np.load(io.BytesIO(files[name]), allow_pickle=False) as arrays:
+            return {key: arrays[key] for key in arrays.files}
+    except (
+        KeyError, ValueError, TypeError, AttributeError, NotImplementedError, OSError, EOFError, zlib.error,
+        zipfile.BadZipFile,
+    ) as error:  # fmt: skip
+        raise CheckpointError(f"{name}: not arrays ({one_line(error)}); copy the checkpoint again") from error
