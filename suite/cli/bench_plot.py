@@ -7,6 +7,7 @@ from pathlib import Path
 
 from suite.bench import Summary
 from suite.plot import PALETTE, Chart, figure
+from suite.plugins import registry
 
 
 def draw(summaries: Sequence[Summary], path: Path) -> None:
@@ -16,7 +17,8 @@ def draw(summaries: Sequence[Summary], path: Path) -> None:
     charts = []
     for task in dict.fromkeys(one.task for one in summaries):
         own = [one for one in summaries if one.task == task]
-        chart = Chart(f"{task}: {own[0].metric} on dev")
+        better = ", lower is better" if registry().task(task).lower(own[0].metric) else ""
+        chart = Chart(f"{task}: {own[0].metric} on dev{better}")
         charts.append(
             chart.bars([o.quality for o in own], [o.cell for o in own], colours=[colours[o.cell] for o in own])
         )
