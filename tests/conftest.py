@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ import pytest
 for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "SUITE_THREADS", "RAYON_NUM_THREADS"):
     os.environ[_variable] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# What a shell starts in the background is deaf to Ctrl-C, and tests of it are to be the same there.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Settings of a model that trains in about a second.
 TINY = (
