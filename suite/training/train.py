@@ -224,7 +224,9 @@ def train(
         round_weights(model.cpu().eval(), config.training.weights)
         codecs = _remembering(found, config, codecs, model, train_part, inputs)
         codecs = calibrated(found, codecs, model, dev_part)
-        figures = _dev_metrics(found, codecs, model, dev_part)
+        # An item that is remembered is most like itself: where dev is what was learnt, that would say nothing.
+        judged = codecs if apart else _remembering(found, None, codecs, model, (), ())
+        figures = _dev_metrics(found, judged, model, dev_part)
         say(f"best epoch {progress.best_epoch} of {progress.epoch}")
         metric = "log_probability" if found.writes else found.score(figures)[0]
         draw = partial(_draw_curves, progress.history, metric, found.lower(metric))
@@ -399,12 +401,12 @@ def _check_remembering(task: Task, codecs: Codecs, items: int) -> None:
 def _remembering(
     task: Task, config: Any, codecs: Codecs, model: Any, examples: Sequence[Example], inputs: Sequence[np.ndarray]
 ) -> Codecs:
-    """The codecs with the items that answers may lean on, if they are to be kept, and without those of before."""
+    """The codecs with the items that answers may lean on, if ``config`` keeps them, and without those of before."""
     target: Any = codecs["target"]
     if not hasattr(target, "remembering"):
         return codecs
     kept = None
-    if config.training.remember:
+    if config is not None and config.training.remember:
         from suite.remembering import remember
 
         texts = [target.plain(example.target) for example in examples]

@@ -21,6 +21,7 @@ from suite_captioning import (
 )
 
 import suite
+from suite.checkpoint import Checkpoint
 from suite.codecs.images import ImageCodec
 from suite.codecs.subwords import SubwordCodec, SubwordSpec
 from suite.errors import DataError, UsageError
@@ -164,6 +165,15 @@ def test_of_what_it_might_write_it_chooses_what_similar_pictures_are_called(remi
     for plain in ({"beam": 1}, {"sample": True, "seed": 3}):
         assert [r.text for r in describe(given, **plain)] == [r.text for r in describe(given, neighbours=0, **plain)]
     assert len(describe(given[0], n_best=3).alternatives) == 2  # type: ignore[attr-defined]
+
+
+def test_what_is_judged_on_what_was_learnt_does_not_lean_on_it(reminded: Path, pictures: Path) -> None:
+    judged = Checkpoint.open(reminded).manifest.metrics["train"]
+    alone, leaning = (
+        suite.evaluate("captioning", pictures / "captions.jsonl", reminded, neighbours=n) for n in (0, 1)
+    )  # fmt: skip
+    assert judged["chrf"] == pytest.approx(alone["chrf"], abs=0.01)
+    assert judged["chrf"] < leaning["chrf"]
 
 
 def test_a_stream_chooses_as_predict_does(reminded: Path, pictures: Path) -> None:
