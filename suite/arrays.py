@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 import zlib
 from collections.abc import Mapping
 
@@ -21,6 +20,8 @@ def packed(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 def unpacked(files: Mapping[str, bytes], name: str) -> dict[str, np.ndarray]:
     """The arrays of one of a checkpoint's files. Raises CheckpointError where it is not there, or holds none."""
+    import zipfile  # only where there are arrays: a command that reads none starts without it
+
     try:
         with np.load(io.BytesIO(files[name]), allow_pickle=False) as arrays:
             return {key: arrays[key] for key in arrays.files}

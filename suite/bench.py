@@ -82,10 +82,10 @@ def run(plan: Plan, folder: Path, *, say: Callable[[str], None] = lambda line: N
     keys = plan.runs()
     # What failed is tried again.
     rows = [row for row in read(folder) if "error" not in row or not any(row.items() >= key.items() for key in keys)]
-    for number, key in enumerate(plan.runs(), 1):
+    for number, key in enumerate(keys, 1):
         if any(row.items() >= key.items() for row in rows):
             continue
-        say(f"{number} of {len(plan.runs())}: {key['task']}, {key['cell']}, seed {key['seed']}")
+        say(f"{number} of {len(keys)}: {key['task']}, {key['cell']}, seed {key['seed']}")
         try:
             made = _measured(key, _steps_of(rows, key), folder)
         except Exception as error:  # one that fails does not lose the others
@@ -93,7 +93,7 @@ def run(plan: Plan, folder: Path, *, say: Callable[[str], None] = lambda line: N
             say(f"{key['task']}, {key['cell']}: {made['error']}")
         rows.append({**key, **made})
         _write(folder / FILE, rows)
-    return [row for key in plan.runs() for row in rows if row.items() >= key.items()]
+    return [row for key in keys for row in rows if row.items() >= key.items()]
 
 
 def read(folder: Path) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from suite.cli.output import progress
 from suite.codecs.audio import AudioCodec
-from suite.data.audio import BLOCK, Layout, Samples, opened, read, whole_frames
+from suite.data.audio import BLOCK, Layout, Samples, cut, opened, read, whole_frames
 from suite.errors import DataError, MissingExtra, UsageError
 from suite.pipelines import Pipeline
 from suite.streaming import ReadingSession
@@ -42,10 +42,9 @@ def listen(
         rate, pieces = _wav(sys.stdin.buffer)
     session = ReadingSession(pipeline, sample_rate=rate, **options)
     clock = Clock(rate)
-    size = max(1, round(PIECE * rate))
     for block in pieces:
         # A file comes in large blocks, and words are to be shown when they are heard all the same.
-        for piece in (block[at : at + size] for at in range(0, len(block), size)):
+        for piece in cut(block, round(PIECE * rate)):
             yield from clock.timed(session.updates(piece), len(piece), timing)
     yield from clock.timed(iter(session.flush()), 0, timing)
     last = session.finish()
@@ -140,10 +139,9 @@ def real_time_factor(pipeline: Pipeline, recordings: Sequence[Any], **options: A
         samples, rate = read(recording) if isinstance(recording, str | Path) else (np.asarray(recording), None)
         rate = rate or pipeline.codecs["input"].spec.rate  # type: ignore[attr-defined]
         session = ReadingSession(pipeline, sample_rate=rate, **options)
-        size = round(PIECE * rate)
         begun = time.perf_counter()
-        for at in range(0, len(samples), size):
-            session.feed(samples[at : at + size])
+        for piece in cut(samples, round(PIECE * rate)):
+            session.feed(piece)
         session.finish()
         heard, spent = heard + len(samples) / rate, spent + time.perf_counter() - begun
         if heard >= MEASURED:

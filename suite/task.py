@@ -423,5 +423,7 @@ def _checked(whose: str, options: Sequence[Option], given: Mapping[str, Any], co
         if name not in known:
             raise UsageError(f"{whose}: no option {name!r}; {nearest(name, [*known, *common])}")
     # What is None is left to its default.
-    values = {name: option.default if given.get(name) is None else given[name] for name, option in known.items()}
-    return {name: option.checked(values[name]) for name, option in known.items()}
+    return {
+        name: option.checked(option.default if given.get(name) is None else given[name])
+        for name, option in known.items()
+    }

@@ -49,8 +49,8 @@ def neighbours() -> Option:
     """The option of a task whose checkpoints may keep items of training (``training.remember``)."""
     return Option(
         name="neighbours", type=int, default=NEIGHBOURS, verbs=SEARCHING,
-        help="where a checkpoint keeps items of training, choose among 16 hypotheses at least by the texts of so many "
-        "similar items; 0: by none",
+        help=f"where a checkpoint keeps items of training, choose among {HYPOTHESES} hypotheses at least by the texts "
+        "of so many similar items; 0: by none",
     )  # fmt: skip
 
 
@@ -218,7 +218,8 @@ def text_segments(*, limit: int = 64) -> Segments:
 
 
 def _text_said(
-    pipeline: Pipeline, between: str, piece: str, carried: dict[str, Any], *, limit: int, **options: Any
+    pipeline: Pipeline, between: str, piece: str, carried: dict[str, Any], *, limit: int, neighbours: int = 0,
+    **options: Any,
 ) -> Iterator[TextResult]:  # fmt: skip
     from suite.codecs.subwords import END, START
 
@@ -227,15 +228,14 @@ def _text_said(
     except DataError as error:
         raise DataError(f"{piece}: {error}") from error
     codec: Any = pipeline.codecs["target"]
-    if leans_on_items(pipeline, **options):
+    if leans_on_items(pipeline, neighbours=neighbours, **options):
         # Which hypothesis it is, is known when all of them are there.
-        ((answer,),) = chosen(pipeline, [array], limit=limit, **options)
+        ((answer,),) = chosen(pipeline, [array], limit=limit, neighbours=neighbours, **options)
         count(carried, answer)
         yield TextResult(
             input=piece, text=codec.codec.decode(answer.tokens), score=answer.score, final=False, whole=True
         )  # fmt: skip
         return
-    options.pop("neighbours", None)
     parts = followed(
         pipeline.runtime, array, codec.codec.writer(), carried, start=START, end=END, limit=limit, **options
     )  # fmt: skip

@@ -167,7 +167,8 @@ def _share(found: Sequence[str], wanted: Sequence[Sequence[str]]) -> float:
 def plot(pipeline: Pipeline, inputs: Sequence[Any], results: Sequence[Any], path: Path) -> None:
     from suite_captioning.plot import looks
 
-    asked = {"beam": 5, "length_penalty": PENALTY, "neighbours": writing.NEIGHBOURS}
+    asked = TASK.checked("predict", {})
+    del asked["recursive"]
     looks(pipeline, inputs, path, limit=LIMIT, **asked)
 
 

@@ -15,7 +15,7 @@ from suite import ngrams
 from suite.codecs.audio import AudioCodec, AudioSpec
 from suite.codecs.letters import Criterion, Letters, LettersSpec
 from suite.config import check_ranges
-from suite.data.audio import ENDINGS, FORMATS, Samples, fault, opened
+from suite.data.audio import ENDINGS, FORMATS, Samples, cut, fault, opened
 from suite.data.members import in_folder
 from suite.data.recordings import read
 from suite.errors import DataError, UsageError
@@ -163,7 +163,7 @@ def blocks(recording: Any, codecs: Codecs, **options: Any) -> Iterator[Any] | No
     if isinstance(recording, np.ndarray):
         size = round(LONG * (codec.given or codec.spec.rate))
         long = len(recording) > size
-        return (recording[at : at + size] for at in range(0, len(recording), size)) if long else None
+        return cut(recording, size) if long else None
     if not isinstance(recording, str | Path):
         return None
     with opened(recording) as sound:

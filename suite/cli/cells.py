@@ -58,7 +58,7 @@ def cells(ctx: click.Context, as_json: bool) -> None:
 @click.pass_context
 def list_cells(ctx: click.Context, as_json: bool) -> None:
     """List the cells, as suite cells alone does."""
-    _list(as_json or _json_before(ctx))
+    _list(as_json or options.json_before(ctx))
 
 
 def _list(as_json: bool) -> None:
@@ -91,7 +91,7 @@ def show(ctx: click.Context, name: str, plot: Path | None, inputs: int, hidden: 
         _check([name])
         found = _inspect(name, inputs, hidden, progress)
         exploding = _exploding(inputs, hidden)
-    if as_json or _json_before(ctx):
+    if as_json or options.json_before(ctx):
         click.echo(as_line({"name": name, **found.to_dict(), "exploding": exploding.to_dict()}))
     else:
         click.echo(_described(name, found, exploding))
@@ -123,7 +123,7 @@ def compare(
                 click.echo(f"suite: {one_line(error)}", err=True)
         found = _costs_together(found, inputs, hidden) if found else found
         exploding = _exploding(inputs, hidden) if found else None
-    if as_json or _json_before(ctx):
+    if as_json or options.json_before(ctx):
         for name, inspection in found.items():
             click.echo(as_line({"name": name, **inspection.to_dict()}))
     elif found:
@@ -132,11 +132,6 @@ def compare(
         _draw(found, exploding, plot)
     if failed:
         raise SuiteError(f"{failed} of {len(chosen)} cells could not be measured; see the lines above")
-
-
-def _json_before(ctx: click.Context) -> bool:
-    """Whether --json was given before the command's name."""
-    return bool(ctx.parent and ctx.parent.params.get("as_json"))
 
 
 def _check(names: Sequence[str]) -> None:

@@ -78,3 +78,8 @@ def of_task(options: Sequence[Option]) -> Callable[[F], F]:
         return command
 
     return add
+
+
+def json_before(ctx: click.Context) -> bool:
+    """Whether --json was given before the command's name."""
+    return bool(ctx.parent and ctx.parent.params.get("as_json"))

@@ -47,12 +47,7 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
 @options.as_json
 @click.pass_context
 def list_plugins(ctx: click.Context, as_json: bool) -> None:
-    _list(as_json or _json_before(ctx))
-
-
-def _json_before(ctx: click.Context) -> bool:
-    """Whether --json was given before the command's name."""
-    return bool(ctx.parent and ctx.parent.params.get("as_json"))
+    _list(as_json or options.json_before(ctx))
 
 
 def _list(as_json: bool) -> None:
@@ -115,7 +110,7 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
             "tasks": {name: _task(task) for name, task in brings[TASKS].items()} or status.names.get("tasks", []),
             "cells": {name: _cell(cell) for name, cell in brings[CELLS].items()} or status.names.get("cells", []),
         }  # fmt: skip
-        if as_json or _json_before(ctx):
+        if as_json or options.json_before(ctx):
             click.echo(as_line(values))
         else:
             click.echo(("\n" if number else "") + figures({k: v for k, v in values.items() if v not in (None, [], {})}))
@@ -163,7 +158,7 @@ def check(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
     for law in [law for name in dict.fromkeys(names) for law in laws(name)]:
         outcome = tried(law)
         count, failed = count + 1, failed + (outcome.verdict == "broken")
-        if as_json or _json_before(ctx):
+        if as_json or options.json_before(ctx):
             values = {"of": law.of, "law": law.text, "verdict": outcome.verdict, "said": outcome.said or None}
             click.echo(as_line(values))
             continue
@@ -189,8 +184,8 @@ def doctor(ctx: click.Context, as_json: bool, timeout: float) -> None:
     """
     from suite.doctor import examine
 
-    found = examine(timeout=timeout, say=None if as_json or _json_before(ctx) else click.echo)
-    if as_json or _json_before(ctx):
+    found = examine(timeout=timeout, say=None if as_json or options.json_before(ctx) else click.echo)
+    if as_json or options.json_before(ctx):
         click.echo(as_line(found))
     if found["faults"]:
         count = len(found["faults"])

@@ -226,6 +226,11 @@ def _blocks(file: IO[bytes], layout: Layout, size: int | None) -> Iterator[Sampl
         yield layout.samples(data)
 
 
+def cut(samples: Samples, size: int) -> Iterator[Samples]:
+    """Samples in pieces of so many, the last as long as what is left."""
+    return (samples[at : at + size] for at in range(0, len(samples), size))
+
+
 def whole_frames(file: IO[bytes], layout: Layout, size: int | None = None) -> Iterator[bytes]:
     """The bytes of a file or pipe as they come, in whole frames; ``size`` is how many there must be, where known."""
     # A pipe may give little and keep the rest for later: read what is there, never wait for a full block.

@@ -31,6 +31,7 @@ from suite.task import Codecs, Example, Task
 
 if TYPE_CHECKING:
     from suite.pipelines import Pipeline
+    from suite.remembering import Remembered
     from suite.training.readout import Readout
 
 CURVES = "curves.png"
@@ -225,7 +226,7 @@ def train(
         codecs = _remembering(found, config, codecs, model, train_part, inputs)
         codecs = calibrated(found, codecs, model, dev_part)
         # An item that is remembered is most like itself: where dev is what was learnt, that would say nothing.
-        judged = codecs if apart else _remembering(found, None, codecs, model, (), ())
+        judged = codecs if apart else _leaning_on(codecs, None)
         figures = _dev_metrics(found, judged, model, dev_part)
         say(f"best epoch {progress.best_epoch} of {progress.epoch}")
         metric = "log_probability" if found.writes else found.score(figures)[0]
@@ -401,17 +402,19 @@ def _check_remembering(task: Task, codecs: Codecs, items: int) -> None:
 def _remembering(
     task: Task, config: Any, codecs: Codecs, model: Any, examples: Sequence[Example], inputs: Sequence[np.ndarray]
 ) -> Codecs:
-    """The codecs with the items that answers may lean on, if ``config`` keeps them, and without those of before."""
-    target: Any = codecs["target"]
-    if not hasattr(target, "remembering"):
-        return codecs
-    kept = None
-    if config is not None and config.training.remember:
-        from suite.remembering import remember
+    """The codecs with the items that answers may lean on, if they are to be kept, and without those of before."""
+    if not config.training.remember:
+        return _leaning_on(codecs, None)
+    from suite.remembering import remember
 
-        texts = [target.plain(example.target) for example in examples]
-        kept = remember(_pipeline(task, codecs, model).runtime, inputs, texts)
-    return {**codecs, "target": target.remembering(kept)}
+    texts = [codecs["target"].plain(example.target) for example in examples]  # type: ignore[attr-defined]
+    return _leaning_on(codecs, remember(_pipeline(task, codecs, model).runtime, inputs, texts))
+
+
+def _leaning_on(codecs: Codecs, kept: Remembered | None) -> Codecs:
+    """The codecs with other items to lean on, or none; those of a task that has no such thing as they are."""
+    target: Any = codecs["target"]
+    return {**codecs, "target": target.remembering(kept)} if hasattr(target, "remembering") else codecs
 
 
 def calibrated(task: Task, codecs: Codecs, model: Any, dev: Sequence[Example]) -> Codecs:

@@ -19,7 +19,7 @@ import engine
 import numpy as np
 from engine import row
 
-from suite.data.audio import Samples, read
+from suite.data.audio import Samples, cut, read
 from suite.evaluation import evaluate
 from suite.listening import PIECE, Clock, real_time_factor
 from suite.pipelines import Pipeline
@@ -144,8 +144,7 @@ def only_numbers(pipeline: Pipeline, name: str, voices: Path, learnt: Sequence[E
 
 def pieces_of(sound: tuple[Samples, int], seconds: float) -> Iterator[Samples]:
     samples, rate = sound
-    size = round(seconds * rate) or len(samples)
-    return (samples[at : at + size] for at in range(0, len(samples), size))
+    return cut(samples, round(seconds * rate) or len(samples))
 
 
 def chunked(pipeline: Pipeline, sounds: Sequence[tuple[Samples, int]]) -> tuple[float, float]:

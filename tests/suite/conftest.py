@@ -14,6 +14,7 @@ from typing import IO, Any
 import numpy as np
 import pytest
 
+from suite.arrays import packed, unpacked
 from suite.errors import DataError
 from suite.nn.specs import EmbeddingSpec, EncoderSpec, StepHeadSpec
 from suite.task import Column, Example, Result, Task
@@ -197,3 +198,16 @@ def _ranks_as(search: Any, chances: Mapping[str, float], *, least: float, apart:
         if chances[text] > least * chances[top]:
             assert score - found[top] == pytest.approx(math.log(chances[text] / chances[top]), abs=apart)
     return top
+
+
+@pytest.fixture
+def altered() -> Callable[..., bytes]:
+    return _altered
+
+
+def _altered(files: Mapping[str, bytes], name: str, change: bytes | Mapping[str, Any]) -> bytes:
+    """Other content for a file of arrays: bytes, or the same with some arrays changed or (None) left out."""
+    if isinstance(change, bytes):
+        return change
+    content = {**unpacked(files, name), **change}
+    return packed({key: array for key, array in content.items() if array is not None})
