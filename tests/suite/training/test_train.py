@@ -185,7 +185,7 @@ def test_an_aligned_task_end_to_end(
     bptt: int | None, settings: list[str], graph: str, echo: Task, echo_file: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    made = train("echo", data=echo_file, out=tmp_path / "ck", settings=settings, epochs=20, bptt=bptt)
+    made = train("echo", data=echo_file, out=tmp_path / "ck", settings=settings, epochs=40, bptt=bptt)
     assert (made.manifest.mapping, made.manifest.config["training"]["bptt"]) == ("aligned", bptt or 0)
     assert set(made.manifest.files) == {"README.md", "curves.png", graph, "model.safetensors"}
     assert made.manifest.metrics["dev"]["accuracy"] > 0.9
