@@ -13,7 +13,7 @@ import json
 import math
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from suite.errors import SuiteError, UsageError, nearest
@@ -60,6 +60,14 @@ def check_ranges(config: Any, *, least: Mapping[str, float] | None = None, share
         value = getattr(config, name)
         if not 0 <= value < 1:
             raise ValueError(f"{name} must be at least 0 and below 1, not {value}")
+
+
+def from_options(make: Callable[..., C], *values: Any, **more: Any) -> C:
+    """What ``make`` makes of options that a user gave: where it raises ValueError, a UsageError says the same."""
+    try:
+        return make(*values, **more)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def override(config: C, settings: Iterable[str]) -> C:

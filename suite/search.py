@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from suite.config import check_ranges
-from suite.errors import SuiteError
+from suite.errors import SuiteError, UsageError
 from suite.runtime import Arrays, GraphRuntime, carried
 
 #: The guard against repetition looks back on so many tokens.
@@ -77,6 +77,12 @@ class Sampling:
         return tokens[order[: len(weights)]], weights
 
 
+def check_seed(seed: int) -> None:
+    """Raise UsageError for what no chance starts from."""
+    if seed < 0:
+        raise UsageError(f"seed={seed}: expected a whole number from 0")
+
+
 class Constraint(Protocol):
     """Rules of what may come next, as a machine whose states are values: one may be kept, and gone on from twice."""
 
@@ -106,19 +112,19 @@ class _Row:
 
     def __init__(self, random: np.random.Generator, rules: Constraint | None, reader: Reader | None, n: int) -> None:
         self.random, self.rules, self.reader = random, rules, reader
-        self.state = rules.start() if rules else None
+        self.state = rules.start() if rules is not None else None
         self.guard = _Guard(n) if n else None
 
     def read(self, token: int) -> int | Sequence[int]:
         """Take a token; returns what the graph reads of it."""
-        if self.rules:
+        if self.rules is not None:
             self.state = self.rules.advance(self.state, token)
         if self.guard:
             self.guard.read(token)
         return self.reader.read(token) if self.reader else token
 
     def draw(self, logits: np.ndarray, sampling: Sampling) -> int:
-        allowed = self.rules.mask(self.state) if self.rules else None
+        allowed = self.rules.mask(self.state) if self.rules is not None else None
         if allowed is not None and not allowed.any():
             raise SuiteError("the rules leave no token to go on with; loosen them, or begin with another prefix")
         if self.guard and (repeated := self.guard.repeated()):

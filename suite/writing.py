@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import numpy as np
 
 from suite.beam import Beam, Read, Written, drawn, follow, read, search
+from suite.config import from_options
 from suite.errors import DataError, UsageError
 from suite.remembering import HYPOTHESES, ordered, read_as
-from suite.search import Sampling
+from suite.search import Sampling, check_seed
 from suite.task import Option, Result, Segments
 
 if TYPE_CHECKING:
@@ -68,11 +69,10 @@ def answers(
     if not sample:
         kept = beam_of(beam, length_penalty, n_best)
         return search(decoder, given, start=start, end=end, limits=limits, beam=kept, attention=attention)
-    if seed < 0:
-        raise UsageError(f"seed={seed}: expected a whole number from 0")
+    check_seed(seed)
     if n_best > 1:
         raise UsageError("--n-best ranks what a beam found: leave it or --sample out")
-    sampling = _valid(Sampling, temperature, top_p=top_p)
+    sampling = from_options(Sampling, temperature, top_p=top_p)
     randoms = [np.random.default_rng([seed, zlib.crc32(array.tobytes())]) for array in arrays]
     found = drawn(decoder, given, start=start, end=end, limits=limits, sampling=sampling, randoms=randoms)
     return [[one] for one in found]
@@ -82,8 +82,7 @@ def beam_of(size: int, length_penalty: float, n_best: int = 1) -> Beam:
     """The beam that options ask for; it is widened for more answers. Raises UsageError for what makes no sense."""
     if size < 1:
         raise UsageError(f"beam={size}: expected a whole number from 1")
-    kept: Beam = _valid(Beam, max(size, n_best), length_penalty, n_best)
-    return kept
+    return from_options(Beam, max(size, n_best), length_penalty, n_best)
 
 
 def alternatives(rest: Sequence[tuple[str, float]], n_best: int) -> tuple[dict[str, Any], ...] | None:
@@ -130,13 +129,6 @@ def ranked(score: float, text: str, others: Sequence[Mapping[str, Any]]) -> list
     """A line for an answer and for each of its alternatives: score and text."""
     rows = [(score, text), *((other["score"], other["text"]) for other in others)]
     return [f"{value:7.3f}  {words}" for value, words in rows]
-
-
-def _valid(make: Any, *values: Any, **more: Any) -> Any:
-    try:
-        return make(*values, **more)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
 
 
 # -- a task that writes one text for each input, line by line ------------------------------------------------------

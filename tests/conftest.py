@@ -38,6 +38,10 @@ _FEELINGS = (
 )
 
 
+#: Tunes that ship as samples.
+_TUNES = Path(__file__).parents[1] / "assets" / "music" / "samples" / "labelled.abc"
+
+
 def rows() -> list[dict[str, Any]]:
     """Sixty made-up texts with a polarity and the label that goes with it."""
     found = []
@@ -53,6 +57,26 @@ def _no_data_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SUITE_DATA", str(tmp_path_factory.mktemp("data")))
         yield
+
+
+@pytest.fixture(scope="session")
+def tunes() -> list[str]:
+    """The text form of seven real tunes."""
+    from suite.notation.files import split_tunes
+
+    return [text for _, text in split_tunes(_TUNES.read_text(encoding="utf-8"))]
+
+
+@pytest.fixture(scope="session")
+def chorale() -> Any:
+    """Two bars in G minor with a pickup: held notes, a repeated one, a passing sixteenth, a rest in the tenor."""
+    from suite.notation.chorales import Chorale
+
+    beats = [(70, 62, 55, 43), (70, 62, -1, 42), (69, 60, 0, 43), (67, 62, 55, 38), (66, 62, 57, 38), (67, 62, 58, 43)]
+    beats += [(67, 60, 55, 48), (-1, -1, 54, 50)]
+    steps = [step for beat in beats for step in (beat, *[tuple(0 if v == 0 else -1 for v in beat)] * 3)]
+    steps[6] = (72, -1, -1, -1)
+    return Chorale(tuple((s, a, t, b) for s, a, t, b in steps), -2, "minor", "4/4", 4)
 
 
 @pytest.fixture(scope="session")

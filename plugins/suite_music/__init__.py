@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,15 +12,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import suite_assets
 
+from suite.continuing import Drawing, NextTokens, drawing_options, endless, go_on
 from suite.errors import DataError, UsageError
 from suite.hooks import hookimpl
 from suite.nn.specs import EmbeddingSpec, EncoderSpec, StepHeadSpec
-from suite.search import log_softmax
+from suite.notation import chorales
+from suite.notation.chorales import Chorale, ChoraleCodec
+from suite.notation.pieces import TEMPO, PieceResult
+from suite.notation.playing import Sounded, performed
+from suite.notation.tunes import END, START, TuneCodec, TuneSpec
 from suite.task import Codecs, Column, Example, Option, Result, Task, Verb, later
 from suite.training.specs import TrainingSpec
-from suite_music.chorales import Chorale, ChoraleCodec
-from suite_music.results import TEMPO, MusicResult, Score, of_chorale, of_tune
-from suite_music.tunes import END, START, TuneCodec, TuneSpec
 
 if TYPE_CHECKING:
     from suite.data.readers import Row
@@ -34,14 +35,12 @@ LIMIT = 4096
 BATCH = 32
 #: Tempi that may be asked for, in quarter notes a minute; a MIDI file cannot state less.
 SLOWEST, FASTEST = 4.0, 10_000.0
-STYLES = ("tune", "chorale")
-HEADER = ("M:", "L:", "K:")
 
 
 @dataclass(frozen=True)
 class MusicConfig:
     """Sizes of the shipped models. ``beside`` are the widths of what a model reads beside each token: of a tune's
-    columns, or of a chorale's (``suite_music.tunes.COLUMNS``, ``suite_music.chorales.COLUMNS``).
+    columns, or of a chorale's (``suite.notation.tunes.COLUMNS``, ``suite.notation.chorales.COLUMNS``).
     """
 
     tunes: TuneSpec = field(default_factory=TuneSpec)
@@ -55,58 +54,41 @@ class MusicConfig:
     )
 
 
-# -- codecs ------------------------------------------------------------------------------------------------------
+# -- codecs and data ---------------------------------------------------------------------------------------------
 
 
 def read_codec(files: Mapping[str, bytes]) -> TuneCodec | ChoraleCodec:
     """Either codec, as a checkpoint's files say."""
-    from suite_music import chorales
-
     return ChoraleCodec.from_files(files) if chorales.FILE in files else TuneCodec.from_files(files)
 
 
-@dataclass(frozen=True)
-class Targets:
-    """What a model is to say at each step: the next token. The same pieces as the input, one token on."""
+def _codec(codecs: Codecs) -> TuneCodec | ChoraleCodec:
+    codec = codecs["input"]
+    assert isinstance(codec, TuneCodec | ChoraleCodec)
+    return codec
 
-    codec: TuneCodec | ChoraleCodec
-    loss: ClassVar[str] = "cross_entropy"
 
-    @property
-    def size(self) -> int:
-        return self.codec.size
+class Targets(NextTokens):
+    """What a model is to say at each step: the next token of a tune or of a chorale."""
 
-    def encode(self, pieces: Sequence[Any]) -> list[np.ndarray]:
-        """The tokens of each piece and its end, int64 ``[T]`` each."""
-        return [self.codec.targets(piece) for piece in pieces]
-
-    def files(self) -> dict[str, bytes]:
-        return self.codec.files()
-
-    @classmethod
-    def from_files(cls, files: Mapping[str, bytes]) -> Targets:
-        return cls(read_codec(files))
+    read = staticmethod(read_codec)
 
 
 def fit(examples: Sequence[Example], config: MusicConfig) -> dict[str, Any]:
-    chorales = [isinstance(e.input, Chorale) for e in examples]
-    if any(chorales) and not all(chorales):
-        odd = examples[chorales.index(not chorales[0])]
+    in_steps = [isinstance(e.input, Chorale) for e in examples]
+    if any(in_steps) and not all(in_steps):
+        odd = examples[in_steps.index(not in_steps[0])]
         raise DataError(f"{odd.where}: some pieces are tunes and some chorales; train one model for each")
-    codec = ChoraleCodec() if all(chorales) else TuneCodec.fit((e.input for e in examples), config.tunes)
+    codec = ChoraleCodec() if all(in_steps) else TuneCodec.fit((e.input for e in examples), config.tunes)
     return {"input": codec, "target": Targets(codec)}
 
 
 def build(config: MusicConfig, codecs: Codecs) -> Aligned:
     from suite.nn.build import columns_to_each
 
-    codec = codecs["input"]
-    assert isinstance(codec, TuneCodec | ChoraleCodec)
-    beside = config.beside if isinstance(codec, TuneCodec) else config.beside_chorale
+    codec = _codec(codecs)
+    beside = config.beside if codec.kind == "tune" else config.beside_chorale
     return columns_to_each(codec.columns, config.embedding, beside, config.encoder, config.head, codec.size, "decoder")
-
-
-# -- data --------------------------------------------------------------------------------------------------------
 
 
 def example(row: Row) -> Example:
@@ -114,7 +96,7 @@ def example(row: Row) -> Example:
     if "steps" in values:
         piece: Any = Chorale.from_row(values)
     elif "text" in values:
-        from suite_music.files import tune
+        from suite.notation.files import tune
 
         piece = tune(values["text"])
     else:
@@ -122,40 +104,39 @@ def example(row: Row) -> Example:
     return Example(input=piece, target=piece, key=str(values.get("key") or row.where), where=row.where, values=values)
 
 
-def read(
-    path: str | Path, *, format: str | None = None, columns: Mapping[str, str] | None = None, on_error: Any = None
-) -> Iterator[Example]:
-    from suite_music.files import labelled
-
-    yield from labelled(path, example, format=format, columns=columns, on_error=on_error)
-
-
 def expand(argument: str, on_error: Any = None, **options: Any) -> Iterator[tuple[str, Any]]:
-    from suite_music.files import beginnings
+    """The pieces of a file or folder that is named after ``predict``, each to be gone on with."""
+    from suite.notation.files import pieces as filed
 
-    yield from beginnings(argument, on_error)
+    if not argument:
+        raise DataError("an empty name where a file or folder is needed; is a variable not set?")
+    yield from ((found.where, found) for found in filed(Path(argument), on_error))
 
 
 def pieces(given: Any, codecs: Codecs, **options: Any) -> list[Any]:
     """What the model goes on from: a tune's text or a chorale."""
-    from suite_music.files import beginning
+    from suite.notation.files import piece_of
 
-    return [beginning(given)]
+    return [piece_of(given)]
 
 
 def join(results: Sequence[Any], given: Any, codecs: Codecs, **options: Any) -> Any:
-    """The result under the title of its beginning."""
-    from suite_music.files import named
+    """The result named by the file of its beginning: by the title there, or of a path by the file's name."""
+    from suite.notation.files import Filed, is_file
 
-    return named(results[0], given)
+    if isinstance(results[0], PieceResult) and isinstance(given, Filed):
+        return dataclasses.replace(results[0], input=given.where, title=given.called)
+    if isinstance(results[0], PieceResult) and is_file(given):
+        return dataclasses.replace(results[0], input=str(given), title=Path(given).stem)
+    return results[0]
 
 
 def augment(piece: Any, config: MusicConfig, random: np.random.Generator, codecs: Codecs) -> Any:
     """A tune in another key, half of the time; a chorale's tokens are the same in every key."""
-    codec = codecs["input"]
-    if isinstance(piece, Chorale) or not isinstance(codec, TuneCodec) or random.random() < 0.5:
+    codec = _codec(codecs)
+    if not isinstance(codec, TuneCodec) or random.random() < 0.5:
         return piece
-    from suite_music.transpose import augmented
+    from suite.notation.transpose import augmented
 
     return augmented(piece, codec.keys, random)
 
@@ -163,15 +144,28 @@ def augment(piece: Any, config: MusicConfig, random: np.random.Generator, codecs
 # -- judging -----------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, kw_only=True)
+class Score(Result):
+    """How well a model foretells a piece: ``nats`` over its ``tokens``, the end included, and what it is long:
+    ``characters`` of a tune's text, or sixteenth-note ``steps`` of a chorale.
+    """
+
+    nats: float
+    tokens: int
+    characters: int | None = None
+    steps: int | None = None
+
+    optional: ClassVar[tuple[str, ...]] = ("characters", "steps")
+
+
 def decode(outputs: np.ndarray, codecs: Codecs, piece: Any, *, final: bool | None = None, **options: Any) -> Score:
     """How likely each token was, from logits ``[T, V]``."""
     target = codecs["target"]
     assert isinstance(target, Targets)
-    tokens = target.codec.targets(piece)
-    nats = -log_softmax(outputs.astype(np.float64))[np.arange(len(tokens)), tokens]
-    length = {"steps": len(piece.steps)} if isinstance(piece, Chorale) else {"characters": len(piece)}
-    given = None if isinstance(piece, Chorale) else piece.split("\n", 1)[0]
-    return Score(input=given, final=final, nats=float(nats.sum()), tokens=len(tokens), **length)
+    nats, tokens = target.nats(outputs, piece)
+    if isinstance(piece, Chorale):
+        return Score(input=None, final=final, nats=nats, tokens=tokens, steps=len(piece.steps))
+    return Score(input=piece.split("\n", 1)[0], final=final, nats=nats, tokens=tokens, characters=len(piece))
 
 
 def metrics(results: Sequence[Any], examples: Sequence[Example]) -> dict[str, Any]:
@@ -188,153 +182,79 @@ def metrics(results: Sequence[Any], examples: Sequence[Example]) -> dict[str, An
 # -- writing -----------------------------------------------------------------------------------------------------
 
 
-def _rules(codec: Any, key: str | None, meter: str | None, bars: int | None, *, endless: bool = False) -> Any:
-    from suite_music.rules import ChoraleRules, TuneRules
-
-    if isinstance(codec, TuneCodec):
-        return TuneRules(codec, key=key, meter=meter, bars=bars, endless=endless)
-    return ChoraleRules(key=key, meter=meter, bars=bars, endless=endless)
-
-
-def _written(
-    pipeline: Pipeline, prefixes: Sequence[Sequence[int]], rules: Sequence[Any], seeds: Sequence[Sequence[int]],
-    options: Mapping[str, Any],
-) -> list[list[int]]:  # fmt: skip
-    """The tokens that the model writes after each prefix, to the end of the piece."""
-    from suite.search import generate
-
-    codec: Any = pipeline.codecs["input"]
-    found: list[list[int]] = [[] for _ in prefixes]
-    steps = generate(
-        pipeline.runtime.graph("decoder"), prefixes, [np.random.default_rng(seed) for seed in seeds],
-        sampling=_sampling(options), constraints=rules, reader=codec.reader, stop=END, limit=LIMIT,
-    )  # fmt: skip
-    for tokens in steps:
-        for row, token in enumerate(tokens.tolist()):
-            if token >= 0:
-                found[row].append(token)
-    return found
-
-
-def _seed(seed: int) -> int:
-    if seed < 0:
-        raise UsageError(f"seed={seed}: expected a whole number from 0")
-    return seed
-
-
-def _tempo(tempo: float) -> None:
-    if not SLOWEST <= tempo <= FASTEST:
-        raise UsageError(f"tempo={tempo:g}: give quarter notes a minute, {SLOWEST:g} to {FASTEST:,g}")
-
-
-def _sampling(options: Mapping[str, Any]) -> Any:
-    from suite.search import Sampling
-
-    try:
-        return Sampling(
-            temperature=options["temperature"], top_k=options["top_k"], top_p=options["top_p"],
-            no_repeat=options["no_repeat"],
-        )  # fmt: skip
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-
-
-def _result(codec: Any, tokens: Sequence[int], title: str, given: Any) -> MusicResult:
-    if isinstance(codec, TuneCodec):
-        text = codec.decode(tokens)
-        return of_tune(text if text.endswith("\n") else f"{text}\n", title, given)
-    return of_chorale(codec.decode(tokens), title, given)
-
-
 def answer(
-    pipeline: Pipeline, pieces: Sequence[Any], arrays: Sequence[np.ndarray], *, bars: int | None = None, seed: int = 0,
-    **options: Any,
-) -> list[MusicResult]:  # fmt: skip
+    pipeline: Pipeline, pieces: Sequence[Any], arrays: Sequence[np.ndarray], *, bars: int | None = None, **options: Any
+) -> list[PieceResult]:
     """Each piece as a beginning, gone on with."""
-    codec: Any = pipeline.codecs["input"]
+    from suite.notation.rules import rules_of
+
+    codec = _codec(pipeline.codecs)
+    rules = [rules_of(codec, bars=bars) for _ in pieces]
+    drawing = Drawing(**options)
     prefixes = [array[:, 0].tolist() for array in arrays]
-    rules = [_rules(codec, None, None, bars) for _ in pieces]
-    seeds = [[_seed(seed), *prefix[:64]] for prefix in prefixes]  # a piece's chance is its own, whatever it comes with
-    written = _written(pipeline, prefixes, rules, seeds, options)
+    # A piece's chance is its own, whatever comes with it.
+    randoms = [drawing.random(*prefix[:64]) for prefix in prefixes]
+    written = go_on(pipeline, prefixes, randoms, drawing.sampling, rules=rules, stop=END, limit=LIMIT)
     return [
-        _result(codec, [*prefix, *tokens], "Untitled", None if isinstance(piece, Chorale) else piece)
+        PieceResult.of(codec.decode(prefix + tokens), "Untitled", None if isinstance(piece, Chorale) else piece)
         for prefix, tokens, piece in zip(prefixes, written, pieces, strict=True)
     ]
 
 
 def generate(
-    pipeline: Pipeline, *, style: str | None, key: str | None, meter: str | None, bars: int, seed: int, count: int,
-    tempo: float, out: Path | None, **options: Any,
-) -> Iterator[MusicResult]:  # fmt: skip
+    pipeline: Pipeline, *, style: str | None, key: str | None, meter: str | None, bars: int, count: int, tempo: float,
+    out: Path | None, **options: Any,
+) -> Iterator[PieceResult]:  # fmt: skip
     """New pieces, one after the other; the same seed gives the same ones."""
+    from suite.notation.rules import rules_of
+
     pipeline = _of_style(pipeline, style)
-    codec: Any = pipeline.codecs["input"]
-    _seed(seed)
-    _sampling(options)  # said before anything is written
-    _tempo(tempo)
+    codec = _codec(pipeline.codecs)
+    drawing = Drawing(**options)
+    _check_tempo(tempo)
     if count < 1:
         raise UsageError(f"count={count}: expected a whole number from 1")
-    rules = _rules(codec, key, meter, bars)
+    rules = rules_of(codec, key=key, meter=meter, bars=bars)
     for first in range(0, count, BATCH):
         numbers = range(first, min(first + BATCH, count))
-        seeds = [[seed, number] for number in numbers]
-        written = _written(pipeline, [[START]] * len(numbers), [rules] * len(numbers), seeds, options)
+        randoms = [drawing.random(number) for number in numbers]
+        written = go_on(
+            pipeline, [[START]] * len(numbers), randoms, drawing.sampling, rules=[rules] * len(numbers), stop=END,
+            limit=LIMIT,
+        )  # fmt: skip
         for number, tokens in zip(numbers, written, strict=True):
-            kind = "Tune" if isinstance(codec, TuneCodec) else "Chorale"
-            result = _result(codec, tokens, f"{kind} {seed}-{number + 1}", number)
-            if out is not None:
-                result = dataclasses.replace(result, files=result.save_all(out, tempo))
-            yield result
+            title = f"{codec.kind.capitalize()} {drawing.seed}-{number + 1}"
+            result = PieceResult.of(codec.decode(tokens), title, number)
+            yield result if out is None else dataclasses.replace(result, files=result.save_all(out, tempo))
+
+
+def stream(
+    pipeline: Pipeline, *, style: str | None, key: str | None, meter: str | None, tempo: float | None, **options: Any
+) -> Iterator[Sounded]:
+    """A piece without end, note by note, in constant memory; with ``tempo`` each note comes when it sounds."""
+    from suite.notation.rules import rules_of
+
+    pipeline = _of_style(pipeline, style)
+    codec = _codec(pipeline.codecs)
+    if tempo is not None:
+        _check_tempo(tempo)
+    drawing = Drawing(**options)
+    rules = rules_of(codec, key=key, meter=meter, endless=True)
+    yield from performed(endless(pipeline, [START], drawing.random(), drawing.sampling, rules), codec, tempo)
+
+
+def _check_tempo(tempo: float) -> None:
+    if not SLOWEST <= tempo <= FASTEST:
+        raise UsageError(f"tempo={tempo:g}: give quarter notes a minute, {SLOWEST:g} to {FASTEST:,g}")
 
 
 def _of_style(pipeline: Pipeline, style: str | None) -> Pipeline:
     """The pipeline, or the shipped one of another style."""
-    own = "tune" if isinstance(pipeline.codecs["input"], TuneCodec) else "chorale"
-    if style is None or style == own:
+    if style in (None, _codec(pipeline.codecs).kind):
         return pipeline
     from suite.pipelines import Pipeline
 
     return Pipeline.open("music", style, runtime=pipeline.runtime.kind)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sounded(Result):
-    """What has been written since the update before: ``text`` of a tune, and the ``notes`` it completed."""
-
-    text: str
-    notes: list[dict[str, Any]]
-
-
-def stream(
-    pipeline: Pipeline, *, style: str | None, key: str | None, meter: str | None, seed: int, tempo: float | None,
-    **options: Any,
-) -> Iterator[Sounded]:  # fmt: skip
-    """A piece without end, note by note, in constant memory; with ``tempo`` each note comes when it sounds."""
-    from suite.search import generate as written
-    from suite_music import playing
-
-    pipeline = _of_style(pipeline, style)
-    codec: Any = pipeline.codecs["input"]
-    if tempo is not None:
-        _tempo(tempo)
-    steps = written(
-        pipeline.runtime.graph("decoder"), [[START]], [np.random.default_rng(_seed(seed))], sampling=_sampling(options),
-        constraints=[_rules(codec, key, meter, None, endless=True)], reader=codec.reader,
-    )  # fmt: skip
-    player = playing.player(codec)
-    begun = time.monotonic()
-    heard = (moment for tokens in steps for moment in player.take(int(tokens[0])))
-    for number, (start, text, notes) in enumerate(heard):
-        if tempo is not None:
-            time.sleep(max(0.0, begun + start * 60 / tempo - time.monotonic()))
-        yield Sounded(input=number, final=False, text=text, notes=[note.to_dict() for note in notes])
-
-
-def report(pipeline: Pipeline | None, *paths: str, against: Path | None) -> dict[str, Any]:
-    """What pieces are like, beside those of training."""
-    from suite_music.files import reported
-
-    return reported(paths, against)
 
 
 # -- showing -----------------------------------------------------------------------------------------------------
@@ -343,49 +263,35 @@ def report(pipeline: Pipeline | None, *paths: str, against: Path | None) -> dict
 def render(result: Any) -> str:
     if isinstance(result, Score):
         return f"{result.nats / result.tokens:.3f} nats a token  {result.input or ''}"
-    from suite_music.playing import voices
-
-    length = max((note["start"] + note["duration"] for note in result.notes), default=0.0)
-    head = (
-        f"{result.title}  key {result.key}, meter {result.meter}, {len(result.notes)} notes, {length:g} quarter notes"
-    )
-    body = voices(result) if result.abc is None else [x for x in result.abc.splitlines() if x[:2] not in HEADER]
-    return "\n".join([head, *(f"  {line}" for line in body), *(f"  saved: {file}" for file in result.files or ())])
+    return str(result.shown())
 
 
 def plot(pipeline: Pipeline, inputs: Sequence[Any], results: Sequence[Any], path: Path) -> None:
-    from suite_music.plot import draw
+    from suite.notation.plot import draw
 
     draw(results[0], path)
 
 
-def _options(*verbs: str) -> tuple[Option, ...]:
-    """How tokens are drawn."""
-    return (
-        Option(name="seed", type=int, verbs=verbs, default=0, help="where chance starts"),
-        Option(name="temperature", type=float, verbs=verbs, default=0.9, help="below 1 surer, above 1 bolder"),
-        Option(name="top_p", type=float, verbs=verbs, default=0.97, help="keep the likeliest that together have this"),
-        Option(name="top_k", type=int, verbs=verbs, default=0, help="keep as many of the likeliest; 0: all"),
-        Option(name="no_repeat", type=int, verbs=verbs, default=0, help="no run of so many tokens twice; 0: any"),
-    )
-
-
-_STYLE = Option(name="style", type=str, choices=STYLES, help="what is written, by the shipped model for it")
-_KEY = Option(name="key", type=str, help="the key, as D, Bb, F#m or Ador")
-_METER = Option(name="meter", type=str, help="the meter, as 6/8 or C|")
+#: How tokens are drawn by default: a little surer than the model is.
+_SURE = {"temperature": 0.9, "top_p": 0.97}
+_ASKED = (
+    Option(name="style", type=str, choices=("tune", "chorale"), help="what is written, by the shipped model for it"),
+    Option(name="key", type=str, help="the key, as D, Bb, F#m or Ador"),
+    Option(name="meter", type=str, help="the meter, as 6/8 or C|"),
+)
 
 TASK = Task(
     name="music",
     summary=__doc__.splitlines()[0],
     mapping="aligned",
     config=MusicConfig,
-    result=MusicResult,
+    result=PieceResult,
     columns=(
         Column(name="piece", help="an .abc or .mid file, to be gone on with", required=True),
         Column(name="text", help="ABC: the lines M, L, K, and the body"),
     ),
     example=example,
-    read=read,
+    read=later("suite_music.reading:read"),
     expand=expand,
     pieces=pieces,
     join=join,
@@ -402,7 +308,7 @@ TASK = Task(
     best=("-bits_per_char", "-nats_per_step"),
     options=(
         Option(name="bars", type=int, help="how many bars the whole piece has; by default the model ends it"),
-        *_options("predict"),
+        *drawing_options("predict", **_SURE),
     ),
     verbs=(
         Verb(
@@ -411,14 +317,12 @@ TASK = Task(
             run=generate,
             plots=True,
             options=(
-                _STYLE,
-                _KEY,
-                _METER,
+                *_ASKED,
                 Option(name="bars", type=int, default=16, help="how many bars"),
                 Option(name="count", type=int, default=1, help="how many pieces"),
                 Option(name="tempo", type=float, default=TEMPO, help="quarter notes a minute, of MIDI and sound"),
                 Option(name="out", type=Path, help="a folder for notation, MIDI and sound of each piece"),
-                *_options("generate"),
+                *drawing_options("generate", **_SURE),
             ),
         ),
         Verb(
@@ -426,11 +330,9 @@ TASK = Task(
             help="Write a piece without end, note by note.",
             run=stream,
             options=(
-                _STYLE,
-                _KEY,
-                _METER,
+                *_ASKED,
                 Option(name="tempo", type=float, help="in real time, at so many quarter notes a minute"),
-                *_options("stream"),
+                *drawing_options("stream", **_SURE),
             ),
             render=lambda sounded: sounded.text,
             end="",
@@ -439,7 +341,7 @@ TASK = Task(
             name="report",
             help="What pieces are like: full bars, pitches, rhythms and intervals beside those of training, and the "
             "longest run that each shares with a piece of training.",
-            run=report,
+            run=later("suite_music.reading:report"),
             model=False,
             inputs="FILE_OR_FOLDER...",
             options=(

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from suite.data.fetch import Source
 from suite.data.sources import Recipe, write_parts
 from suite.errors import DataError
-from suite_music.chorales import HOLD, REST, VOICES
-from suite_music.musicxml import Part, Score, read
+from suite.notation.files import split_tunes
+from suite.notation.musicxml import chorale, read
 
 MUSIC21 = Source(
     purl="pkg:pypi/music21@10.5.1",
@@ -31,8 +30,6 @@ MUSIC21 = Source(
     ),
 )
 COLLECTIONS = ("oneills1850", "ryansMammoth")
-#: Steps in a quarter note.
-STEPS = 4
 
 
 def recipe() -> Recipe:
@@ -72,20 +69,6 @@ def tunes(corpus: Path) -> Iterator[dict[str, str]]:
                 yield {"key": tune_key(title) or text, "title": title, "text": text, "source": collection}
 
 
-def split_tunes(text: str) -> Iterator[tuple[str, str]]:
-    """The tunes of an ABC file as (title, text form): its lines ``M:``, ``L:`` and ``K:``, then the body.
-
-    A tune begins at a line ``X:``; one without ``K:`` or without a body is passed over.
-    """
-    for piece in re.split(r"(?m)^(?=X:)", text):
-        lines = [line.rstrip() for line in piece.split("\n") if line.strip() and not line.startswith("%")]
-        head = [line for line in lines if line[:2] in ("M:", "L:", "K:")]
-        body = [line for line in lines if not re.match(r"[A-Za-z]:", line)]
-        title = next((line[2:].strip() for line in lines if line.startswith("T:")), "")
-        if piece.startswith("X:") and body and any(line.startswith("K:") for line in head):
-            yield title, "\n".join([*head, *body]) + "\n"
-
-
 def tune_key(title: str) -> str:
     """What variants of a tune share: their title's letters and digits, in lower case."""
     return re.sub(r"[^a-z0-9]", "", title.lower())
@@ -102,46 +85,3 @@ def chorales(folder: Path) -> Iterator[dict[str, Any]]:
     for path in paths:
         if (row := chorale(read(path), path.name)) is not None:
             yield row
-
-
-def chorale(score: Score, key: str) -> dict[str, Any] | None:
-    """A score in steps of a sixteenth note, or None where one of the four voices is missing.
-
-    ``steps`` has four numbers a step, from soprano to bass: the MIDI pitch of a note that begins, or ``HOLD``, or
-    ``REST``. ``bars`` are the steps at which a measure begins, ``fermatas`` those of notes with a fermata.
-    ``fifths``, ``mode`` and ``meter`` are what the score states first.
-    """
-    found = [next((part for part in score.parts if part.name.lower().startswith(name)), None) for name in VOICES]
-    voices = [part for part in found if part is not None]
-    if len(voices) < len(VOICES):
-        return None
-    end = max(start + length for voice in voices for start, length in voice.measures)
-    count = int(end * STEPS)
-    steps = zip(*(_steps(voice, count) for voice in voices), strict=True)
-    marked = {int(sound.start * STEPS) for voice in voices for sound in voice.sounds if sound.fermata}
-    return {
-        "key": key,
-        "title": Path(key).stem,
-        "fifths": score.key[0],
-        "mode": score.key[1],
-        "meter": score.meter,
-        "bars": [int(start * STEPS) for start, _ in voices[0].measures],
-        "fermatas": sorted(marked),
-        "steps": [list(step) for step in steps],
-    }
-
-
-def _steps(voice: Part, count: int) -> list[int]:
-    """One voice: a note is where it sounds as a step begins, so that what is shorter than a step may be lost."""
-    steps = [REST] * count
-    for sound in voice.sounds:
-        if sound.pitch is None:
-            continue
-        first, last = (-int(-time * STEPS // 1) for time in (sound.start, sound.start + sound.duration))
-        for step in range(first, min(last, count)):
-            steps[step] = HOLD
-        # A tie goes on only from a note that is there.
-        held = sound.tied and sound.start > Fraction(0) and steps[first - 1] != REST
-        if first < min(last, count) and not held:
-            steps[first] = sound.pitch
-    return steps

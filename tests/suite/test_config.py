@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import pytest
 
-from suite.config import check_ranges, from_dict, override, paths, to_dict
+from suite.config import check_ranges, from_dict, from_options, override, paths, to_dict
 from suite.errors import CheckpointError, UsageError
 from suite.nn.specs import EncoderSpec, HeadSpec
 from suite.training.specs import TrainingSpec
@@ -188,3 +188,9 @@ def test_sizes_that_make_no_sense(kind: type, values: dict[str, Any]) -> None:
     (name,) = values
     with pytest.raises(ValueError, match=f"^{name} must "):
         kind(**values)
+
+
+def test_options_that_a_user_gave() -> None:
+    assert from_options(Inner, 4, share=0.2) == Inner(4, 0.5, 0.2)
+    with pytest.raises(UsageError, match=r"^size must be 1 or more, not 0$"):
+        from_options(Inner, 0)

@@ -1,4 +1,4 @@
-"""A handful of real tunes, a codec fitted on them, small checkpoints, and the command line in this process."""
+"""Small checkpoints, and the command line in this process."""
 
 from __future__ import annotations
 
@@ -9,33 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from suite_music.chorales import Chorale
-from suite_music.data import split_tunes
-from suite_music.tunes import TuneCodec, TuneSpec
+
+from suite.notation.chorales import Chorale
 
 SAMPLES = Path(__file__).parents[3] / "assets" / "music" / "samples" / "labelled.abc"
-
-
-@pytest.fixture(scope="session")
-def tunes() -> list[str]:
-    """The text form of each tune of the samples."""
-    return [text for _, text in split_tunes(SAMPLES.read_text(encoding="utf-8"))]
-
-
-@pytest.fixture(scope="session")
-def codec(tunes: list[str]) -> TuneCodec:
-    """A codec with a token for everything in the samples."""
-    return TuneCodec.fit(tunes, TuneSpec(min_count=1, min_layout=1))
-
-
-@pytest.fixture(scope="session")
-def chorale() -> Chorale:
-    """Two bars in G minor with a pickup: held notes, a repeated one, a passing sixteenth, a rest in the tenor."""
-    beats = [(70, 62, 55, 43), (70, 62, -1, 42), (69, 60, 0, 43), (67, 62, 55, 38), (66, 62, 57, 38), (67, 62, 58, 43)]
-    beats += [(67, 60, 55, 48), (-1, -1, 54, 50)]
-    steps = [step for beat in beats for step in (beat, *[tuple(0 if v == 0 else -1 for v in beat)] * 3)]
-    steps[6] = (72, -1, -1, -1)
-    return Chorale(tuple((s, a, t, b) for s, a, t, b in steps), -2, "minor", "4/4", 4)
 
 
 #: Settings of a model that trains in about a second.

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from suite_music import midi
-from suite_music.chorales import Chorale
-from suite_music.musicxml import written
-from suite_music.notes import Note
+
+from suite.notation import midi
+from suite.notation.chorales import Chorale
+from suite.notation.musicxml import written
+from suite.notation.notes import Note
 
 Cli = Callable[..., Any]
 NOISE = random.Random(0).randbytes(600)
@@ -81,7 +82,7 @@ def test_a_file_that_cannot_be_used(cli: Cli, tiny: Path, name: str, content: by
     ("argument", "said"),
     [
         ("missing.abc", "missing.abc: no such file or folder; check the path"),
-        ("folder", "folder: no music in it; expected files ending in .abc, .mid, .midi, .mxl, .musicxml, .xml"),
+        ("folder", "folder: no pieces in it; expected files ending in .abc, .mid, .midi, .mxl, .musicxml, .xml"),
         ("", "an empty name where a file or folder is needed; is a variable not set?"),
     ],
 )

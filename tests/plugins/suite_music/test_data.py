@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from suite_music import data
-from suite_music.chorales import HOLD, REST, Chorale
-from suite_music.musicxml import Part, Score, Sound, written
 
 from suite.data.splits import part
 from suite.errors import DataError
+from suite.notation.chorales import Chorale
+from suite.notation.musicxml import written
 
 FILE = """% a comment
 X: 1
@@ -78,23 +78,6 @@ def test_both_sets_are_split_by_their_keys(tmp_path: Path, chorale: Chorale) -> 
     row = next(json.loads(line) for line in (out / "chorales" / "train.jsonl").read_text().splitlines())
     assert Chorale.from_row(row) == chorale
     assert (row["title"], row["bars"]) == (row["key"].removesuffix(".mxl"), [0, 4, 20])
-
-
-def test_steps_say_what_a_voice_does_and_short_notes_may_be_lost() -> None:
-    sounds = (
-        Sound(data.Fraction(0), data.Fraction(1, 2), 60),
-        Sound(data.Fraction(1, 2), data.Fraction(1, 2), 60, tied=True),
-        Sound(data.Fraction(1), data.Fraction(1, 4), None),
-        Sound(data.Fraction(5, 4), data.Fraction(1, 8), 62, fermata=True),
-        Sound(data.Fraction(11, 8), data.Fraction(1, 8), 64),
-        Sound(data.Fraction(3, 2), data.Fraction(1, 2), 65),
-    )
-    parts = tuple(Part(name.title(), sounds, ((data.Fraction(0), data.Fraction(2)),)) for name in data.VOICES)
-    row = data.chorale(Score(parts, (0, "major"), "4/4"), "x.mxl")
-    assert row is not None
-    assert [step[0] for step in row["steps"]] == [60, HOLD, HOLD, HOLD, REST, 62, 65, HOLD]
-    assert row["fermatas"] == [5]
-    assert data.chorale(Score(parts[:3], (0, "major"), "4/4"), "x.mxl") is None
 
 
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:

@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 from suite_music import TASK
-from suite_music.files import pieces
-from suite_music.notes import Note, notes
-from suite_music.results import MusicResult
-from suite_music.rules import RANGES
-from suite_music.statistics import full_bars
 
 import suite
 from suite import config
 from suite.checkpoint import Checkpoint
+from suite.notation.files import pieces
+from suite.notation.notes import Note, notes
+from suite.notation.pieces import PieceResult
+from suite.notation.rules import RANGES
+from suite.notation.statistics import full_bars
 from suite.pipelines import Pipeline
 
 NAMES = ("tune", "chorale")
@@ -81,7 +81,7 @@ def test_the_cards_say_how_well_they_do() -> None:
 
 @pytest.mark.parametrize("key", ["D", "G", "Ador", "Em"])
 def test_tunes_sound_like_tunes(music: Pipeline, key: str) -> None:
-    found: list[MusicResult] = list(music.generate(key=key, meter="6/8", seed=7, count=8))
+    found: list[PieceResult] = list(music.generate(key=key, meter="6/8", seed=7, count=8))
     assert all(full_bars(str(result.abc)) == (16, 16) for result in found)
     lines = [[Note(**note) for note in result.notes] for result in found]
     leaps = [abs(b.pitch - a.pitch) for line in lines for a, b in itertools.pairwise(line)]
@@ -93,7 +93,7 @@ def test_tunes_sound_like_tunes(music: Pipeline, key: str) -> None:
 
 
 def test_a_chorale_sounds_like_one(choir: Pipeline) -> None:
-    found: list[MusicResult] = list(choir.generate(key="G", meter="4/4", bars=8, seed=7, count=8))
+    found: list[PieceResult] = list(choir.generate(key="G", meter="4/4", bars=8, seed=7, count=8))
     thirds = chords = 0
     for result in found:
         made = [Note(**note) for note in result.notes]
@@ -138,10 +138,10 @@ def test_the_samples_are_what_the_commands_write(cli: Cli, tmp_path: Path) -> No
         assert cli(*shlex.split(commands[name])).code == 0
         assert (tmp_path / "written" / name).read_bytes() == kept[name].read_bytes()
     for path in kept.values():
-        ((_, title, piece),) = pieces(path)
-        assert title.replace(" ", "-") == path.stem
-        if isinstance(piece, str):
-            assert full_bars(piece) == (16, 16)
+        (filed,) = pieces(path)
+        assert filed.title.replace(" ", "-") == path.stem
+        if isinstance(filed.piece, str):
+            assert full_bars(filed.piece) == (16, 16)
 
 
 def test_the_sources_are_named() -> None:

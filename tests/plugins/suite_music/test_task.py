@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import math
+import shutil
 import time
 import wave
 from collections.abc import Callable, Iterator
@@ -15,17 +16,18 @@ from typing import Any
 import numpy as np
 import pytest
 import suite_music
-from suite_music import TASK, MusicConfig, midi
-from suite_music.chorales import Chorale
-from suite_music.files import beginnings, heard, pieces
-from suite_music.musicxml import written
-from suite_music.notes import Note, notes
-from suite_music.results import MusicResult, Score
-from suite_music.statistics import full_bars
+from suite_music import TASK, MusicConfig, Score
 
 import suite
 from suite.checkpoint import Checkpoint
 from suite.errors import DataError, UsageError
+from suite.notation import midi
+from suite.notation.chorales import Chorale
+from suite.notation.files import pieces
+from suite.notation.musicxml import written
+from suite.notation.notes import Note, heard, notes
+from suite.notation.pieces import PieceResult
+from suite.notation.statistics import full_bars
 from suite.pipelines import Pipeline
 from suite.plugins import registry
 from suite.search import score
@@ -47,7 +49,7 @@ def choir(tiny_chorale: Path) -> Pipeline:
     return Pipeline.open("music", tiny_chorale)
 
 
-def notes_of(result: MusicResult) -> list[Note]:
+def notes_of(result: PieceResult) -> list[Note]:
     return [Note(**note) for note in result.notes]
 
 
@@ -97,7 +99,7 @@ def test_codecs_survive_their_files(music: Pipeline, choir: Pipeline, tunes: lis
 )
 def test_what_is_asked_for_is_written(music: Pipeline, key: str | None, meter: str | None, bars: int) -> None:
     for result in music.generate(key=key, meter=meter, bars=bars, count=3, seed=1):
-        assert isinstance(result, MusicResult)
+        assert isinstance(result, PieceResult)
         assert full_bars(str(result.abc)) == (bars, bars)
         assert key is None or result.key == key
         assert meter is None or result.meter == meter
@@ -167,8 +169,8 @@ def test_files_that_are_written(cli: Cli, tiny: Path, tmp_path: Path) -> None:
     for number, value in enumerate(ran.values, 1):
         names = [f"out/Tune-7-{number}{ending}" for ending in (".abc", ".mid", ".wav")]
         assert value["files"] == names
-        ((_, title, text),) = pieces(Path(names[0]))
-        assert (title, text) == (value["title"], value["abc"])
+        (filed,) = pieces(Path(names[0]))
+        assert (filed.title, filed.piece) == (value["title"], value["abc"])
         made = [Note(**note) for note in value["notes"]]
         song = midi.read(Path(names[1]))
         assert song.tempo == pytest.approx(90, abs=0.01)
@@ -192,8 +194,8 @@ def test_files_that_are_written(cli: Cli, tiny: Path, tmp_path: Path) -> None:
 def test_files_of_chorales(cli: Cli, tiny_chorale: Path, tmp_path: Path) -> None:
     (value,) = cli("generate", "--checkpoint", tiny_chorale, "--bars", "2", "--out", "out", "--json").values
     assert [Path(file).suffix for file in value["files"]] == [".musicxml", ".mid", ".wav"]
-    ((_, _, piece),) = pieces(Path(value["files"][0]))
-    assert [note.to_dict() for note in heard(piece)] == value["notes"]
+    (filed,) = pieces(Path(value["files"][0]))
+    assert [note.to_dict() for note in heard(filed.piece)] == value["notes"]
     song = midi.read(Path(value["files"][1]))
     assert sorted((n.start, n.pitch) for n in song.notes) == sorted((n["start"], n["pitch"]) for n in value["notes"])
     assert len({note.voice for note in song.notes}) == 4
@@ -284,7 +286,7 @@ def test_files_in_python(music: Pipeline, tmp_path: Path) -> None:
         result = music(given, bars=4)
         assert str(result.abc).startswith(BEGINNING)
         assert (result.title, result.input) == ("a", str(tmp_path / "a.abc"))
-    ((_, one),) = beginnings(str(tmp_path / "a.abc"))
+    (one,) = pieces(tmp_path / "a.abc")
     assert music(one, bars=4).title == "The Given"
 
 
@@ -375,6 +377,20 @@ def test_a_stream_on_the_command_line(cli: Cli, tiny: Path, monkeypatch: Any) ->
     assert cli("stream", "--checkpoint", tiny, "--seed", "1").out == "".join(value["text"] for value in ran.values)
 
 
+def test_a_model_without_graphs_says_what_to_do(cli: Cli, tiny: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny, tmp_path / "bare")
+    (tmp_path / "bare" / "decoder.onnx").unlink()
+    manifest = json.loads((tmp_path / "bare" / "suite.json").read_text())
+    del manifest["files"]["decoder.onnx"]
+    (tmp_path / "bare" / "suite.json").write_text(json.dumps(manifest))
+    for verb in ("generate", "stream"):
+        ran = cli(verb, "--checkpoint", "bare", "--runtime", "onnx")
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.error == (
+            "suite: bare: has no decoder.onnx; run suite music export --checkpoint bare, or use --runtime torch"
+        )
+
+
 # --- judging ----------------------------------------------------------------------------------------------------
 
 
@@ -409,53 +425,6 @@ def test_a_model_that_has_learnt_is_better(music: Pipeline, tiny: Path, tmp_path
     assert after < 0.9 * before
 
 
-# --- reports ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def training(tunes: list[str], tmp_path: Path) -> Path:
-    path = tmp_path / "training.jsonl"
-    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in tunes[1:]))
-    return path
-
-
-def test_a_report(cli: Cli, tunes: list[str], training: Path, tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "fresh.abc").write_text(f"X:1\n{tunes[0]}")
-    (tmp_path / "in" / "fresh.mid").write_bytes(midi.written(notes(tunes[0])))  # the same piece
-    (tmp_path / "in" / "copied.abc").write_text(
-        "X:1\nM:C|\nL:1/8\nK:C\nC8|C4G4|^F8|\nK:A\n" + tunes[1].split("\n", 3)[3]
-    )
-    (values,) = cli("report", "in", "--against", training, "--json").values
-    assert {*values} == {"pieces", "notes", "bars_filled", "bars_filled_training", "distance", "longest_copy",
-                         "longest_copy_mean"}  # fmt: skip
-    assert values["pieces"] == 2
-    assert values["notes"] == len(notes(tunes[0])) + len(notes(tunes[1])) + 4
-    assert values["bars_filled"] > 0.9
-    assert {*values["distance"]} == {"pitch", "rhythm", "interval"}
-    assert all(0 < value < 1 for value in values["distance"].values())
-    copied, fresh = values["longest_copy"].values()
-    assert len(notes(tunes[1])) <= copied["notes"] <= len(notes(tunes[1])) + 2
-    assert fresh["notes"] < 20 < copied["notes"]
-    assert values["longest_copy_mean"] == (copied["notes"] + fresh["notes"]) / 2
-    shown = cli("report", "in", "--against", training)
-    assert any(line.startswith("in/copied.abc") for line in shown.lines)
-
-
-def test_a_report_without_the_training_pieces(cli: Cli, tunes: list[str], tmp_path: Path) -> None:
-    (tmp_path / "a.abc").write_text(f"X:1\n{tunes[0]}")
-    (values,) = cli("report", "a.abc", "--json").values
-    assert (values["pieces"], "suite data get music" in values["training"]) == (1, True)
-
-
-def test_a_report_of_chorales(cli: Cli, chorale: Chorale, chorales_file: Path, tmp_path: Path) -> None:
-    (tmp_path / "a.musicxml").write_text(written(chorale))
-    (values,) = cli("report", "a.musicxml", "--against", chorales_file, "--json").values
-    assert values["distance"]["rhythm"] == pytest.approx(0)
-    assert values["longest_copy"]["a.musicxml"]["notes"] > 6
-    assert "bars_filled" not in values
-
-
 # --- training ---------------------------------------------------------------------------------------------------
 
 
@@ -467,21 +436,6 @@ def test_any_cell_writes(cell: str, tmp_path: Path, small: list[str]) -> None:
     assert made.manifest.cells == (cell,)
     (result,) = Pipeline.open("music", made.path).generate(bars=4, seed=1)
     assert full_bars(str(result.abc)) == (4, 4)
-
-
-def test_training_from_a_folder(cli: Cli, tunes: list[str], tmp_path: Path, small: list[str]) -> None:
-    (tmp_path / "in" / "more").mkdir(parents=True)
-    for number, text in enumerate(tunes):
-        (tmp_path / "in" / f"{number}.abc").write_text(f"X:1\nT:Tune {number}\n{text}")
-    (tmp_path / "in" / "more" / "song.mid").write_bytes(as_song(BEGINNING))
-    (tmp_path / "in" / "0.mid").write_bytes(midi.written(notes(tunes[0])))  # the first tune once more
-    (tmp_path / "in" / "notes.txt").write_text("not music")
-    ran = cli("train", "--data", "in", "--dev", SAMPLES, "--out", "model", "--bptt", "16", "--epochs", "1",
-              *(f"--set={setting}" for setting in small if "epochs" not in setting))  # fmt: skip
-    assert ran.code == 0, ran.err
-    assert "8 items to train on, 7 for dev" in ran.err
-    assert cli("generate", "--checkpoint", "model", "--bars", "2").code == 0
-    assert cli("evaluate", "--checkpoint", "model", "--data", "in").code == 0
 
 
 def test_training_resumes(tmp_path: Path, small: list[str]) -> None:
