@@ -46,7 +46,7 @@ def listen(
         # A file comes in large blocks, and words are to be shown when they are heard all the same.
         for piece in cut(block, round(PIECE * rate)):
             yield from clock.timed(session.updates(piece), len(piece), timing)
-    yield from clock.timed(iter(session.flush()), 0, timing)
+    yield from clock.timed(session.rest(), 0, timing)
     last = session.finish()
     yield dataclasses.replace(last, seconds=clock.seconds if timing else None)
     if timing:

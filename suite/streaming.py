@@ -23,6 +23,8 @@ from suite.task import Result
 class _Fed:
     """What all sessions have in common: pieces in, updates out, in a block."""
 
+    steps: int = 0
+
     def updates(self, piece: Any) -> Iterator[Result]:
         """The updates of the next piece one by one, each as soon as it is known."""
         raise NotImplementedError
@@ -30,6 +32,21 @@ class _Fed:
     def feed(self, piece: Any) -> list[Result]:
         """Take the next piece; returns the updates (``final=False``) that it brings: of a ``Session`` one a step."""
         return list(self.updates(piece))
+
+    def rest(self) -> Iterator[Result]:
+        """The updates of what was held back, now taken as finished, one by one."""
+        raise NotImplementedError
+
+    def flush(self) -> list[Result]:
+        """Take what was held back as finished; returns its updates. ``finish`` does this by itself."""
+        return list(self.rest())
+
+    def _ended(self) -> list[Result]:
+        """The last updates. Raises DataError where there was nothing to read."""
+        updates = self.flush()
+        if not self.steps:
+            raise DataError("the stream ended before anything could be read; feed at least one step")
+        return updates
 
     def __enter__(self) -> Self:
         return self
@@ -46,6 +63,13 @@ def _check_causal(pipeline: Pipeline) -> None:
             f"{pipeline.name or pipeline.task.name}: a bidirectional model needs the whole input and cannot "
             "stream; train one with encoder.bidirectional=false"
         )
+
+
+def _checked(state: dict[str, Any], *names: str) -> dict[str, Any]:
+    """A saved state with its parts. Raises UsageError where it has others."""
+    if state.keys() != {*names}:
+        raise UsageError("the saved state is of another model; use it with the checkpoint it came from")
+    return state
 
 
 def _resumed(found: dict[str, np.ndarray], own: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -86,7 +110,6 @@ class Session(_Fed):
         self._lengths: dict[int, np.ndarray] = {}
         self._outputs: np.ndarray | None = None
         self._last: Any = None
-        self.steps = 0
         pending = None
         if state is not None:
             pending = self._restore(state)
@@ -96,18 +119,17 @@ class Session(_Fed):
         """The updates one by one, each as soon as it is known."""
         return (self._update(raw, step) for raw, step in self._feeder.feed(piece))
 
-    def flush(self) -> list[Result]:
-        """Take what was held back as finished; returns its updates. ``finish`` does this by itself."""
-        return [self._update(raw, step) for raw, step in self._feeder.flush()]
+    def rest(self) -> Iterator[Result]:
+        """The updates of what was held back, now taken as finished, one by one."""
+        return (self._update(raw, step) for raw, step in self._feeder.flush())
 
     def finish(self) -> Result:
         """End the input: what was held back is read, and the final result (``final=True``) is returned.
 
         Raises DataError if there was nothing to read.
         """
-        self.flush()
-        if self._outputs is None:
-            raise DataError("the stream ended before anything could be read; feed at least one step")
+        self._ended()
+        assert self._outputs is not None
         return self._task.read_off(self._outputs, self._codecs, self._last, final=True, **self._options)
 
     @property
@@ -129,8 +151,9 @@ class Session(_Fed):
         }  # fmt: skip
 
     def _restore(self, state: dict[str, Any]) -> Any:
+        _checked(state, "arrays", "outputs", "pending", "steps", "last")
         own = {name: self._arrays[name] for _, name in self._carried}
-        self._arrays.update(_resumed(state.get("arrays", {}), own))
+        self._arrays.update(_resumed(state["arrays"], own))
         self._outputs, self.steps, self._last = state["outputs"], state["steps"], state["last"]
         return state["pending"]
 
@@ -171,16 +194,17 @@ class SegmentSession(_Fed):
         self._options = pipeline.task.checked("stream", options)
         self._pipeline, self._segments = pipeline.adapted(self._options), pipeline.task.segments
         self._on_error = on_error
-        self._cutter = self._segments.cut(state["pending"] if state else None)
-        self._carried: dict[str, Any] = dict(state["carried"]) if state else {}
-        self.steps: int = state["steps"] if state else 0
+        state = _checked(state or {"pending": None, "carried": {}, "steps": 0}, "pending", "carried", "steps")
+        self._cutter = self._segments.cut(state["pending"])
+        self._carried: dict[str, Any] = dict(state["carried"])
+        self.steps = state["steps"]
 
     def updates(self, piece: Any) -> Iterator[Result]:
         """The updates one by one, each as soon as it is known."""
         return self._answered(self._cutter.feed(piece))
 
-    def flush(self) -> Iterator[Result]:
-        """Take what was held back as whole; gives its updates. ``finish`` does this by itself."""
+    def rest(self) -> Iterator[Result]:
+        """The updates of what was held back, now taken as whole, one by one."""
         return self._answered(self._cutter.flush())
 
     def finish(self) -> Result:
@@ -188,10 +212,7 @@ class SegmentSession(_Fed):
 
         Raises DataError if there was nothing to read.
         """
-        updates = list(self.flush())
-        if not self.steps:
-            raise DataError("the stream ended before anything could be read; feed at least one step")
-        return self._segments.final(updates, self._carried)
+        return self._segments.final(self._ended(), self._carried)
 
     @property
     def pending(self) -> bool:
@@ -230,34 +251,34 @@ class ReadingSession(_Fed):
         opened = pipeline.adapted(chosen)
         self._graph = pipeline.runtime.graph("encoder")
         own = self._graph.initial(1)
+        self._begun = state is not None
         state = state or {"arrays": own, "pending": None, "reader": None, "steps": 0}
+        _checked(state, "arrays", "pending", "reader", "steps")
         self._arrays = _resumed(state["arrays"], own)
         self._feeder = opened.codecs["input"].incremental(state["pending"])  # type: ignore[attr-defined]
         self._reader = task.reader(opened, state["reader"], **chosen)
-        self.steps: int = state["steps"]
+        self.steps = state["steps"]
 
     def updates(self, piece: Any) -> Iterator[Result]:
         """The updates one by one."""
+        self._begun = True
         return self._read(self._feeder.feed(piece))
 
-    def flush(self) -> list[Result]:
-        """Take what was held back as finished; returns its updates. ``finish`` does this by itself."""
-        return list(self._read(self._feeder.flush()))
+    def rest(self) -> Iterator[Result]:
+        """The updates of what was held back, now taken as finished, one by one."""
+        return self._read(self._feeder.flush())
 
     def finish(self) -> Result:
         """End the input: what was held back is read, and the final result is returned.
 
         Raises DataError if there was nothing to read.
         """
-        updates = self.flush()
-        if not self.steps:
-            raise DataError("the stream ended before anything could be read; feed at least one step")
-        return self._reader.finish(updates)
+        return self._reader.finish(self._ended())
 
     @property
     def pending(self) -> bool:
-        """Whether there is anything that is not over."""
-        return bool(self.steps)
+        """Whether anything was fed: the end of a recording is always held back."""
+        return self._begun
 
     @property
     def state(self) -> dict[str, Any]:

@@ -115,7 +115,7 @@ class TranscriptReader:
         if model is not None or vocabulary is not None:
             expected = Expected(
                 model, weight=lm_weight, bonus=word_bonus, favour=favour, only=only,
-                words=() if vocabulary is None else _words(vocabulary, letters),
+                words=() if vocabulary is None else _words(vocabulary, _changed(vocabulary), letters),
             )  # fmt: skip
         if beam is None:
             # What CTC says knows little of texts: with nothing to lean on, the likeliest letters do.
@@ -172,9 +172,16 @@ class TranscriptReader:
         )  # fmt: skip
 
 
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0  # reading it says what is wrong
+
+
 @lru_cache(4)
-def _words(path: Path, letters: Letters) -> tuple[str, ...]:
-    """The words of a file, a word or several a line."""
+def _words(path: Path, changed: int, letters: Letters) -> tuple[str, ...]:
+    """The words of a file that was last ``changed`` then, a word or several a line."""
     from suite.data.readers import read_rows
 
     rows = read_rows(path, format="txt", text_column="words")

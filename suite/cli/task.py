@@ -190,7 +190,7 @@ def _stream(task: Task, chunks: Callable[[IO[bytes]], Iterator[Any]]) -> click.C
 
         def finish(session: Session | SegmentSession | ReadingSession) -> None:
             nonlocal before
-            for update in session.flush():
+            for update in session.rest():
                 show(update)
             if session.steps:
                 show(session.finish())

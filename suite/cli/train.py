@@ -59,7 +59,7 @@ def train_command(task: Task) -> click.Command:
                 made = run(
                     task.name, data=data or None, dev=dev or None, out=place, cell=cell, settings=settings,
                     epochs=epochs, bptt=bptt, seed=seed, resume=resume, columns=columns, format=file_format,
-                    init_from=task.checkpoint if init_from == Path("shipped") else init_from,
+                    init_from=init_from,
                     note=note, report=display.report, say=display.say, on_error=skip if skip_errors else None, **own,
                 )  # fmt: skip
             except KeyboardInterrupt:

@@ -9,7 +9,6 @@ pieces gives the same bits. After the end comes a little silence: a model that h
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from suite.codecs.values import as_file, of_file
 from suite.config import check_ranges, from_dict, to_dict
 from suite.data.audio import FASTEST, SLOWEST, Samples, mixed, read
 from suite.errors import CheckpointError, DataError, UsageError
@@ -159,16 +159,11 @@ class AudioCodec:
 
     def files(self) -> dict[str, bytes]:
         values = {"audio": to_dict(self.spec), "mean": list(self.mean), "spread": list(self.spread)}
-        return {FILE: f"{json.dumps(values, indent=1)}\n".encode()}
+        return as_file(FILE, values)
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        try:
-            values = json.loads(files[FILE])
-        except (KeyError, ValueError) as error:
-            raise CheckpointError(f"{FILE}: missing or not JSON; copy the checkpoint again") from error
-        if not isinstance(values, dict) or values.keys() != {"audio", "mean", "spread"}:
-            raise CheckpointError(f"{FILE}: expected audio, mean, spread; copy the checkpoint again")
+        values = of_file(files, FILE, "audio", "mean", "spread")
         spec = from_dict(AudioSpec, values["audio"], where=FILE, error=CheckpointError)
         try:
             mean, spread = (tuple(map(float, values[name])) for name in ("mean", "spread"))

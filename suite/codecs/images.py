@@ -7,7 +7,6 @@ colour, what is transparent on white → the largest picture of this shape that 
 from __future__ import annotations
 
 import io
-import json
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import IO, Any, Self
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from suite.codecs.values import as_file, of_file
 from suite.config import check_ranges, from_dict, to_dict
 from suite.data.members import member
 from suite.errors import CheckpointError, DataError, one_line
@@ -48,19 +48,12 @@ class ImageCodec:
     spec: ImageSpec
 
     def files(self) -> dict[str, bytes]:
-        return {FILE: f"{json.dumps({'images': to_dict(self.spec)}, indent=1)}\n".encode()}
+        return as_file(FILE, {"images": to_dict(self.spec)})
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        if FILE not in files:
-            raise CheckpointError(f"{FILE}: missing; the checkpoint is incomplete: copy it again")
-        try:
-            settings = json.loads(files[FILE])
-        except ValueError as error:
-            raise CheckpointError(f"{FILE}: {one_line(error)}; copy the checkpoint again") from error
-        if not isinstance(settings, dict) or settings.keys() != {"images"}:
-            raise CheckpointError(f"{FILE}: expected one key 'images', got {settings!r:.80}")
-        return cls(from_dict(ImageSpec, settings["images"], where=FILE, error=CheckpointError))
+        values = of_file(files, FILE, "images")
+        return cls(from_dict(ImageSpec, values["images"], where=FILE, error=CheckpointError))
 
     def encode(self, raw: Any) -> np.ndarray:
         """One picture: a path, a file's bytes, a pillow image, or an array ``[H, W, 3]`` of uint8.

@@ -6,7 +6,6 @@ Beside them stands what texts are like, as n-grams of words, for the search that
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -16,6 +15,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from suite import ngrams
+from suite.codecs.values import as_file, of_file
 from suite.config import check_ranges, from_dict
 from suite.errors import CheckpointError, DataError
 
@@ -130,17 +130,12 @@ class Letters:
             "alphabet": self.spec.alphabet, "digits": list(self.spec.digits), "criterion": self.criterion,
             "doubt": self.doubt,
         }  # fmt: skip
-        own = {FILE: f"{json.dumps(values, ensure_ascii=False, indent=1)}\n".encode()}
+        own = as_file(FILE, values)
         return own if self.expects is None else own | self.expects.files()
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        try:
-            values = json.loads(files[FILE])
-        except (KeyError, ValueError) as error:
-            raise CheckpointError(f"{FILE}: missing or not JSON; copy the checkpoint again") from error
-        if not isinstance(values, dict) or values.keys() != {"alphabet", "digits", "criterion", "doubt"}:
-            raise CheckpointError(f"{FILE}: expected alphabet, digits, criterion, doubt; copy the checkpoint again")
+        values = of_file(files, FILE, "alphabet", "digits", "criterion", "doubt")
         spec = {name: values.pop(name) for name in ("alphabet", "digits")}
         made = from_dict(LettersSpec, spec, where=FILE, error=CheckpointError)
         letters: Self = from_dict(cls, {"spec": made, **values}, where=FILE, error=CheckpointError)

@@ -8,7 +8,6 @@ gives the same arrays.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from typing import IO, Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
+from suite.codecs.values import as_file, of_file
 from suite.config import check_ranges, from_dict, to_dict
 from suite.data.rates import Resampler, resample
 from suite.data.series import (
@@ -228,17 +228,12 @@ class SeriesCodec:
             "mean": list(self.mean), "scales": [list(row) for row in self.scales], "masked": list(self.masked),
             "length": self.length, "longest": self.longest,
         }  # fmt: skip
-        return {FILE: (json.dumps(values, ensure_ascii=False, indent=1) + "\n").encode()}
+        return as_file(FILE, values)
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        try:
-            values = json.loads(files[FILE])
-        except (KeyError, ValueError) as error:
-            raise CheckpointError(f"{FILE}: missing or not JSON; copy the checkpoint again") from error
-        keys = {"series", "channels", "rate", "mean", "scales", "masked", "length", "longest"}
-        if not isinstance(values, dict) or values.keys() != keys:
-            raise CheckpointError(f"{FILE}: expected {', '.join(sorted(keys))}; copy the checkpoint again")
+        keys = ("series", "channels", "rate", "mean", "scales", "masked", "length", "longest")
+        values = of_file(files, FILE, *keys)
         spec = from_dict(SeriesSpec, values["series"], where=FILE, error=CheckpointError)
         try:
             codec = cls(

@@ -20,8 +20,9 @@ from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import Split
 
 from suite import remembering
+from suite.codecs.values import as_file, of_file, tokenizer_of
 from suite.config import check_ranges, from_dict, to_dict
-from suite.errors import CheckpointError, DataError, UsageError, nearest, one_line
+from suite.errors import CheckpointError, DataError, UsageError, nearest
 from suite.remembering import Remembered
 
 SETTINGS, PIECES = "subwords.json", "tokenizer.json"
@@ -117,20 +118,13 @@ class SubwordCodec:
         return cls(tokenizer, spec, tags)
 
     def files(self) -> dict[str, bytes]:
-        settings = {"subwords": to_dict(self.spec), "tags": list(self.tags)}
-        return {SETTINGS: f"{json.dumps(settings, indent=1)}\n".encode(), PIECES: self.tokenizer.to_str().encode()}
+        settings = as_file(SETTINGS, {"subwords": to_dict(self.spec), "tags": list(self.tags)})
+        return settings | {PIECES: self.tokenizer.to_str().encode()}
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        try:
-            settings = json.loads(files[SETTINGS])
-            tokenizer = Tokenizer.from_str(files[PIECES].decode())
-        except KeyError as error:
-            raise CheckpointError(f"{error.args[0]}: missing; the checkpoint is incomplete: copy it again") from error
-        except Exception as error:  # tokenizers raises plain Exception for a file that is not its own
-            raise CheckpointError(f"{PIECES}: {one_line(error)}; copy the checkpoint again") from error
-        if not isinstance(settings, dict) or settings.keys() != {"subwords", "tags"}:
-            raise CheckpointError(f"{SETTINGS}: expected the keys 'subwords' and 'tags', got {settings!r:.80}")
+        settings = of_file(files, SETTINGS, "subwords", "tags")
+        tokenizer = tokenizer_of(files, PIECES)
         if [tokenizer.id_to_token(i) for i in range(len(SPECIAL))] != list(SPECIAL):
             raise CheckpointError(f"{PIECES}: is not a tokenizer of sub-words; copy the checkpoint again")
         spec = from_dict(SubwordSpec, settings["subwords"], where=SETTINGS, error=CheckpointError)

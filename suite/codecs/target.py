@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from suite.codecs.values import as_file, of_file
 from suite.config import from_dict
 from suite.errors import CheckpointError, DataError, nearest
 from suite.metrics import natural
@@ -112,7 +112,7 @@ class Labels:
 
     def files(self) -> dict[str, bytes]:
         values = {"names": list(self.names), "temperature": self.temperature, "shown": list(self.shown)}
-        return {FILE: _json({"kind": "labels", **values, "early": self.early, "sure": self.sure})}
+        return as_file(FILE, {"kind": "labels", **values, "early": self.early, "sure": self.sure})
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
@@ -208,7 +208,7 @@ class Value:
 
     def files(self) -> dict[str, bytes]:
         values = {"kind": "value", "low": self.low, "high": self.high, "scale": self.scale, "widening": self.widening}
-        return {FILE: _json({**values, "cuts": list(self.cuts), "classes": list(self.classes)})}
+        return as_file(FILE, {**values, "cuts": list(self.cuts), "classes": list(self.classes)})
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
@@ -220,7 +220,7 @@ class Target:
 
     @staticmethod
     def from_files(files: Mapping[str, bytes]) -> Labels | Value:
-        kind = _object(files).get("kind")
+        kind = of_file(files, FILE).get("kind")
         if kind == "labels":
             return Labels.from_files(files)
         if kind == "value":
@@ -228,22 +228,8 @@ class Target:
         raise CheckpointError(f"{FILE}: unknown kind {kind!r}; this checkpoint is from another version or altered")
 
 
-def _json(values: Mapping[str, Any]) -> bytes:
-    return (json.dumps(values, ensure_ascii=False, indent=1) + "\n").encode()
-
-
-def _object(files: Mapping[str, bytes]) -> dict[str, Any]:
-    try:
-        values = json.loads(files[FILE])
-    except (KeyError, ValueError) as error:
-        raise CheckpointError(f"{FILE}: missing or not JSON; the checkpoint is incomplete") from error
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{FILE}: not an object; the checkpoint is damaged")
-    return values
-
-
 def _read(files: Mapping[str, bytes], kind: str) -> dict[str, Any]:
-    values = _object(files)
+    values = of_file(files, FILE)
     if values.pop("kind", None) != kind:
         raise CheckpointError(f"{FILE}: expected a {kind} target; this checkpoint is from another version or altered")
     return values

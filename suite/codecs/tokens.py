@@ -6,9 +6,8 @@ others. A word is encoded by itself, so a text that arrives in any pieces gives 
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -16,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from suite.codecs.subwords import checked
+from suite.codecs.values import as_file, of_file
 from suite.codecs.words import TextFeeder, split
 from suite.errors import CheckpointError, DataError
 
@@ -63,14 +63,11 @@ class TokenCodec:
         return TextFeeder(self, pending)
 
     def files(self) -> dict[str, bytes]:
-        return {FILE: (json.dumps({"words": self.words}, ensure_ascii=False) + "\n").encode()}
+        return as_file(FILE, {"words": self.words}, indent=None)
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        try:
-            words: Sequence[Any] = json.loads(files[FILE])["words"]
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"{FILE}: missing or not a list of words; copy the checkpoint again") from error
+        words = of_file(files, FILE, "words")["words"]
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise CheckpointError(f"{FILE}: expected a list of words; copy the checkpoint again")
         return cls(tuple(words))

@@ -8,7 +8,6 @@ is encoded without looking at its neighbours, so a text that arrives in any piec
 from __future__ import annotations
 
 import html
-import json
 import re
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -20,8 +19,9 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 
 from suite.codecs.text import HeldText
+from suite.codecs.values import as_file, of_file, tokenizer_of
 from suite.config import check_ranges, from_dict, to_dict
-from suite.errors import CheckpointError, DataError, one_line
+from suite.errors import CheckpointError, DataError
 
 SETTINGS, PIECES = "words.json", "tokenizer.json"
 PAD, UNKNOWN, CAPITALS, STRETCHED, LINK, MENTION = "<pad>", "<unk>", "<caps>", "<long>", "<url>", "<user>"
@@ -101,20 +101,12 @@ class WordCodec:
         return cls(Tokenizer(model), spec)
 
     def files(self) -> dict[str, bytes]:
-        text = json.dumps({"words": to_dict(self.spec)}, indent=1) + "\n"
-        return {SETTINGS: text.encode(), PIECES: self.tokenizer.to_str().encode()}
+        return as_file(SETTINGS, {"words": to_dict(self.spec)}) | {PIECES: self.tokenizer.to_str().encode()}
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        try:
-            settings = json.loads(files[SETTINGS])
-            tokenizer = Tokenizer.from_str(files[PIECES].decode())
-        except KeyError as error:
-            raise CheckpointError(f"{error.args[0]}: missing; the checkpoint is incomplete: copy it again") from error
-        except Exception as error:  # tokenizers raises plain Exception for a file that is not its own
-            raise CheckpointError(f"{PIECES}: {one_line(error)}; copy the checkpoint again") from error
-        if not isinstance(settings, dict) or settings.keys() != {"words"}:
-            raise CheckpointError(f"{SETTINGS}: expected one key 'words', got {settings!r:.80}")
+        settings = of_file(files, SETTINGS, "words")
+        tokenizer = tokenizer_of(files, PIECES)
         return cls(tokenizer, from_dict(WordSpec, settings["words"], where=SETTINGS, error=CheckpointError))
 
     # -- text to ids -------------------------------------------------------------------------------------

@@ -7,13 +7,13 @@ reads what is sounding: see `COLUMNS`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from suite.codecs.values import as_file, of_file
 from suite.errors import CheckpointError, DataError, nearest
 
 FILE = "chorales.json"
@@ -98,15 +98,11 @@ class ChoraleCodec:
 
     def files(self) -> dict[str, bytes]:
         values = {"order": list(ORDER), "tokens": list(VOCABULARY)}
-        return {FILE: (json.dumps(values, indent=0) + "\n").encode()}
+        return as_file(FILE, values, indent=0)
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        try:
-            values = json.loads(files[FILE])
-        except (KeyError, ValueError) as error:
-            raise CheckpointError(f"{FILE}: missing or not JSON; the checkpoint is incomplete") from error
-        if values != {"order": list(ORDER), "tokens": list(VOCABULARY)}:
+        if of_file(files, FILE) != {"order": list(ORDER), "tokens": list(VOCABULARY)}:
             raise CheckpointError(f"{FILE}: other tokens than this version's; use the version that wrote it")
         return cls()
 

@@ -8,7 +8,6 @@ reads hints that follow from the tokens before it: see `COLUMNS`.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from suite.codecs.echo import CLASSES, Echo
+from suite.codecs.values import as_file, of_file
 from suite.config import check_ranges, from_dict, to_dict
 from suite.errors import CheckpointError, DataError
 from suite.notation import abc
@@ -84,17 +84,13 @@ class TuneCodec:
 
     def files(self) -> dict[str, bytes]:
         values = {"tunes": to_dict(self.spec), "tokens": list(self.vocabulary[len(SPECIAL) :])}
-        return {FILE: (json.dumps(values, ensure_ascii=False, indent=0) + "\n").encode()}
+        return as_file(FILE, values, indent=0)
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        try:
-            values = json.loads(files[FILE])
-            tokens = values.pop("tokens")
-            spec = values.pop("tunes")
-        except (KeyError, ValueError, AttributeError, TypeError) as error:
-            raise CheckpointError(f"{FILE}: missing or not its own; the checkpoint is incomplete") from error
-        fine = isinstance(tokens, list) and all(isinstance(token, str) and token for token in tokens) and not values
+        values = of_file(files, FILE, "tunes", "tokens")
+        tokens, spec = values["tokens"], values["tunes"]
+        fine = isinstance(tokens, list) and all(isinstance(token, str) and token for token in tokens)
         if not fine or len({*tokens, *SPECIAL}) != len(tokens) + len(SPECIAL) or not {*_ELEMENTS} <= {*tokens}:
             raise CheckpointError(f"{FILE}: not a list of different tokens; copy the checkpoint again")
         return cls([*SPECIAL, *tokens], from_dict(TuneSpec, spec, where=FILE, error=CheckpointError))

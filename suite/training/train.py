@@ -68,7 +68,8 @@ def train(
     out by rule, and without ``data`` the recipe of the shipped model is trained on the data that
     ``suite data get`` fetched; of a task that has no recipe, its labelled samples are. ``cell`` and ``settings``
     (``"encoder.hidden=256"``) change the task's configuration. ``bptt`` trains an aligned task in stretches of so many
-    steps. ``init_from`` starts from the weights and codecs of another checkpoint. ``note`` is for the card: what the
+    steps. ``init_from`` starts from the weights and codecs of another checkpoint, or of the one that ships
+    (``"shipped"``). ``note`` is for the card: what the
     model is for, and what not. ``resume`` goes on with an interrupted run in ``out``. ``report`` gets a ``Progress``
     after each step, ``say`` a line now and then. ``options`` are the task's own (``Task.option``).
 
@@ -93,7 +94,9 @@ def train(
     options = found.checked("train", options)
     train_files, dev_files, recipe_settings = _files(found, data, dev, options)
     config = configs.override(found.config(), recipe_settings if init_from is None else ())
-    init = open_checkpoint(found, init_from) if init_from is not None else None
+    init = None
+    if init_from is not None:
+        init = open_checkpoint(found, None if str(init_from) == "shipped" else init_from)
     if init is not None:
         config, codecs = open_config(found, init)
     config = _changed(config, cell, settings, epochs, bptt)
@@ -127,18 +130,16 @@ def train(
 
     fitted = found.fit(train_part, config, **options)
     if found.notes is not None:
-        for note in found.notes(train_part, fitted):
-            say(note)
+        for line in found.notes(train_part, fitted):
+            say(line)
     if init is not None:
         # The pieces the weights know stay; what is learnt may be new, save where it is written in such pieces.
         fitted["input"] = codecs["input"]
         if found.writes:
             fitted["target"] = codecs["target"]
     codecs = fitted
-    if config.training.remember and not (found.mapping == "one-to-many" and hasattr(codecs["target"], "remembering")):
-        raise UsageError(
-            f"training.remember is for one-to-many tasks that write sub-words; {task} is none: leave it out"
-        )
+    if config.training.remember:
+        _check_remembering(found, codecs, len(train_part))
     same = dev_part is train_part
     train_part, inputs, targets = _encoded(found, train_part, codecs, on_error, say)
     dev_part, *unseen = (train_part, inputs, targets) if same else _encoded(found, dev_part, codecs, on_error, say)

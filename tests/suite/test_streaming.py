@@ -183,6 +183,11 @@ def test_a_state_of_another_model(pipeline: Pipeline) -> None:
     ):
         with pytest.raises(UsageError, match="of another model; use it with the checkpoint it came from"):
             Session(pipeline, {**state, "arrays": arrays})
+    for part in state:
+        with pytest.raises(UsageError, match="of another model"):
+            Session(pipeline, {name: value for name, value in state.items() if name != part})
+    with pytest.raises(UsageError, match="of another model"):
+        Session(pipeline, {**state, "reader": None})
 
 
 # --- many and long --------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from suite_captioning import (
 )
 
 import suite
+from suite import remembering
 from suite.checkpoint import Checkpoint
 from suite.codecs.images import ImageCodec
 from suite.codecs.subwords import SubwordCodec, SubwordSpec
@@ -194,9 +195,18 @@ def test_what_is_remembered_is_of_the_last_training(
         settings=["training.remember=false"],
     )  # fmt: skip
     assert "remembered.npz" not in fresh.manifest.files
-    with pytest.raises(UsageError, match="for one-to-many tasks that write sub-words; translation is none"):
+    with pytest.raises(UsageError, match=r"for one-to-many tasks that write sub-words .*; translation is none"):
         suite.train(
             "translation", data=TRANSLATIONS, out=tmp_path / "t", epochs=1,
+            settings=["training.remember=true"],
+        )  # fmt: skip
+
+
+def test_too_many_to_remember(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remembering, "MOST", 2)
+    with pytest.raises(UsageError, match=r"keeps every item, and [0-9]+ are more than 2: leave it out"):
+        suite.train(
+            "captioning", data=pictures / "captions.jsonl", out=tmp_path / "m", epochs=1,
             settings=["training.remember=true"],
         )  # fmt: skip
 

@@ -507,7 +507,8 @@ def test_what_a_user_is_told_of_the_data(gestures: Made, as_lines: Any, small: l
     rates = [10.0, 20.0, 20.0, None, 40.0, 20.0, 20.0, 20.0, 20.0]
     lines = (as_lines([row], rate=rate) for row, rate in zip(rows, rates, strict=True))
     (tmp_path / "a.jsonl").write_text("".join(lines))
-    _, said = trained(tmp_path / "a.jsonl", tmp_path / "model", small)
+    made, said = trained(tmp_path / "a.jsonl", tmp_path / "model", small, note="For four movements.")
+    assert made.manifest.data["note"] == "For four movements."
     assert said[:4] == [
         "recordings come at 10, 20, 40 samples a second: all are brought to 20",
         "1 recordings do not say their rate: 20 samples a second is taken",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,10 @@ def test_a_beam_and_a_vocabulary(hear: Pipeline, recordings: Path, tmp_path: Pat
     (tmp_path / "words.txt").write_text("ten\nnet on\n")
     only = {"vocabulary": tmp_path / "words.txt", "only": True}
     assert hear(recordings / "ten-one.wav", **only).text.split()[0] == "ten"
+    (tmp_path / "words.txt").write_text("one\n")  # a file that has changed is read anew
+    os.utime(tmp_path / "words.txt", (1, 1))
+    assert set(hear(recordings / "ten-one.wav", **only).text.split()) <= {"one"}
+    (tmp_path / "words.txt").write_text("ten\nnet on\n")
     for path in said(recordings):
         assert set(hear(path, **only).text.split()) <= {"ten", "net", "on"}
 
@@ -245,7 +250,10 @@ def test_a_session_may_be_saved_at_any_moment(hear: Pipeline, speak: Speak, beam
 def test_the_last_word_is_not_lost_even_where_the_end_comes_with_a_pause(hear: Pipeline, speak: Speak) -> None:
     samples = np.concatenate([speak("net"), np.zeros(round(0.6 * RATE), np.float32)])
     session = suite.stream(hear)
-    updates = session.feed(samples)
+    assert not session.pending
+    assert session.feed(samples[:5]) == []
+    assert session.pending
+    updates = session.feed(samples[5:])
     assert not [update for update in updates if update.whole]
     assert session.finish().text == "net"
     with pytest.raises(DataError, match="before anything could be read"):
@@ -255,8 +263,10 @@ def test_the_last_word_is_not_lost_even_where_the_end_comes_with_a_pause(hear: P
 def test_a_saved_state_of_another_model(hear: Pipeline) -> None:
     state = suite.stream(hear).state
     state["arrays"] = {name: array[:, :3] for name, array in state["arrays"].items()}
-    with pytest.raises(UsageError, match="the saved state is of another model"):
-        suite.stream(hear, state=state)
+    of_another_task = {"pending": None, "carried": {}, "steps": 0}
+    for other in (state, of_another_task):
+        with pytest.raises(UsageError, match="the saved state is of another model"):
+            suite.stream(hear, state=other)
 
 
 def test_what_is_kept_does_not_grow(hear: Pipeline, speak: Speak) -> None:

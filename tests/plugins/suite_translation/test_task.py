@@ -174,6 +174,23 @@ def test_a_sentence_is_written_as_soon_as_it_ends_and_token_by_token(translate: 
     assert next(following).text.startswith("La")
 
 
+def test_what_is_held_back_is_answered_once(translate: Pipeline) -> None:
+    session = suite.stream(translate)
+    assert session.feed("The tool is small") == []
+    updates = session.flush()
+    assert not session.pending  # though nobody has looked at the updates yet
+    assert "".join(update.text for update in updates) == translate("The tool is small").text
+    session.feed("The tool is small")
+    assert [update.text for update in session.rest()] == [update.text for update in updates]
+
+
+def test_a_state_of_another_task(translate: Pipeline) -> None:
+    other = {**suite.stream(translate).state, "reader": None}
+    for state in ({"arrays": {}, "outputs": None, "pending": None, "steps": 0, "last": None}, other):
+        with pytest.raises(UsageError, match="of another model; use it with the checkpoint it came from"):
+            suite.stream(translate, state=state)
+
+
 def test_what_a_stream_shows_is_the_translation(translate: Pipeline) -> None:
     session = suite.stream(translate)
     shown, before = "", None

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+import suite
+
 Cli = Callable[..., Any]
 #: Files of a checkpoint that say everything there is to say of a model.
 MODEL = ("model.safetensors", "encoder.onnx", "words.json", "tokenizer.json", "target.json")
@@ -138,6 +140,12 @@ def test_init_from_what_ships(train: Cli, shipped: Path) -> None:
     ran = train("--out", "mine", "--init-from", "shipped", epochs=1)
     assert ran.code == 0
     assert f"weights from {shipped / 'checkpoint'}" in ran.err
+
+
+def test_init_from_what_ships_in_python(shipped: Path, ratings_file: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    suite.train("sentiment", data=ratings_file, out=tmp_path / "mine", init_from="shipped", epochs=1, say=said.append)
+    assert f"weights from {shipped / 'checkpoint'}" in said
 
 
 def test_word_vectors(train: Cli, tmp_path: Path) -> None:

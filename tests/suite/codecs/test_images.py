@@ -234,7 +234,7 @@ def test_the_codec_lives_in_a_file() -> None:
     [
         ({}, "images.json: missing"),
         ({FILE: b"{"}, "images.json: JSONDecodeError"),
-        ({FILE: b"[]"}, "expected one key"),
+        ({FILE: b"[]"}, "expected the keys images, got"),
         ({FILE: b'{"images": {"width": 3}}'}, "images.json.width: no such setting"),
         ({FILE: b'{"images": {"size": 3}}'}, "size must be 8 or more"),
     ],
