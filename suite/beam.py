@@ -89,11 +89,12 @@ def write(
     end: int,
     limits: Sequence[int],
     draw: Callable[[int, np.ndarray], int] | None = None,
+    look: Callable[[int, np.ndarray], None] | None = None,
 ) -> Iterator[np.ndarray]:
     """Write N answers and yield their tokens as they come: int64 ``[N]``, −1 for an answer that has ended.
 
     ``draw(row, logits [V])`` picks a token, by default the likeliest. An answer ends with ``end``, which is itself
-    yielded, or after as many tokens as its limit.
+    yielded, or after as many tokens as its limit. ``look(row, weights [S])`` is told where the decoder looked for each.
     """
     most = np.asarray(limits)
     there = np.flatnonzero(most > 0)
@@ -106,6 +107,9 @@ def write(
         tokens = np.asarray(found, dtype=np.int64)
         answer = np.full(len(most), -1, dtype=np.int64)
         answer[there] = tokens
+        if look is not None:
+            for i, weights in zip(there, outputs["weights"], strict=True):
+                look(int(i), weights)
         yield answer
         written += 1
         keep = (tokens != end) & (most[there] > written)
@@ -121,19 +125,27 @@ def drawn(
     limits: Sequence[int],
     sampling: Sampling,
     randoms: Sequence[np.random.Generator],
+    attention: bool = False,
 ) -> list[Written]:
     """An answer drawn for each of N inputs, each with chance of its own."""
     scores: list[list[float]] = [[] for _ in randoms]
+    looked: list[list[np.ndarray]] = [[] for _ in randoms]
 
     def draw(row: int, logits: np.ndarray) -> int:
         token = sampling.draw(logits, randoms[row])
         scores[row].append(float(log_softmax(logits)[token]))
         return token
 
-    rows = np.stack(list(write(decoder, given, start=start, end=end, limits=limits, draw=draw)), axis=1)
+    def look(row: int, weights: np.ndarray) -> None:
+        looked[row].append(weights)
+
+    steps = write(decoder, given, start=start, end=end, limits=limits, draw=draw, look=look if attention else None)
+    rows = np.stack(list(steps), axis=1)
     return [
-        Written(tuple(int(t) for t in row if t not in (-1, end)), sum(own) / len(own))
-        for row, own in zip(rows, scores, strict=True)
+        Written(
+            tuple(int(t) for t in row if t not in (-1, end)), sum(own) / len(own), np.stack(seen) if attention else None
+        )
+        for row, own, seen in zip(rows, scores, looked, strict=True)
     ]
 
 

@@ -11,6 +11,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,9 @@ class Pipeline:
     >>> classify("What a lovely day").label
     'positive'
     """
+
+    #: The options of a verb that this is adapted to.
+    asked: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, task: Task, codecs: Codecs, runtime: Runtime, *, causal: bool = True, name: str = "") -> None:
         self.task, self.codecs, self.runtime, self.causal, self.name = task, codecs, runtime, causal, name
@@ -75,11 +79,11 @@ class Pipeline:
         raise DataError("no result")  # pragma: no cover - _answers gives one or raises
 
     def adapted(self, options: Mapping[str, Any]) -> Pipeline:
-        """This pipeline with its codecs as a verb's ``options`` ask (see ``Task.adapt``)."""
-        if self.task.adapt is None:
-            return self
-        codecs = self.task.adapt(self.codecs, **options)
-        return Pipeline(self.task, codecs, self.runtime, causal=self.causal, name=self.name)
+        """This pipeline with its codecs as a verb's ``options`` ask (see ``Task.adapt``), noted as ``asked``."""
+        codecs = self.codecs if self.task.adapt is None else self.task.adapt(self.codecs, **options)
+        made = Pipeline(self.task, codecs, self.runtime, causal=self.causal, name=self.name)
+        made.asked = options
+        return made
 
     def _answers(
         self, inputs: Iterable[Any], batch_size: int, timing: bool,

@@ -74,7 +74,10 @@ def answers(
         raise UsageError("--n-best ranks what a beam found: leave it or --sample out")
     sampling = from_options(Sampling, temperature, top_p=top_p)
     randoms = [np.random.default_rng([seed, zlib.crc32(array.tobytes())]) for array in arrays]
-    found = drawn(decoder, given, start=start, end=end, limits=limits, sampling=sampling, randoms=randoms)
+    found = drawn(
+        decoder, given, start=start, end=end, limits=limits, sampling=sampling, randoms=randoms,
+        attention=attention,
+    )  # fmt: skip
     return [[one] for one in found]
 
 

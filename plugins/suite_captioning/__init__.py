@@ -167,7 +167,7 @@ def _share(found: Sequence[str], wanted: Sequence[Sequence[str]]) -> float:
 def plot(pipeline: Pipeline, inputs: Sequence[Any], results: Sequence[Any], path: Path) -> None:
     from suite_captioning.plot import looks
 
-    asked = TASK.checked("predict", {})
+    asked = TASK.checked("predict", pipeline.asked)
     del asked["recursive"]
     looks(pipeline, inputs, path, limit=LIMIT, **asked)
 

@@ -29,7 +29,7 @@ def looks(pipeline: Pipeline, pictures: Sequence[Any], path: Path, **options: An
     arrays = [pipeline.codecs["input"].encode(picture) for picture in given]  # type: ignore[attr-defined]
     found = chosen(pipeline, arrays, attention=True, **options)
     panels: list[Panel] = []
-    for picture, array, (best,) in zip(given, arrays, found, strict=True):
+    for picture, array, (best, *_) in zip(given, arrays, found, strict=True):
         assert best.weights is not None
         whole = np.asarray(fitted(opened(picture), SIDE))
         panels.append(Picture(whole, f"score {best.score:.2f}"))

@@ -259,7 +259,9 @@ def render_update(result: Any, before: Any = None) -> str:
 def plot(pipeline: Pipeline, inputs: Sequence[Any], results: Sequence[Any], path: Path) -> None:
     from suite_translation.plot import alignments
 
-    alignments(pipeline, inputs, path)
+    asked = TASK.checked("predict", pipeline.asked)
+    del asked["to"]  # which the codecs know
+    alignments(pipeline, inputs, path, **asked)
 
 
 _TO = Option(

@@ -6,19 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from suite.beam import read, search
 from suite.codecs.sentences import sentences
 from suite.codecs.subwords import END, START, SubwordCodec
 from suite.errors import DataError
 from suite.pipelines import Pipeline
 from suite.plot import Heatmap, Panel, figure
+from suite.writing import answers
 
 #: So many sentences are drawn, as far as so many pieces.
 SHOWN, PIECES = 4, 60
 
 
-def alignments(pipeline: Pipeline, texts: Sequence[str], path: Path) -> None:
-    """A panel a sentence, of the first ones: a row for each piece written, a column for each piece read."""
+def alignments(pipeline: Pipeline, texts: Sequence[str], path: Path, **options: Any) -> None:
+    """A panel a sentence, of the first ones: a row for each piece written, a column for each piece read.
+
+    ``options`` are those of `suite.writing.answers`, whose best answer is drawn.
+    """
     from suite_translation import limit
 
     codec = pipeline.codecs["input"]
@@ -28,17 +31,15 @@ def alignments(pipeline: Pipeline, texts: Sequence[str], path: Path) -> None:
         raise DataError("nothing to draw: the texts have no words")
     arrays = [codec.encode(sentence) for sentence in given]
     limits = [limit(array) for array in arrays]
-    found = search(
-        pipeline.runtime.graph("decoder"), read(pipeline.runtime, arrays), start=START, end=END, limits=limits,
-        attention=True,
-    )  # fmt: skip
+    found = answers(pipeline.runtime, arrays, limits, start=START, end=END, attention=True, **options)
     panels: list[Panel] = []
-    for array, (best,) in zip(arrays, found, strict=True):
+    for array, (best, *_) in zip(arrays, found, strict=True):
         assert best.weights is not None
         rows, columns = (readable(codec, ids)[:PIECES] for ids in ([*best.tokens, END], array.tolist()))
+        rows = rows[: len(best.weights)]  # one that was cut off at its limit has no end
         weights = best.weights[: len(rows), : len(columns)]
         panels.append(Heatmap(weights, rows=rows, columns=columns, limits=(0, 1), title=f"score {best.score:.2f}"))
-    longest = max(min(len(best.tokens) + 1, PIECES) for (best,) in found)
+    longest = max(min(len(best.tokens) + 1, PIECES) for best, *_ in found)
     figure(panels, path, width=1200, height=max(300, 24 * longest))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -38,18 +39,26 @@ def demo(task: str | None, as_json: bool, plot: Path | None) -> None:
         raise SuiteError(f"{failed} of {len(registry().task_names())} demos failed; see the lines above")
 
 
+def nearby(path: Path) -> Path:
+    """A sample's path as one would type it: from the current folder where it lies below it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
 def show(task: Task, *, as_json: bool = False, plot: Path | None = None) -> None:
     """Predict the task's samples, then stream the first of them; ``plot`` draws those of the first file."""
-    from suite.cli.output import as_line
+    from suite.cli.output import as_line, drawn
     from suite.data.readers import read_rows
     from suite.pipelines import Pipeline
     from suite.streaming import stream
 
+    if plot is not None and task.plot is None:
+        raise UsageError(f"--plot: {task.name} draws nothing")
     pipeline = Pipeline.open(task.name)
     column = task.columns[0].name
-    files = [path for path in task.samples if not path.name.startswith("labelled")]
+    files = [nearby(path) for path in task.samples if not path.name.startswith("labelled")]
     if not files:
-        raise SuiteError(f"{task.name} ships no samples to show")
+        raise SuiteError(f"{task.name} ships no samples to show; suite {task.name} predict answers inputs of yours")
 
     def say(line: str) -> None:
         if not as_json:
@@ -62,17 +71,15 @@ def show(task: Task, *, as_json: bool = False, plot: Path | None = None) -> None
             inputs = [value for _, value in task.expand(str(path), on_error=None)]
         else:
             inputs = [row.values[column] for row in read_rows(path, text_column=column, blank=task.blank)]
-        say(f"\n$ suite {task.name} predict {'' if task.expand else '--input '}{path.name}")
+        say(f"\n$ suite {task.name} predict {'' if task.expand else '--input '}{shlex.quote(str(path))}")
         results = pipeline(inputs)
         for result in results:
             click.echo(as_line(result.to_dict()) if as_json else task.render(result))
         if first is None:
             first = inputs[0]
-            if plot is not None:
-                if task.plot is None:
-                    raise UsageError(f"--plot: {task.name} draws nothing here")
+            if plot is not None and task.plot is not None:
                 task.plot(pipeline, inputs, results, plot)
-                click.echo(f"drawn: {plot}", err=True)
+                drawn(plot)
     if not pipeline.causal or task.chunks is None:
         return
     say(f"\n$ echo … | suite {task.name} stream")

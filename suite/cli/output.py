@@ -108,6 +108,11 @@ def progress(items: Iterable[T], count: Callable[[], int | None], what: str) -> 
     yield from tqdm(items, what, count(), leave=False, file=sys.stderr, unit=" items", dynamic_ncols=True)
 
 
+def drawn(path: Path) -> None:
+    """Say where a picture is."""
+    click.echo(f"drawn: {path}", err=True)
+
+
 def count_lines(path: Path) -> int | None:
     """How many lines a file has; None for one that cannot be read (its reader says why), or not twice (a pipe)."""
     if not path.is_file():

@@ -10,7 +10,7 @@ from typing import IO, Any
 import click
 
 from suite.cli import options
-from suite.cli.output import Skipping, as_line, count_lines, figures, progress
+from suite.cli.output import Skipping, as_line, count_lines, drawn, figures, progress
 from suite.errors import DataError, UsageError
 from suite.task import Result, Task, Verb
 
@@ -50,11 +50,12 @@ def _predict(task: Task) -> click.Command:
     @options.as_json
     @click.option("--timing", is_flag=True, help="Add the seconds each item took.")
     @options.skip_errors
-    @options.plot(task.plot_help)
+    @options.plot(task.plot_help, where=task.plot is not None)
     @options.of_task(task.option("predict"))
     def predict(
         inputs: tuple[str, ...], input_file: str | None, file_format: str | None, columns: Any, checkpoint: Path | None,
-        runtime: Any, batch_size: int, as_json: bool, timing: bool, skip_errors: bool, plot: Path | None, **own: Any,
+        runtime: Any, batch_size: int, as_json: bool, timing: bool, skip_errors: bool, plot: Path | None = None,
+        **own: Any,
     ) -> None:  # fmt: skip
         if inputs and input_file:
             raise UsageError("give inputs as arguments or with --input, not both")
@@ -62,8 +63,6 @@ def _predict(task: Task) -> click.Command:
             raise UsageError(
                 f"give inputs as arguments, --input FILE, or on standard input; see suite {task.name} predict --help"
             )
-        if plot is not None and task.plot is None:
-            raise UsageError(f"--plot: {task.name} draws nothing here")
         if task.expand is not None and (columns or file_format):
             raise UsageError(f"--columns, --format: {task.name} reads each input by its own ending; leave them out")
         from suite.pipelines import Pipeline
@@ -99,8 +98,9 @@ def _predict(task: Task) -> click.Command:
         if plot is not None and task.plot is not None:
             if not kept:
                 raise DataError("nothing to draw: there are no results")
-            task.plot(pipeline.adapted(own), [value for value, _ in kept], [result for _, result in kept], plot)
-            click.echo(f"drawn: {plot}", err=True)
+            asked = pipeline.adapted(task.checked("predict", own))
+            task.plot(asked, [value for value, _ in kept], [result for _, result in kept], plot)
+            drawn(plot)
         skip.report()
 
     return predict
@@ -237,12 +237,11 @@ def _verb(task: Task, verb: Verb) -> click.Command:
                 kept.append(result)
         if plot is not None and task.plot is not None and pipeline is not None:
             task.plot(pipeline, [result.input for result in kept], kept, plot)
-            click.echo(f"drawn: {plot}", err=True)
+            drawn(plot)
 
     if verb.model:
         run = options.checkpoint(options.runtime(run))
-    if verb.plots:
-        run = options.plot(task.plot_help)(run)
+    run = options.plot(task.plot_help, where=verb.plots and task.plot is not None)(run)
     if verb.inputs:
         run = click.argument("inputs", nargs=-1, metavar=verb.inputs)(run)
     return run
@@ -260,16 +259,14 @@ def _evaluate(task: Task) -> click.Command:
     @options.batch_size
     @options.as_json
     @options.skip_errors
-    @options.plot("draw the figures to this PNG file")
+    @options.plot("draw the figures to this PNG file", where=task.plot_evaluation is not None)
     @options.of_task(task.option("evaluate"))
     def evaluate(
         data: tuple[str, ...], part: str | None, file_format: str | None, columns: Any, checkpoint: Path | None,
-        runtime: Any, batch_size: int, as_json: bool, skip_errors: bool, plot: Path | None, **own: Any,
+        runtime: Any, batch_size: int, as_json: bool, skip_errors: bool, plot: Path | None = None, **own: Any,
     ) -> None:  # fmt: skip
         if data and part:
             raise UsageError("give --data or --part, not both")
-        if plot is not None and task.plot_evaluation is None:
-            raise UsageError(f"--plot: {task.name} draws nothing here")
         from suite import evaluation
         from suite.examples import read_examples
         from suite.pipelines import Pipeline
@@ -287,7 +284,7 @@ def _evaluate(task: Task) -> click.Command:
         click.echo(as_line(values) if as_json else figures(values))
         if plot is not None and task.plot_evaluation is not None:
             task.plot_evaluation(results, kept, plot)
-            click.echo(f"drawn: {plot}", err=True)
+            drawn(plot)
 
     return evaluate
 
@@ -361,8 +358,8 @@ def _export(task: Task) -> click.Command:
 def _demo(task: Task) -> click.Command:
     @click.command("demo", help="Show the task on its sample inputs.")
     @options.as_json
-    @options.plot(task.plot_help)
-    def demo(as_json: bool, plot: Path | None) -> None:
+    @options.plot(task.plot_help, where=task.plot is not None)
+    def demo(as_json: bool, plot: Path | None = None) -> None:
         from suite.cli.demo import show
 
         show(task, as_json=as_json, plot=plot)

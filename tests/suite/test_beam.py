@@ -216,6 +216,23 @@ def test_drawn_answers_have_the_mean_of_what_their_tokens_were_likely_and_depend
     assert [*careful[0].tokens, END] == greedy
 
 
+def test_where_a_drawn_answer_looked() -> None:
+    rows, limits = (3, 4), [30, 2]
+    randoms = [np.random.default_rng(seed) for seed in (1, 2)]
+    plain, seen = (
+        drawn(
+            Decoder(2), given(*rows), start=START, end=END, limits=limits, sampling=Sampling(0), randoms=randoms,
+            attention=attention,
+        )
+        for attention in (False, True)
+    )  # fmt: skip
+    assert [one.tokens for one in plain] == [one.tokens for one in seen]
+    assert all(one.weights is None for one in plain)
+    for row, one, limit in zip(rows, seen, limits, strict=True):
+        assert one.weights is not None
+        assert one.weights.tolist() == [[row, token] for token in [START, *one.tokens][:limit]]
+
+
 @pytest.mark.parametrize("lengths", [True, False])
 def test_read_takes_what_the_decoder_needs_from_the_encoder(lengths: bool) -> None:
     class Graph:

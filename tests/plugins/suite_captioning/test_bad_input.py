@@ -195,6 +195,10 @@ def test_a_plot_is_a_picture(cli: Cli, checkpoint: Path, pictures: Path, tmp_pat
     assert ran.err.splitlines()[-1] == "drawn: out.png"
     with Image.open(tmp_path / "out.png") as image:
         assert image.width > 1000
+    options = ("--sample", "--temperature", "5", "--top-p", "1")
+    ran = cli("captioning", "predict", pictures, "--plot", "drawn.png", "--checkpoint", checkpoint, *options)
+    assert ran.code == 0
+    assert (tmp_path / "drawn.png").read_bytes() != (tmp_path / "out.png").read_bytes()
 
 
 def test_an_unknown_backbone_is_named_before_training(cli: Cli, pictures: Path) -> None:

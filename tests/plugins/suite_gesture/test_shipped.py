@@ -116,7 +116,7 @@ def test_the_demo(cli: Callable[..., Any], tmp_path: Path) -> None:
         assert picture.format == "PNG"
     plain = cli("demo")
     assert plain.lines[0].startswith(f"── gesture: {TASK.summary}")
-    assert "$ suite gesture predict pickups.ts" in plain.lines
+    assert f"$ suite gesture predict {sample('pickups.ts')}" in plain.lines
     assert sum(line.endswith(tuple(f"pickups.ts:{n}" for n in range(100))) for line in plain.lines) == len(recordings)
 
 

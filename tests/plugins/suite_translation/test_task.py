@@ -303,3 +303,16 @@ def test_the_plot_shows_where_it_looked(translate: Pipeline, tmp_path: Path) -> 
         assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 20
     with pytest.raises(DataError, match="no words"):
         TASK.plot(translate, ["", " "], [], tmp_path / "none.png")
+
+
+def test_the_plot_is_of_what_was_asked_for(translate: Pipeline, tmp_path: Path) -> None:
+    assert TASK.plot is not None
+    texts, drawn, bold = ["The game is small."], [], {"temperature": 9.0, "top_p": 1.0}
+    for number, options in enumerate(
+        ({}, {}, {"sample": True, **bold}, {"sample": True, "seed": 1, **bold}, {"n_best": 3})
+    ):
+        asked = translate.adapted(TASK.checked("predict", options))
+        TASK.plot(asked, texts, asked(texts, **options), tmp_path / f"{number}.png")
+        drawn.append((tmp_path / f"{number}.png").read_bytes())
+    assert drawn[0] == drawn[1] == drawn[4]
+    assert len({*drawn}) == 3

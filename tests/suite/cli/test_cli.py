@@ -93,7 +93,7 @@ def test_demo(cli: Cli, shipped: Path) -> None:
     for arguments in (["demo", "sentiment"], ["sentiment", "demo"]):
         ran = cli(*arguments)
         assert (ran.code, ran.err) == (0, "")
-        assert "$ suite sentiment predict --input texts.txt" in ran.out
+        assert f"$ suite sentiment predict --input {shipped}/samples/texts.txt" in ran.out
         assert "$ echo … | suite sentiment stream" in ran.out
     objects = [json.loads(line) for line in cli("demo", "sentiment", "--json").lines]
     assert objects[-1]["final"] is True
