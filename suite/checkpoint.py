@@ -99,7 +99,7 @@ class Checkpoint:
 def save(path: str | Path, manifest: Manifest, write: Mapping[str, bytes], folder: Path | None = None) -> Checkpoint:
     """Write a checkpoint directory whole, or not at all; whatever was at ``path`` is replaced at the end.
 
-    ``write`` maps file names to contents; ``folder`` may hold further files, which are moved in. On any
+    ``write`` maps file names to contents; ``folder`` may hold further files, which are copied. On any
     failure (a full disk, an interrupt) the old directory stands and nothing is left behind.
     """
     path = Path(path)
@@ -176,12 +176,16 @@ def _read_manifest(path: Path) -> Manifest:
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise CheckpointError(f"{path}: no {MANIFEST} in it, so it is not a checkpoint") from None
+        raise CheckpointError(
+            f"{path}: no {MANIFEST} in it: not a checkpoint; give a folder that training wrote"
+        ) from None
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{file}: cannot be read ({one_line(error)}); copy the checkpoint again") from error
     schema = values.get("schema") if isinstance(values, dict) else None
     if not isinstance(schema, int):
-        raise CheckpointError(f"{file}: has no schema number; it is not a checkpoint's {MANIFEST}")
+        raise CheckpointError(
+            f"{file}: has no schema number: it is not a checkpoint's {MANIFEST}; copy the checkpoint again"
+        )
     if schema > SCHEMA:
         raise CheckpointError(
             f"{file}: schema {schema} is newer than this suite's {SCHEMA}; upgrade: pip install -U sequence-suite"

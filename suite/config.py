@@ -41,7 +41,7 @@ def from_dict(kind: type[C], values: Mapping[str, Any], *, where: str = "", erro
         if key not in names:
             raise error(f"{path}: no such setting; {nearest(str(key), names)}")
         built[key] = _typed(hints[key], value, path, error)
-    missing = [f.name for f in dataclasses.fields(kind) if f.name not in built and _required(f)]  # type: ignore[arg-type]
+    missing = [f.name for f in dataclasses.fields(kind) if f.name not in built and required(f)]  # type: ignore[arg-type]
     if missing:
         raise error(f"{where or kind.__name__}: {missing[0]} is missing")
     try:
@@ -101,7 +101,8 @@ def _example(config: Any) -> str:
     return f"{path}={json.dumps(_plain(value))}"
 
 
-def _required(field: dataclasses.Field[Any]) -> bool:
+def required(field: dataclasses.Field[Any]) -> bool:
+    """Whether a field has no default."""
     return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 import numpy as np
 
 from suite.config import from_options
-from suite.search import Constraint, Reader, Sampling, check_seed, generate, log_softmax
+from suite.search import Beside, Constraint, Sampling, check_seed, generate, log_softmax
 from suite.task import Option
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Foretold(Protocol):
         """The token that comes next at each step that ``encode`` gives, the end included, int64 ``[T]``."""
         ...
 
-    def reader(self) -> Reader:
+    def reader(self) -> Beside:
         """What gives a model its inputs, token by token: the rows of ``encode``."""
         ...
 

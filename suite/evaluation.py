@@ -40,13 +40,14 @@ def evaluate(
                 raise named from None
             on_error(named)
     if not given:
-        raise DataError(f"nothing to evaluate: {'no item could be read' if came else 'the data has no items'}")
+        why = "no item could be read; mend the data" if came else "the data has no items; give some"
+        raise DataError(f"nothing to evaluate: {why}")
     started = time.perf_counter()
     answered = answers(pipeline, given, batch_size, on_error, **options)
     kept = [example for example, result in zip(given, answered, strict=True) if result is not None]
     results = [result for result in answered if result is not None]
     if not kept:
-        raise DataError("nothing to evaluate: no item could be read")
+        raise DataError("nothing to evaluate: no item could be read; mend the data")
     seconds = time.perf_counter() - started
     figures: dict[str, Any] = {
         "task": pipeline.task.name,

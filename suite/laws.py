@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from suite import testing
+from suite.config import required
 from suite.errors import SuiteError, one_line
 from suite.offers import TASKS
 from suite.plugins import Registry, Status, registry
@@ -145,7 +146,7 @@ def _of_task(name: str, task: Task, module: str) -> Iterator[Law]:
     yield law("its declaration is whole", lambda: declaration_is_whole(task))
     yield law("importing it, and --help, load no torch", lambda: testing.check_light(module, name))
     yield law("its model has as many outputs as its targets need", lambda: _outputs_fit(task))
-    yield law("its codecs survive their files, and pieces are read as the whole", lambda: _codecs(task, made))
+    yield law("its codecs survive their files, and pieces are read as the whole", lambda: _codecs(made))
     for text, check in (
         ("a batch equals its members one by one", testing.batch_equals_singles),
         ("a stream equals the offline answer", testing.stream_equals_offline),
@@ -169,7 +170,7 @@ def declaration_is_whole(task: Task) -> None:
 
     need(task.mapping in get_args(Mappings), f"mapping is {task.mapping!r}; one of {', '.join(get_args(Mappings))}")
     need(dataclasses.is_dataclass(task.config), "config is no dataclass")
-    lacking = [f.name for f in dataclasses.fields(task.config) if _required(f)]
+    lacking = [f.name for f in dataclasses.fields(task.config) if required(f)]
     need(not lacking, f"config.{(lacking or [''])[0]} has no default; every field needs one")
     config = task.config()
     need(hasattr(config, "training"), "config has no field training (suite.training.specs.TrainingSpec)")
@@ -188,10 +189,6 @@ def declaration_is_whole(task: Task) -> None:
             need(option.name not in TAKEN.get(name, "").split(), f"{name} has an option {option.name!r}; rename yours")
     for verb in task.verbs:
         need(verb.name not in VERBS, f"verb {verb.name!r} is one that every task has; rename it")
-
-
-def _required(field: dataclasses.Field[Any]) -> bool:
-    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 def _no_torch() -> list[str]:
@@ -223,7 +220,7 @@ def _outputs_fit(task: Task) -> list[str] | None:
     return None
 
 
-def _codecs(task: Task, made: _Made) -> list[str] | None:
+def _codecs(made: _Made) -> list[str] | None:
     if notes := made.lacks:
         return notes
     pipeline = made.pipeline

@@ -17,11 +17,11 @@ from typing import IO, Any
 import click
 import numpy as np
 
-from suite.cli.output import progress
 from suite.codecs.audio import AudioCodec
 from suite.data.audio import BLOCK, Layout, Samples, cut, opened, read, whole_frames
 from suite.errors import DataError, MissingExtra, UsageError
 from suite.pipelines import Pipeline
+from suite.progress import progress
 from suite.streaming import ReadingSession
 from suite.task import Result
 

@@ -252,7 +252,7 @@ def read(path: Path) -> Ngrams:
         with _text(path) as file:
             return Ngrams(tuple(_tables(file, str(path))))
     except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as ARPA ({one_line(error)})") from error
+        raise DataError(f"{path}: cannot be read as ARPA ({one_line(error)}); give another model") from error
 
 
 def _text(path: Path) -> IO[str]:
@@ -278,12 +278,14 @@ def _tables(lines: Iterable[str], name: str) -> Iterator[dict[Run, tuple[float, 
             except ValueError:
                 value, run, weight = math.nan, (), 0.0
             if len(run) != order or len(fields) > order + 2 or not value <= 0:
-                raise DataError(f"{name}:{number}: not a log probability, {order} words and a weight, as ARPA has them")
+                raise DataError(
+                    f"{name}:{number}: not a log probability, {order} words and a weight, as ARPA has them; mend it"
+                )
             table[run], done = (value, weight), done + 1
     else:
-        raise DataError(f"{name}: no \\end\\ in it: it is cut short, or not an ARPA file")
+        raise DataError(f"{name}: no \\end\\ in it: it is cut short, or not an ARPA file; copy it again")
     if table is None or not done:
-        raise DataError(f"{name}: there are no n-grams in it; is it an ARPA file?")
+        raise DataError(f"{name}: no n-grams in it; give an ARPA file")
     yield table
 
 

@@ -248,10 +248,10 @@ class Chart(Panel):
         self._marks.append(mark)
         return self
 
-    def points(self, xs: Any, ys: Any, name: str = "", *, colour: str = "") -> Self:
+    def points(self, xs: Any, ys: Any) -> Self:
         """A cloud of points ``xs, ys [N]``, the fainter the more there are."""
         xs, ys = self._seen(xs, ys)
-        colour = self._next_colour(name, colour)
+        colour = self._next_colour("", "")
         faint = f"{colour}{max(0x50, 0xC0 - len(xs) // 10):02x}"
         self._marks.append(lambda canvas, place: canvas.dots(place.at(xs, ys), faint, 3.5))
         return self
@@ -474,13 +474,11 @@ def curves(history: Sequence[Mapping[str, Any]], metric: str, path: Path, *, low
     figure(list(charts.values()), path, columns=3, height=240)
 
 
-def confusion_matrix(counts: Any, names: Sequence[str], title: str = "") -> Heatmap:
+def confusion_matrix(counts: Any, names: Sequence[str]) -> Heatmap:
     """Counts ``[K, K]`` (rows true, columns predicted), coloured by each row's share."""
     counts = np.asarray(counts)
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
-    return Heatmap(
-        shares, rows=names, columns=names, texts=counts, title=title, x="predicted", y="true", limits=(0, 1)
-    )  # fmt: skip
+    return Heatmap(shares, rows=names, columns=names, texts=counts, x="predicted", y="true", limits=(0, 1))
 
 
 def mistakes(truth: Sequence[str], found: Sequence[str]) -> Heatmap:

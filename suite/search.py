@@ -99,7 +99,7 @@ class Constraint(Protocol):
         ...
 
 
-class Reader(Protocol):
+class Beside(Protocol):
     """What a graph reads of each token, where that is more than the token."""
 
     def read(self, token: int) -> Sequence[int]:
@@ -110,7 +110,7 @@ class Reader(Protocol):
 class _Row:
     """One piece being written."""
 
-    def __init__(self, random: np.random.Generator, rules: Constraint | None, reader: Reader | None, n: int) -> None:
+    def __init__(self, random: np.random.Generator, rules: Constraint | None, reader: Beside | None, n: int) -> None:
         self.random, self.rules, self.reader = random, rules, reader
         self.state = rules.start() if rules is not None else None
         self.guard = _Guard(n) if n else None
@@ -169,7 +169,7 @@ def generate(
     *,
     sampling: Sampling | None = None,
     constraints: Sequence[Constraint] | None = None,
-    reader: Callable[[], Reader] | None = None,
+    reader: Callable[[], Beside] | None = None,
     stop: int | None = None,
     limit: int | None = None,
 ) -> Iterator[np.ndarray]:

@@ -199,8 +199,8 @@ class Task:
     mapping
         Which of the core's mappings the model is; it decides how predictions and streams are driven.
     config
-        A frozen dataclass with a default for every field. ``encoder`` (``suite.nn.specs.EncoderSpec``) and
-        ``training`` (``suite.training.specs.TrainingSpec``) are read by the core.
+        A frozen dataclass with a default for every field. ``encoder`` and ``decoder`` (``suite.nn.specs.EncoderSpec``),
+        of which there is one at least, and ``training`` (``suite.training.specs.TrainingSpec``) are read by the core.
     result
         The task's ``Result`` type.
     columns, example
@@ -247,8 +247,8 @@ class Task:
     blocks
         ``blocks(input, codecs, **options)``: of an input too long to be read at once, the pieces for a session, whose
         results ``join`` makes one of; None for any other input.
-    verbs
-        Verbs that only this task has.
+    options, verbs
+        Options and verbs that only this task has.
     render
         A result as lines for people; ``render_update(result, before)`` the same for one update of a stream;
         ``before`` is the last one shown, or None, and None is given back where there is nothing new to say.
@@ -271,8 +271,9 @@ class Task:
         ``initialise(model, codecs, **options)``: sets priors on a fresh model before training.
     recipe, further
         How the shipped model's data is made (``suite data get TASK``), and other sets by name (``TASK-NAME``).
-    plot, plot_evaluation
-        Draw results (``plot(pipeline, inputs, results, file)``) and an evaluation (``(results, examples, file)``).
+    plot, plot_help, plot_evaluation
+        Draw results (``plot(pipeline, inputs, results, file)``; ``pipeline.asked`` are the options they were made
+        with), what that is in help, and an evaluation (``(results, examples, file)``).
     assets, default
         A folder with ``checkpoint/`` (or several by name, ``checkpoint/NAME/``, of which ``default`` is used)
         and ``samples/``; samples called ``labelled…`` are for ``evaluate``, the

@@ -95,6 +95,14 @@ def test_no_string_of_the_core_names_a_task(path: Path) -> None:
             assert not names_a_task(text), f"{name(path)}:{node.lineno}"
 
 
+@pytest.mark.parametrize("path", [*CORE, *PLUGINS], ids=name)
+def test_nothing_stands_on_the_command_line(path: Path) -> None:
+    """What the verbs are made of is imported by ``python -m suite`` alone."""
+    if path.is_relative_to(ROOT / "suite" / "cli") or path == ROOT / "suite" / "__main__.py":
+        return
+    assert not [found for found in imports(tree(path), everywhere=True) if f"{found}.".startswith("suite.cli.")]
+
+
 @pytest.mark.parametrize("path", CORE, ids=name)
 def test_the_core_imports_no_plugin(path: Path) -> None:
     plugins = {p.name for p in (ROOT / "plugins").iterdir() if p.is_dir()}

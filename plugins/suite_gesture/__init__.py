@@ -90,8 +90,6 @@ def read(
 
 
 def expand(argument: str, on_error: Any = None, **options: Any) -> Iterator[tuple[str, Any]]:
-    if not argument:
-        raise DataError("an empty name where a file or folder is needed; is a variable not set?")
     for recording in read_recordings(argument, on_error):
         yield recording.where or argument, recording
 

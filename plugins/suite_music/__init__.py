@@ -108,8 +108,6 @@ def expand(argument: str, on_error: Any = None, **options: Any) -> Iterator[tupl
     """The pieces of a file or folder that is named after ``predict``, each to be gone on with."""
     from suite.notation.files import pieces as filed
 
-    if not argument:
-        raise DataError("an empty name where a file or folder is needed; is a variable not set?")
     yield from ((found.where, found) for found in filed(Path(argument), on_error))
 
 

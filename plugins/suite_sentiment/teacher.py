@@ -285,7 +285,7 @@ def vocabulary(texts: Sequence[str], words: Iterable[str], size: int) -> list[st
 
 
 def taught(weights: dict[str, Tensor], reader: Reader, train: Sequence[Text], epochs: int, seed: int) -> Teacher:
-    """A fine-tuned teacher; its weights are kept beside the fetched archives, so that a rerun need not repeat it."""
+    """A fine-tuned teacher; its weights are kept in the data's home, so that a rerun need not repeat it."""
     torch.manual_seed(seed)
     # Teachers differ in seed and in regularisation, so that their errors do.
     teacher = Teacher(inner_dropout=(0.1, 0.0)[seed % 2])

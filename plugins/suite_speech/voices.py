@@ -343,7 +343,7 @@ def make(
     clips: Sequence[Clip], packages: Mapping[str, Path], kept: Path, processes: int = 1
 ) -> Iterator[tuple[Clip, bytes]]:
     """Every clip as a WAV file, in order; what was made before is taken from ``kept``, what is made is put there."""
-    from suite.cli.output import progress
+    from suite.progress import progress
 
     kept.mkdir(parents=True, exist_ok=True)
     groups: dict[str, list[Clip]] = {}

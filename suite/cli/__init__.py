@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from suite.errors import SuiteError, UsageError, nearest, one_line
+from suite.errors import SuiteError, nearest, one_line
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -216,6 +216,3 @@ def _utf8_output() -> None:
         reconfigure: Any = getattr(stream, "reconfigure", None)
         if reconfigure and (getattr(stream, "encoding", "") or "").lower().replace("-", "") != "utf8":
             reconfigure(encoding="utf-8" if not stream.isatty() else None, errors="replace")
-
-
-__all__ = ["UsageError", "cli", "main", "run"]

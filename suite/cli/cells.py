@@ -55,10 +55,9 @@ def cells(ctx: click.Context, as_json: bool) -> None:
 
 @cells.command("list")
 @options.as_json
-@click.pass_context
-def list_cells(ctx: click.Context, as_json: bool) -> None:
+def list_cells(as_json: bool) -> None:
     """List the cells, as suite cells alone does."""
-    _list(as_json or options.json_before(ctx))
+    _list(as_json)
 
 
 def _list(as_json: bool) -> None:
@@ -80,8 +79,7 @@ def _measured(command: F) -> F:
 @cells.command("show")
 @click.argument("name")
 @_measured
-@click.pass_context
-def show(ctx: click.Context, name: str, plot: Path | None, inputs: int, hidden: int, as_json: bool) -> None:
+def show(name: str, plot: Path | None, inputs: int, hidden: int, as_json: bool) -> None:
     """Show what a cell is, and what it does.
 
     Equation, source, size; gradients over distance, at the start and after training; recall over a delay; clipping;
@@ -91,7 +89,7 @@ def show(ctx: click.Context, name: str, plot: Path | None, inputs: int, hidden: 
         _check([name])
         found = _inspect(name, inputs, hidden, progress)
         exploding = _exploding(inputs, hidden)
-    if as_json or options.json_before(ctx):
+    if as_json:
         click.echo(as_line({"name": name, **found.to_dict(), "exploding": exploding.to_dict()}))
     else:
         click.echo(_described(name, found, exploding))
@@ -102,10 +100,7 @@ def show(ctx: click.Context, name: str, plot: Path | None, inputs: int, hidden: 
 @cells.command("compare")
 @click.argument("names", nargs=-1, metavar="[NAME]…")
 @_measured
-@click.pass_context
-def compare(
-    ctx: click.Context, names: tuple[str, ...], plot: Path | None, inputs: int, hidden: int, as_json: bool
-) -> None:
+def compare(names: tuple[str, ...], plot: Path | None, inputs: int, hidden: int, as_json: bool) -> None:
     """Compare cells in one table and one figure.
 
     All of them by default; a few seconds each.
@@ -123,7 +118,7 @@ def compare(
                 click.echo(f"suite: {one_line(error)}", err=True)
         found = _costs_together(found, inputs, hidden) if found else found
         exploding = _exploding(inputs, hidden) if found else None
-    if as_json or options.json_before(ctx):
+    if as_json:
         for name, inspection in found.items():
             click.echo(as_line({"name": name, **inspection.to_dict()}))
     elif found:

@@ -5,16 +5,16 @@ Only ``data get`` fetches anything; ``list`` and ``show`` read what is on this m
 
 from __future__ import annotations
 
-import json
 import sys
 import textwrap
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from suite.cli.options import as_json as as_json_option
+from suite.cli.output import as_line, table
 from suite.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def data() -> None:
 
 
 @data.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@as_json_option
 def list_data(as_json: bool) -> None:
     """List the tasks whose data can be fetched."""
     from suite.data import sources
@@ -38,29 +38,28 @@ def list_data(as_json: bool) -> None:
     found = [sources.status(name, recipe) for name, recipe in _recipes()]
     if as_json:
         for status in found:
-            click.echo(json.dumps(status.to_dict(), ensure_ascii=False))
+            click.echo(as_line(status.to_dict()))
         return
     if not found:
         click.echo("No installed task has data to fetch.")
         return
-    rows = [("TASK", "TRAIN / DEV / TEST", "TO FETCH", "LICENCE", "HERE")]
-    rows += [
+    rows = [
         (
             status.task,
             " / ".join(f"{status.rows[part]:,}" if part in status.rows else "?" for part in sources.PARTS),
             readable(status.to_fetch) if status.to_fetch else "-",
-            ", ".join(status.licences) or "-",
             "yes" if status.path else "no",
+            ", ".join(status.licences) or "-",
         )
         for status in found
     ]
-    click.echo("\n".join(_table(rows, shrink=3)))
+    click.echo(table(rows, ("task", "train / dev / test", "to fetch", "here", "licence")))
     click.echo(f"\nsuite data show TASK tells more; data is kept in {sources.data_home()}")
 
 
 @data.command("show")
 @click.argument("task")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@as_json_option
 def show_data(task: str, as_json: bool) -> None:
     """Show where a task's data comes from: files, sizes, SHA-256, licences, and the split."""
     from suite.data import sources
@@ -69,17 +68,16 @@ def show_data(task: str, as_json: bool) -> None:
     recipe = _recipe(task)
     status = sources.status(task, recipe)
     if as_json:
-        click.echo(json.dumps(_described(recipe, status), ensure_ascii=False))
+        click.echo(as_line(_described(recipe, status)))
         return
     where = str(status.path) if status.path else f"not here; suite data get {task} fetches it"
     click.echo(f"{task}: {where}")
     if recipe.note:
         click.echo(textwrap.fill(recipe.note, WIDTH))
     click.echo()
-    parts = [("PART", "ROWS", "DIGEST OF KEYS")]
-    parts += [(name, f"{rows:,}", digest) for name, (rows, digest) in recipe.parts.items()]
     if recipe.parts:
-        click.echo("\n".join(_table(parts)))
+        parts = [(name, f"{rows:,}", digest) for name, (rows, digest) in recipe.parts.items()]
+        click.echo(table(parts, ("part", "rows", "digest of keys")))
     for source in recipe.sources:
         kept = archive_path(source)
         click.echo(f"\n{source.purl}")
@@ -200,23 +198,3 @@ def _labelled(label: str, value: str) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-def _table(rows: Sequence[Sequence[str]], shrink: int | None = None) -> list[str]:
-    """Aligned columns, at most 80 wide: the ``shrink`` column gives way, wrapped."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    over = sum(widths) + 2 * (len(widths) - 1) - WIDTH
-    if shrink is not None and over > 0:
-        widths[shrink] = max(widths[shrink] - over, 8)
-    lines: list[str] = []
-    for row in rows:
-        cells = [
-            textwrap.wrap(cell, width, break_on_hyphens=False) or [""] for cell, width in zip(row, widths, strict=True)
-        ]
-        for level in range(max(len(cell) for cell in cells)):
-            pieces = [
-                (cell[level] if level < len(cell) else "").ljust(width)
-                for cell, width in zip(cells, widths, strict=True)
-            ]
-            lines.append("  ".join(pieces).rstrip())
-    return lines

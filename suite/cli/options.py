@@ -22,7 +22,14 @@ def _columns(ctx: click.Context, param: click.Parameter, value: str | None) -> M
     return parse_columns(value)
 
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
+def _or_before(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+    """--json before the name of a command of a group is that command's too."""
+    return value or bool(ctx.parent and ctx.parent.params.get("as_json"))
+
+
+as_json = click.option(
+    "--json", "as_json", is_flag=True, callback=_or_before, help="Print JSON, one object a line."
+)  # fmt: skip
 checkpoint = click.option(
     "--checkpoint", type=click.Path(path_type=Path), metavar="DIR", help="Another model than the shipped one."
 )
@@ -80,8 +87,3 @@ def of_task(options: Sequence[Option]) -> Callable[[F], F]:
         return command
 
     return add
-
-
-def json_before(ctx: click.Context) -> bool:
-    """Whether --json was given before the command's name."""
-    return bool(ctx.parent and ctx.parent.params.get("as_json"))

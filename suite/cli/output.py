@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,13 +43,14 @@ def as_line(values: Any) -> str:
 def table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
     """Columns of text, as wide as they need to be; the last one may wrap at the terminal's edge."""
     import shutil
+    import textwrap
 
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header) - 1)]
     room = max(20, shutil.get_terminal_size((80, 24)).columns - sum(widths) - 2 * len(widths))
     lines = []
     for row in [header, *rows]:
         start = "".join(f"{cell:<{width}}  " for cell, width in zip(row, widths, strict=False))
-        wrapped = click.wrap_text(row[-1], width=room).splitlines() or [""]
+        wrapped = textwrap.wrap(row[-1], room, break_on_hyphens=False) or [""]
         lines.append((start + wrapped[0]).rstrip())
         lines.extend(" " * len(start) + more for more in wrapped[1:])
     return "\n".join(lines)
@@ -92,20 +92,6 @@ def _shown(value: Any) -> str:
             return f"{value:.2e}"
         return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def progress(items: Iterable[T], count: Callable[[], int | None], what: str) -> Iterator[T]:
-    """Pass items on; show a bar with speed and time left where one helps.
-
-    It is drawn on standard error, only on a terminal, and only while results go elsewhere: on a terminal
-    they are progress enough. ``count`` says how many items there will be; it is called only for a bar.
-    """
-    if not sys.stderr.isatty() or sys.stdout.isatty():
-        yield from items
-        return
-    from tqdm import tqdm
-
-    yield from tqdm(items, what, count(), leave=False, file=sys.stderr, unit=" items", dynamic_ncols=True)
 
 
 def drawn(path: Path) -> None:

@@ -45,9 +45,8 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
 
 @plugins.command("list", help="List the plugins, load each, and say what is wrong with a broken one.")
 @options.as_json
-@click.pass_context
-def list_plugins(ctx: click.Context, as_json: bool) -> None:
-    _list(as_json or options.json_before(ctx))
+def list_plugins(as_json: bool) -> None:
+    _list(as_json)
 
 
 def _list(as_json: bool) -> None:
@@ -94,8 +93,7 @@ def verdict(status: Status) -> str:
 @plugins.command("show")
 @click.argument("name")
 @options.as_json
-@click.pass_context
-def show(ctx: click.Context, name: str, as_json: bool) -> None:
+def show(name: str, as_json: bool) -> None:
     """Show all that a plugin brings.
 
     NAME is that of its module, its package, or of a task, cell or command of it.
@@ -110,7 +108,7 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
             "tasks": {name: _task(task) for name, task in brings[TASKS].items()} or status.names.get("tasks", []),
             "cells": {name: _cell(cell) for name, cell in brings[CELLS].items()} or status.names.get("cells", []),
         }  # fmt: skip
-        if as_json or options.json_before(ctx):
+        if as_json:
             click.echo(as_line(values))
         else:
             click.echo(("\n" if number else "") + figures({k: v for k, v in values.items() if v not in (None, [], {})}))
@@ -143,8 +141,7 @@ def _cell(cell: Any) -> dict[str, Any]:
 @plugins.command("check")
 @click.argument("names", nargs=-1, required=True, metavar="NAME…")
 @options.as_json
-@click.pass_context
-def check(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
+def check(names: tuple[str, ...], as_json: bool) -> None:
     """Check that plugins keep the laws: what is broken, and where.
 
     NAME is that of a module, a package, or of a task or cell. The laws are in docs/contract.md; a task that ships no
@@ -158,7 +155,7 @@ def check(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
     for law in [law for name in dict.fromkeys(names) for law in laws(name)]:
         outcome = tried(law)
         count, failed = count + 1, failed + (outcome.verdict == "broken")
-        if as_json or options.json_before(ctx):
+        if as_json:
             values = {"of": law.of, "law": law.text, "verdict": outcome.verdict, "said": outcome.said or None}
             click.echo(as_line(values))
             continue
@@ -176,16 +173,15 @@ def check(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
 @plugins.command("doctor")
 @options.as_json
 @click.option("--timeout", type=click.FloatRange(1), default=60.0, show_default=True, help="Seconds a plugin may take.")
-@click.pass_context
-def doctor(ctx: click.Context, as_json: bool, timeout: float) -> None:
+def doctor(as_json: bool, timeout: float) -> None:
     """Look for everything that may be wrong: environment, versions, and each plugin, loaded in a process of its own.
 
     It works where nothing else does: a plugin that ends the process, or never ends, is named and passed over.
     """
     from suite.doctor import examine
 
-    found = examine(timeout=timeout, say=None if as_json or options.json_before(ctx) else click.echo)
-    if as_json or options.json_before(ctx):
+    found = examine(timeout=timeout, say=None if as_json else click.echo)
+    if as_json:
         click.echo(as_line(found))
     if found["faults"]:
         count = len(found["faults"])

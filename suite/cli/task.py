@@ -10,8 +10,9 @@ from typing import IO, Any
 import click
 
 from suite.cli import options
-from suite.cli.output import Skipping, as_line, count_lines, drawn, figures, progress
+from suite.cli.output import Skipping, as_line, count_lines, drawn, figures
 from suite.errors import DataError, UsageError
+from suite.progress import progress
 from suite.task import Result, Task, Verb
 
 
@@ -147,6 +148,8 @@ def _expanded(task: Task, arguments: Iterable[str], skip: Any, own: dict[str, An
     assert task.expand is not None
     for argument in arguments:
         try:
+            if not argument:
+                raise DataError("an empty name where a file or folder is needed; is a variable not set?")
             yield from task.expand(argument, on_error=skip, **own)
         except DataError as error:
             skip(error)

@@ -354,7 +354,7 @@ def _samples(raw: Any, rate: int, *, file: bool = True) -> tuple[Samples, int]:
     return mixed(np.asarray(raw)), int(rate)
 
 
-def samples_at(raw: Any, rate: int, given: int | None = None) -> Samples:
-    """What ``AudioCodec.encode`` takes, as samples ``[n]`` at ``rate``; ``given`` is its own where it does not say."""
-    samples, own = _samples(raw, given or rate)
+def samples_at(raw: Any, rate: int) -> Samples:
+    """What ``AudioCodec.encode`` takes, as samples ``[n]`` at ``rate``, which is its own where it does not say."""
+    samples, own = _samples(raw, rate)
     return resample(samples, own, rate)

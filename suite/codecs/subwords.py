@@ -233,10 +233,6 @@ class SubwordTarget:
             found.append(np.asarray([*self.codec.ids(text, random, dropout), END], dtype=np.int64))
         return found
 
-    def calibrated(self, outputs: np.ndarray, targets: Any) -> Self:
-        """The codec as it is: what is written has no probabilities to correct."""
-        return self
-
 
 class Writer:
     """Ids to text as they come; an unfinished letter is held back."""

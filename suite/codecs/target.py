@@ -16,6 +16,8 @@ from suite.config import from_dict
 from suite.errors import CheckpointError, DataError, nearest
 from suite.metrics import natural
 
+#: The bounds of a log-spread, in training and at use.
+LOG_SPREAD = (-7.0, 3.0)
 FILE = "target.json"
 
 
@@ -185,15 +187,16 @@ class Value:
 
     def calibrated(self, outputs: np.ndarray, targets: np.ndarray) -> Value:
         """The same with the ``widening`` that makes held-out ``targets [N]`` likeliest, given ``outputs [N, 2]``."""
-        spread = np.exp(np.clip(outputs[:, 1].astype(np.float64), -7.0, 3.0))
+        spread = np.exp(np.clip(outputs[:, 1].astype(np.float64), *LOG_SPREAD))
         widening = float(np.sqrt(np.mean(((targets - outputs[:, 0]) / spread) ** 2)))
         return replace(self, widening=round(min(max(widening, 0.1), 100.0), 4))
 
     def moments(self, outputs: np.ndarray) -> tuple[float, float]:
         """Mean, held inside the range, and spread, of one row of outputs ``[2]``."""
         mean, log_spread = outputs.tolist()
-        mean, spread = mean * self.scale, math.exp(min(max(log_spread, -7.0), 3.0)) * self.scale * self.widening
-        return min(max(mean, self.low), self.high), spread
+        low, high = LOG_SPREAD
+        spread = math.exp(min(max(log_spread, low), high)) * self.scale * self.widening
+        return min(max(mean * self.scale, self.low), self.high), spread
 
     def label(self, value: float) -> str:
         """The class a value falls in; a value on a cut belongs to the class nearer the middle of the range."""

@@ -33,7 +33,9 @@ def member(path: Path, what: str = "file") -> Iterator[IO[bytes]]:
     except KeyError as error:
         raise DataError(f"no such {what} in {archive}; check the path") from error
     except (OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"cannot be read ({getattr(error, 'strerror', None) or one_line(error)})") from error
+        raise DataError(
+            f"cannot be read ({getattr(error, 'strerror', None) or one_line(error)}); check the file"
+        ) from error
 
 
 @lru_cache(8)
@@ -49,8 +51,6 @@ def in_folder(
 
     As ``Task.expand`` gives them. Raises DataError for a folder without any, calling one ``what``.
     """
-    if not argument:
-        raise DataError("an empty name where a file or folder is needed; is a variable not set?")
     folder = Path(argument)
     if not folder.is_dir():
         yield argument, argument

@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from suite.data.columns import Columns
 from suite.data.lines import OnError, text_lines
-from suite.errors import DataError, one_line
+from suite.errors import DataError, one_line, stop
 
 _KINDS: dict[type, str] = {
     dict: "an object",
@@ -41,11 +41,7 @@ def jsonl_rows(stream: IO[bytes], name: str, columns: Columns, report: OnError) 
 
 def json_rows(stream: IO[bytes], name: str, columns: Columns, report: OnError) -> Iterator[tuple[str, dict[str, Any]]]:
     """(``name[index]``, values) of the objects in a list, which is sound as a whole or not at all."""
-
-    def fail(error: DataError) -> None:
-        raise error
-
-    text = "\n".join(line for _, line in text_lines(stream, name, fail))
+    text = "\n".join(line for _, line in text_lines(stream, name, stop))
     try:
         values = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:

@@ -71,7 +71,7 @@ def _table(
                 raise error
             yield error
         elif not isinstance(picture, str) or not picture.strip():
-            yield DataError(f"{row.where}: image is {_shown(picture)}, not the path of a picture")
+            yield DataError(f"{row.where}: image is {_shown(picture)}, not the path of a picture; give one")
         elif captions is not None and not _are_texts(captions):
             yield DataError(f"{row.where}: captions is {_shown(captions)}; give a text, or a list of texts")
         else:
@@ -100,7 +100,9 @@ def _coco(path: Path) -> Iterator[Found | DataError] | None:
         return None
     pictures, captions = whole.get("images"), whole.get("annotations")
     if not isinstance(pictures, list) or not isinstance(captions, list):
-        raise DataError(f"{path}: an object without the lists 'images' and 'annotations' of COCO's captions")
+        raise DataError(
+            f"{path}: an object without 'images' and 'annotations', the lists of COCO's captions; give those"
+        )
     try:
         names = {picture["id"]: str(picture["file_name"]) for picture in pictures}
         texts: dict[Any, list[str]] = {}
@@ -147,7 +149,7 @@ def _flickr(folder: Path) -> Iterator[Found | DataError]:
             name, _, caption = row.values["line"].partition("\t")
             name = re.sub(r"#\d+$", "", name)
         if not isinstance(name, str) or not isinstance(caption, str) or not name or not caption.strip():
-            yield DataError(f"{row.where}: not a picture's name and its caption, as Flickr8k has")
+            yield DataError(f"{row.where}: not a picture's name and its caption, as Flickr8k has; mend the line")
             continue
         there = next((place / name for place in pictures if (place / name).is_file()), None)
         if there is None:

@@ -50,9 +50,9 @@ def _table(
                 raise error
             yield error
         elif not isinstance(audio, str) or not audio.strip():
-            yield DataError(f"{row.where}: audio is {str(audio)[:40]!r}, not the path of a recording")
+            yield DataError(f"{row.where}: audio is {str(audio)[:40]!r}, not the path of a recording; give one")
         elif text is not None and not isinstance(text, str):
-            yield DataError(f"{row.where}: text is {str(text)[:40]!r}, not what is said")
+            yield DataError(f"{row.where}: text is {str(text)[:40]!r}, not what is said; give a text")
         else:
             key = str(values.get("key") or text or audio)
             recording = str(place / audio.strip())
@@ -69,7 +69,7 @@ def _libri(folder: Path, on_error: Any) -> Iterator[Example | DataError]:
             name, _, text = row.values["line"].partition(" ")
             there = next((p for end in (".flac", ".wav") if (p := file.parent / f"{name}{end}").is_file()), None)
             if not text.strip():
-                yield DataError(f"{row.where}: not a recording's name and what is said in it")
+                yield DataError(f"{row.where}: not a recording's name and what is said in it; mend the line")
             elif there is None:
                 yield DataError(f"{row.where}: no recording {name}.flac beside it; put it there")
             else:

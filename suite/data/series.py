@@ -1,4 +1,4 @@
-"""Recordings and labelled series out of files, and resampling.
+"""Recordings and labelled series out of files.
 
 A recording is float32 ``[T, C]``, time first, NaN where a value is missing (an empty field, ``?``, ``NaN`` or
 ``NA`` in text). By a file's ending:
@@ -188,9 +188,9 @@ def as_array(raw: Any, where: str = "the recording") -> Array:
             raise DataError(f"{where}: rows of unequal length, or not numbers; give [T, C], time first") from None
         if array.dtype.kind in "US":
             bad = next((text for text in array.ravel().tolist() if not _is_number(text)), array.ravel()[0])
-            raise DataError(f"{where}: {str(bad)[:40]!r} is not a number")
+            raise DataError(f"{where}: {str(bad)[:40]!r} is not a number; mend it, or leave its column out")
         if array.dtype.kind not in "fiub":
-            raise DataError(f"{where}: {array.dtype} values where real numbers are needed")
+            raise DataError(f"{where}: {array.dtype} values where real numbers are needed; convert them")
     if array.ndim not in (1, 2):
         raise DataError(f"{where}: an array of {array.ndim} axes where [T, C] is needed, time first")
     array = array if array.ndim == 2 else array[:, None]

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from suite.errors import UsageError
 from suite.nn.cells.base import Cell, State, within
 from suite.nn.specs import EncoderSpec
 
@@ -59,8 +58,6 @@ class Encoder(nn.Module):
 
     def __init__(self, cell: type[Cell], inputs: int, spec: EncoderSpec) -> None:
         super().__init__()
-        if spec.layers < 1 or spec.hidden < 1:
-            raise UsageError(f"an encoder needs layers ≥ 1 and hidden ≥ 1, got {spec.layers} and {spec.hidden}")
         layers: list[Layer] = []
         for _ in range(spec.layers):
             layers.append(Layer(cell, layers[-1].outputs if layers else inputs, spec))

@@ -1,6 +1,6 @@
 """The mappings: whole models, built of a front end, an encoder and what follows it.
 
-A model is one or two graphs over named arrays. ``graphs`` describes them; the torch runtime calls them and
+A model is one graph or several over named arrays. ``graphs`` describes them; the torch runtime calls them and
 the exporter writes each to ONNX, so that both runtimes take and give the same names.
 """
 
@@ -39,7 +39,7 @@ class Model(nn.Module):
     causal: bool = True
 
     def graphs(self) -> dict[str, Graph]:
-        """The model's graphs by name: ``encoder``, ``decoder``, or both."""
+        """The model's graphs by name: ``encoder``, ``decoder``, or both; a transducer's are three."""
         raise NotImplementedError
 
 

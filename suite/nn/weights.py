@@ -83,7 +83,9 @@ def load_model(checkpoint: Checkpoint) -> Model:
     try:
         model.load_state_dict(load_weights(checkpoint.path / WEIGHTS))
     except RuntimeError as error:
-        raise CheckpointError(f"{checkpoint.path}: weights do not fit its configuration: {one_line(error)}") from error
+        raise CheckpointError(
+            f"{checkpoint.path}: weights do not fit its configuration ({one_line(error)}); copy the checkpoint again"
+        ) from error
     return model
 
 

@@ -37,7 +37,7 @@ class GraphRuntime(Protocol):
 
 
 class Runtime(Protocol):
-    """A checkpoint's graphs, by name (``encoder``, ``decoder``), each loaded when first used."""
+    """A checkpoint's graphs by name (``encoder``, ``decoder``, ``joiner``), each loaded when first used."""
 
     kind: Kind
 

@@ -15,6 +15,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from suite.codecs.target import LOG_SPREAD
 from suite.errors import UsageError, nearest
 
 
@@ -83,7 +84,7 @@ def normal(outputs: Tensor, targets: Tensor) -> Tensor:
     Outputs are ``[B, 2]``. The likelihood does not reach the mean: weighted by the spread it would give up
     on the hard items (Seitzer et al., 2022, arXiv:2203.09168), and a squared error does not.
     """
-    mean, log_spread = outputs[:, 0], outputs[:, 1].clamp(-7.0, 3.0)
+    mean, log_spread = outputs[:, 0], outputs[:, 1].clamp(*LOG_SPREAD)
     squared = (mean - targets) ** 2
     likelihood = log_spread + 0.5 * squared.detach() * (-2 * log_spread).exp()
     return squared + 0.05 * likelihood

@@ -116,12 +116,12 @@ def train(
 
     examples = list(read_examples(found, train_files, columns=columns, format=format, on_error=on_error))
     if not examples:
-        raise DataError(f"{', '.join(map(str, train_files))}: no items to train on")
+        raise DataError(f"{', '.join(map(str, train_files))}: no items to train on; give some")
     if dev_files:
         dev_read = read_examples(found, dev_files, columns=columns, format=format, on_error=on_error)
         train_part, dev_part = examples, list(dev_read)
         if not dev_part:
-            raise DataError(f"{', '.join(map(str, dev_files))}: no items to evaluate on")
+            raise DataError(f"{', '.join(map(str, dev_files))}: no items to evaluate on; give some, or leave --dev out")
     elif config.training.hold_out:
         by_label = found.mapping == "many-to-one"
         train_part, dev_part = split_dev(examples, config.training.hold_out, by_label=by_label)
@@ -330,8 +330,6 @@ def _changed(config: Any, cell: str | None, settings: Iterable[str], epochs: int
         config = configs.override(config, [f"training.epochs={epochs}"])
     if bptt is not None:
         config = configs.override(config, [f"training.bptt={bptt}"])
-    if config.training.epochs < 1 or config.training.batch_size < 1:
-        raise UsageError("training.epochs and training.batch_size must be at least 1")
     for part in parts:
         registry().cell(getattr(config, part).cell)  # an unknown cell is named before any data is read
     return config

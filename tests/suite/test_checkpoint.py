@@ -219,7 +219,7 @@ def test_not_a_checkpoint(tmp_path: Path) -> None:
     for place in ("nowhere", "file"):
         with pytest.raises(CheckpointError, match=f"{place}: no such directory"):
             Checkpoint.open(tmp_path / place)
-    with pytest.raises(CheckpointError, match=r"no suite.json in it, so it is not a checkpoint"):
+    with pytest.raises(CheckpointError, match=r"no suite.json in it: not a checkpoint"):
         Checkpoint.open(tmp_path)
 
 

@@ -64,8 +64,8 @@ def test_a_target_that_the_model_never_gives(pipeline: Pipeline) -> None:
 
 
 def test_nothing_to_evaluate(pipeline: Pipeline) -> None:
-    with pytest.raises(DataError, match=r"^nothing to evaluate: the data has no items$"):
+    with pytest.raises(DataError, match=r"^nothing to evaluate: the data has no items; give some$"):
         evaluate(pipeline, [])
     for given in ([example("")], [example("good", "worst")]):
-        with pytest.raises(DataError, match=r"^nothing to evaluate: no item could be read$"):
+        with pytest.raises(DataError, match=r"^nothing to evaluate: no item could be read; mend the data$"):
             evaluate(pipeline, given, on_error=lambda error: None)

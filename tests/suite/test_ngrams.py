@@ -88,7 +88,7 @@ ngram 2=1
     ("text", "message"),
     [
         ("", "cut short, or not an ARPA file"), ("hello\n", "cut short, or not an ARPA file"),
-        ("\\data\\\n\\end\\\n", "there are no n-grams in it"), ("\\1-grams:\n-1 a\n", "no ..nd. in it"),
+        ("\\data\\\n\\end\\\n", "no n-grams in it"), ("\\1-grams:\n-1 a\n", "no ..nd. in it"),
         ("\\1-grams:\nx a\n\\end\\\n", r":2: not a log probability, 1 words"),
         ("\\1-grams:\n-1\n\\end\\\n", r":2: not a log probability"), ("\\1-grams:\n0.5 a\n\\end\\\n", ":2: not a log"),
         ("\\1-grams:\n-1 a b c\n\\end\\\n", ":2: not a log"),

@@ -156,7 +156,7 @@ def test_a_table_whose_picture_is_missing_or_damaged_names_its_line(
     assert ran.code == 1
     assert ran.err.splitlines()[1:] == [
         "suite: all.csv:3: no such file; check the path (skipped)",
-        "suite: nothing to evaluate: no item could be read",
+        "suite: nothing to evaluate: no item could be read; mend the data",
     ]
 
 

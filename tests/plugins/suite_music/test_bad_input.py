@@ -265,7 +265,7 @@ def test_a_folder_of_nothing_but_damage(cli: Cli, tiny: Path, tmp_path: Path) ->
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.abc").write_bytes(NOISE)
     ran = cli("train", "--data", "in", "--skip-errors")
-    assert (ran.code, ran.err.splitlines()[-1]) == (1, "suite: in: no items to train on")
+    assert (ran.code, ran.err.splitlines()[-1]) == (1, "suite: in: no items to train on; give some")
     ran = cli("evaluate", "--checkpoint", tiny, "--data", "in", "--skip-errors")
     assert (ran.code, ran.err.splitlines()[-1].startswith("suite: nothing to evaluate")) == (1, True)
 

@@ -104,5 +104,5 @@ def test_weights_that_do_not_fit(cli: Cli, damage: Cli, tmp_path: Path) -> None:
     folder = damage("suite.json", wider)
     ran = cli("sentiment", "export", "--checkpoint", folder, "--out", "made")
     assert ran.code == 1
-    assert ran.error.startswith(f"suite: {folder}: weights do not fit its configuration: ")
+    assert ran.error.startswith(f"suite: {folder}: weights do not fit its configuration (")
     assert not (tmp_path / "made").exists()

@@ -423,4 +423,4 @@ def test_not_a_checkpoint(cli: Cli, tmp_path: Path) -> None:
         "suite: nowhere: no such directory; give one that suite … train --out wrote"
     )
     ran = cli("sentiment", "predict", "--checkpoint", tmp_path, GOOD)
-    assert ran.error == f"suite: {tmp_path}: no suite.json in it, so it is not a checkpoint"
+    assert ran.error == f"suite: {tmp_path}: no suite.json in it: not a checkpoint; give a folder that training wrote"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from suite.data import bucketed, pad, padding_share
-from suite.data.batching import filled
+from suite.data.batching import bucketed, filled, pad, padding_share
 
 
 @pytest.fixture

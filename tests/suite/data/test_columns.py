@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from suite.data import parse_columns
+from suite.data.columns import parse_columns
 from suite.errors import UsageError
 
 

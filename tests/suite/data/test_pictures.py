@@ -91,7 +91,7 @@ def test_json_that_is_not_cocos(tmp_path: Path) -> None:
     path.write_text(json.dumps([{"image": "a.png", "captions": ["a"]}]))
     assert found(path) == {str(tmp_path / "a.png"): ("a",)}
     path.write_text('{"pictures": []}')
-    with pytest.raises(DataError, match="without the lists 'images' and 'annotations'"):
+    with pytest.raises(DataError, match="without 'images' and 'annotations'"):
         list(read(path))
     path.write_text('{"images": [{"id": 1}], "annotations": []}')
     with pytest.raises(DataError, match=r"an entry is not COCO's .*file_name"):
@@ -118,7 +118,9 @@ def test_a_folder_as_flickr8k_came_before(tmp_path: Path) -> None:
     rows = list(read(tmp_path, on_error=told.append))
     assert [(Path(row.input).name, row.target) for row in rows] == [("1.jpg", ("A dog .", "Two dogs ."))]
     assert "no picture 2.jpg in" in str(told[0])
-    assert str(told[1]).endswith("Flickr8k.token.txt:4: not a picture's name and its caption, as Flickr8k has")
+    assert str(told[1]).endswith(
+        "Flickr8k.token.txt:4: not a picture's name and its caption, as Flickr8k has; mend the line"
+    )
 
 
 def test_a_folder_without_captions(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from suite.data import read_rows as read
+from suite.data.readers import read_rows as read
 from suite.errors import DataError, UsageError
 
 # --- every format -------------------------------------------------------------------------------------------

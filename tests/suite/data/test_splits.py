@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from suite.data import bucket, hold_out, part
+from suite.data.splits import bucket, hold_out, part
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from suite.data import lines, tables
-from suite.data import read_rows as read
+from suite.data.readers import read_rows as read
 
 
 def test_csv_quotes_and_the_lines_rows_start_on(write: Any) -> None:
