@@ -25,6 +25,8 @@ KEPT = 512
 SECTION = 4
 #: Ornaments that every reader of ABC knows, and how many signs may stand before a note.
 ORNAMENTS, MOST = ".~Tuv", 3
+#: Rests in a row at most: more than three there are in no tune of training, and a model may fall silent for good.
+RESTS = 4
 #: Slurs inside each other, and grace notes in a group, at most.
 SLURS, GRACES = 2, 4
 #: Notes that are written begin on this grid, tuplets and broken rhythm aside: a 32nd.
@@ -63,8 +65,8 @@ class Place(NamedTuple):
     is open. ``last`` is what has just been written, ``before`` how many signs wait for their note, ``slurs`` how
     many slurs are open, ``graces`` the notes in the open braces. ``length`` is the length that the last note got
     (0: none), ``owed`` the one that a note must get (−1: any), ``fixed`` whether the last note has the one it
-    must have, ``mark`` where the tuplet began, ``short`` whether the last note may not begin a broken rhythm.
-    ``over`` is set where the tune may end, ``line`` where a line has.
+    must have, ``rests`` how many rests stand in a row, ``mark`` where the tuplet began, ``short`` whether the last
+    note may not begin a broken rhythm. ``over`` is set where the tune may end, ``line`` where a line has.
     """
 
     clock: Clock = Clock()
@@ -83,6 +85,7 @@ class Place(NamedTuple):
     length: int = 0
     owed: int = -1
     fixed: bool = False
+    rests: int = 0
     mark: int = 0
     short: bool = False
     over: bool = False
@@ -189,7 +192,8 @@ class TuneRules:
         owed = state.length if p == 3 and left < 2 else state.owed
         short = p > 1 or state.owed >= 0 or kind == "rest"
         fixed, owed = owed == 0, owed if owed > 0 else -1
-        return state._replace(last=_NOTE, before=0, length=0, owed=owed, fixed=fixed, short=short)
+        rests = min(state.rests + 1, RESTS) if kind == "rest" else 0
+        return state._replace(last=_NOTE, before=0, length=0, owed=owed, fixed=fixed, rests=rests, short=short)
 
     def _barred(self, state: Place, clock: Clock, token: int) -> Place:
         """After a bar line, which a user's own beginning may have anywhere."""
@@ -239,6 +243,7 @@ class TuneRules:
             graces=state.graces if state.last == _GRACE else 0,
             length=0,
             fixed=sounding and state.fixed,
+            rests=state.rests // RESTS,
             mark=state.mark if tuplet[0] else 0,
             short=sounding and state.short,
             line=state.over and state.line,
@@ -291,7 +296,7 @@ class TuneRules:
         if clock.tuplet[0]:
             return kinds | {"note", *self._signs(state)}
         if any(self._fits(state, end - clock.position) for end in ends if end > clock.position):
-            kinds |= {"note", "rest", *self._signs(state)}
+            kinds |= {"note", *self._signs(state), *({"rest"} if state.rests < RESTS else ())}
             kinds |= {"tuplet"} if self._room_for_tuplet(state) else set()
         if state.last in (_NOTE, _LENGTH) and not state.short and self._can_fill(state, clock.position + clock.last):
             kinds.add("broken")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from suite.errors import UsageError
 from suite.notation import abc, chorales
 from suite.notation.chorales import ChoraleCodec
 from suite.notation.notes import played, sung
-from suite.notation.rules import KEPT, RANGES, ChoraleRules, TuneRules, rules_of
+from suite.notation.rules import KEPT, RANGES, RESTS, ChoraleRules, TuneRules, rules_of
 from suite.notation.statistics import full_bars
 from suite.notation.tunes import COLUMNS, END, START, Reader, TuneCodec, TuneSpec
 from suite.search import generate
@@ -121,6 +122,28 @@ def test_the_search_of_the_core_writes_under_the_rules(codec: TuneCodec) -> None
     for tokens in np.stack(list(stream), axis=1):
         text = codec.decode(token for token in tokens if token >= 0)
         assert full_bars(text) == (8, 8)
+
+
+@pytest.mark.parametrize("options", [{"bars": 12}, {"endless": True}])
+def test_no_tune_falls_silent(codec: TuneCodec, options: dict[str, Any]) -> None:
+    """What a model does that likes rests best: so many of them come in a row, and no more."""
+    rules = TuneRules(codec, **options)
+    random, state, tokens = np.random.default_rng(0), rules.start(), [START]
+    while tokens[-1] != END and len(tokens) < 600:
+        allowed = np.flatnonzero(rules.mask(state))
+        rests = [token for token in allowed if codec.events[token].kind == "rest"]
+        tokens.append(int(random.choice(rests or allowed)))
+        state = rules.advance(state, tokens[-1])
+    kinds = [event.kind for event in codec.events_of(tokens) if event.kind in ("note", "rest")]
+    runs = [len(list(run)) for kind, run in itertools.groupby(kinds) if kind == "rest"]
+    assert max(runs) == RESTS
+    assert runs.count(RESTS) > 3
+    # After a beginning that is silent for longer, too, a note comes.
+    silent = codec.tokens("M:6/8\nL:1/8\nK:D\nzzz zzz|zzz ")
+    state = rules.start()
+    for token in silent:
+        state = rules.advance(state, token)
+    assert {codec.events[token].kind for token in np.flatnonzero(rules.mask(state))} & {"note", "rest"} == {"note"}
 
 
 def test_repeats_close(codec: TuneCodec) -> None:
