@@ -285,7 +285,7 @@ TASK = Task(
     config=MusicConfig,
     result=PieceResult,
     columns=(
-        Column(name="piece", help="an .abc or .mid file, to be gone on with", required=True),
+        Column(name="piece", help="an .abc, .mid, .musicxml, .mxl or .krn file, to be gone on with", required=True),
         Column(name="text", help="ABC: the lines M, L, K, and the body"),
     ),
     example=example,

@@ -1,4 +1,4 @@
-"""Files of pieces: ABC, MIDI and scores in XML; alone, several in one, or a folder of them."""
+"""Files of pieces: ABC, MIDI, and scores in XML or **kern; alone, several in one, or a folder of them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from suite.errors import DataError, one_line, stop
-from suite.notation import midi
+from suite.notation import kern, midi
 from suite.notation.chorales import Chorale
 from suite.notation.melody import tune as melody_of
 from suite.notation.musicxml import chorale as steps_of
 from suite.notation.musicxml import read as read_score
 
-TUNES, SONGS, SCORES = (".abc",), (".mid", ".midi"), (".mxl", ".musicxml", ".xml")
+TUNES, SONGS, SCORES = (".abc",), (".mid", ".midi"), (".mxl", ".musicxml", ".xml", ".krn")
 ENDINGS = (*TUNES, *SONGS, *SCORES)
 
 
@@ -89,9 +89,11 @@ def _file(path: Path) -> Iterator[Filed]:
     elif ending in SONGS:
         yield Filed(str(path), path.stem, melody_of(midi.read(path)))
     elif ending in SCORES:
-        row = steps_of(read_score(path), path.name)
+        row = steps_of(kern.read(path) if ending == ".krn" else read_score(path), path.name, named=False)
         if row is None:
-            raise DataError(f"{path}: without parts called soprano, alto, tenor and bass; give a four-part score")
+            raise DataError(
+                f"{path}: neither four parts, nor soprano, alto, tenor and bass among them; give such a score"
+            )
         yield Filed(str(path), path.stem, Chorale.from_row(row))
     else:
         raise DataError(f"{path}: the ending {ending!r} is not known; use one of {', '.join(ENDINGS)}")

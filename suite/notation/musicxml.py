@@ -116,15 +116,19 @@ def _sound(start: Fraction, duration: Fraction, note: ElementTree.Element) -> So
 # --- in steps ---------------------------------------------------------------------------------------------------
 
 
-def chorale(score: Score, key: str) -> dict[str, Any] | None:
+def chorale(score: Score, key: str, *, named: bool = True) -> dict[str, Any] | None:
     """A score in steps of a sixteenth note, or None where one of the four voices is missing.
 
+    Voices go by their names (soprano, alto, tenor, bass), or, if they need not be ``named`` so, four parts by their
+    order.
     ``steps`` has four numbers a step, from soprano to bass: the MIDI pitch of a note that begins, or ``HOLD``, or
     ``REST``. ``bars`` are the steps at which a measure begins, ``fermatas`` those of notes with a fermata.
     ``fifths``, ``mode`` and ``meter`` are what the score states first.
     """
     found = [next((part for part in score.parts if part.name.lower().startswith(name)), None) for name in VOICES]
     voices = [part for part in found if part is not None]
+    if len(voices) < len(VOICES) and not named and len(score.parts) == len(VOICES):
+        voices = list(score.parts)
     if len(voices) < len(VOICES):
         return None
     end = max(start + length for voice in voices for start, length in voice.measures)

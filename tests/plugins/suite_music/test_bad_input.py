@@ -52,7 +52,8 @@ UNUSABLE: list[tuple[str, bytes, str]] = [
     ("a.musicxml", b"", "expected a MusicXML score"),
     ("a.musicxml", b"<score-partwise><part>", "expected a MusicXML score"),
     ("a.musicxml", b"<score-timewise/>", "a score-timewise, not a score-partwise; export it as MusicXML by parts"),
-    ("a.musicxml", b"<score-partwise/>", "without parts called soprano, alto, tenor and bass"),
+    ("a.musicxml", b"<score-partwise/>", "neither four parts, nor soprano, alto, tenor and bass among them"),
+    ("a.krn", b"", "no notes in it; give a file of **kern with some"),
     ("a.mxl", NOISE, "expected a MusicXML score"),
     ("a.pdf", NOISE, "the ending '.pdf' is not known; use one of .abc, .mid, "),
     ("a", NOISE, "the ending '' is not known; use one of .abc, .mid, "),
@@ -82,7 +83,7 @@ def test_a_file_that_cannot_be_used(cli: Cli, tiny: Path, name: str, content: by
     ("argument", "said"),
     [
         ("missing.abc", "missing.abc: no such file or folder; check the path"),
-        ("folder", "folder: no pieces in it; expected files ending in .abc, .mid, .midi, .mxl, .musicxml, .xml"),
+        ("folder", "folder: no pieces in it; expected files ending in .abc, .mid, .midi, .mxl, .musicxml, .xml, .krn"),
         ("", "an empty name where a file or folder is needed; is a variable not set?"),
     ],
 )

@@ -1,0 +1,126 @@
+"""Humdrum's **kern."""
+
+from __future__ import annotations
+
+import warnings
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from suite.errors import DataError
+from suite.notation.chorales import Chorale
+from suite.notation.files import pieces
+from suite.notation.kern import parsed, read
+from suite.notation.musicxml import Sound
+from suite.notation.notes import heard
+
+CHORALE = """!!!COM: somebody
+**kern\t**kern\t**kern\t**kern\t**silbe
+*Ibass\t*Itenor\t*I:[ALTO]\t*I"Soprano\t*
+*k[b-e-]\t*k[b-e-]\t*k[b-e-]\t*k[b-e-]\t*
+*g:\t*g:\t*g:\t*g:\t*
+*M4/4\t*M4/4\t*M4/4\t*M4/4\t*
+! no note
+4GG/\t4G/\t4d\\\t4b-\\\tAch
+=1-\t=1-\t=1-\t=1-\t=1-
+4GG\t[4G\t4d\t8gg\\L\tGott
+.\t.\t.\t8aa\\J\t.
+4GG\t4G]\t4cc#X\t2a;\tund
+16qa\t.\t.\t.\t.
+4r\t4.G\t4B-\t.\tHerr
+4D\t.\t4c\t4f#n\t.
+.\t8F\t.\t.\t.
+=2\t=2\t=2\t=2\t=2
+1GG\t1G\t1B-\t1g\t.
+==\t==\t==\t==\t==
+*-\t*-\t*-\t*-\t*-
+"""
+
+
+def test_a_chorale() -> None:
+    score = parsed(CHORALE)
+    assert (score.key, score.meter) == ((-2, "minor"), "4/4")
+    assert [part.name for part in score.parts] == ["Soprano", "ALTO", "tenor", "bass"]
+    soprano, alto, tenor, bass = (part.sounds for part in score.parts)
+    half = Fraction(1, 2)
+    assert soprano == (
+        Sound(Fraction(0), Fraction(1), 70), Sound(Fraction(1), half, 79), Sound(3 * half, half, 81),
+        Sound(Fraction(2), Fraction(2), 69, fermata=True), Sound(Fraction(4), Fraction(1), 66),
+        Sound(Fraction(5), Fraction(4), 67),
+    )  # fmt: skip
+    assert [sound.pitch for sound in alto] == [62, 62, 73, 58, 60, 58]
+    assert [(sound.start, sound.duration, sound.tied) for sound in tenor][1:4] == [
+        (1, 1, False), (2, 1, True), (3, Fraction(3, 2), False)
+    ]  # fmt: skip
+    assert [sound.pitch for sound in bass] == [43, 43, 43, None, 50, 43]
+    assert score.parts[0].measures == ((0, 1), (1, 4), (5, 4))
+
+
+def test_spines_that_split_and_join_go_on_with_their_first() -> None:
+    score = parsed(
+        "**kern\t**kern\n*\t*^\n2C\t4c\t2e\n.\t4d\t.\n*\t*v\t*v\n2C\t4f 4a\n.\t4g\n=\t=\n*-\t*\n0c\n00d\n3%2e\n*-\n"
+    )
+    high, low = (part.sounds for part in score.parts)
+    assert [(s.start, s.duration, s.pitch) for s in low] == [(0, 2, 48), (2, 2, 48)]
+    assert [(s.start, s.duration, s.pitch) for s in high] == [
+        (0, 1, 60), (1, 1, 62), (2, 1, 65), (2, 1, 69), (3, 1, 67), (4, 8, 60), (12, 16, 62), (28, Fraction(8, 3), 64),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("stated", "key"),
+    [
+        ("*k[f#c#]\n*D:", (2, "major")), ("*k[b-]\n*D:aeo", (-1, "minor")), ("*k[]\n*G:mix", (0, "major")),
+        ("*k[b-]\n*d:", (-1, "minor")), ("*k[f#]", (1, "major")), ("*F#:\n*b:", (0, "major")),
+    ],
+)  # fmt: skip
+def test_keys(stated: str, key: tuple[int, str]) -> None:
+    assert parsed(f"**kern\n{stated}\n4c\n*-\n").key == key
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", " no notes in it"), ("hello\n", "1: begins without **kern"), ("**kern\n*-\n", " no notes in it"),
+        ("**kern\n4r\n*-\n", " no notes in it"), ("**kern\t**kern\n4c\n", "2: 1 fields where 2 are open"),
+        ("!!!OTL: x\n**kern\nc\n", "3: 'c' is no note of **kern"), ("**kern\n4\n", "2: '4' is no note"),
+        ("**mens\nSc\n*-\n", " no notes in it"), ("**kern\n4c\n*^\n4c\n", "4: 1 fields where 2 are open"),
+    ],
+)  # fmt: skip
+def test_what_is_no_score_is_one_line(text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.krn"
+    path.write_text(text)
+    with pytest.raises(DataError) as error:
+        read(path)
+    assert str(error.value).startswith(f"{path}:{said}")
+    assert "; " in str(error.value)
+    assert "\n" not in str(error.value)
+    with pytest.raises(DataError, match=r"No such file or directory.*; give a file of \*\*kern"):
+        read(tmp_path / "none.krn")
+
+
+def test_a_file_is_a_piece(tmp_path: Path) -> None:
+    (tmp_path / "a.krn").write_text(CHORALE)
+    (filed,) = pieces(tmp_path / "a.krn")
+    assert isinstance(filed.piece, Chorale)
+    assert (filed.piece.fifths, filed.piece.mode, filed.piece.pickup) == (-2, "minor", 4)
+    assert len(filed.piece.steps) == 36
+    assert [note.pitch for note in heard(filed.piece) if note.voice == 3] == [43, 43, 43, 50, 43]
+    # Parts of other names are taken by their order, if there are four.
+    (tmp_path / "b.krn").write_text(CHORALE.replace("Soprano", "Cantus").replace("*Ibass", "*Ivox"))
+    assert next(pieces(tmp_path / "b.krn")).piece == filed.piece
+    (tmp_path / "c.krn").write_text("**kern\t**kern\n4c\t4e\n*-\t*-\n")
+    with pytest.raises(DataError, match=r"c\.krn: neither four parts, nor soprano, alto, tenor and bass among them"):
+        list(pieces(tmp_path / "c.krn"))
+
+
+def test_another_reader_finds_the_same_notes(tmp_path: Path) -> None:
+    converter = pytest.importorskip("music21.converter")
+    (tmp_path / "a.krn").write_text(CHORALE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        parts = converter.parse(tmp_path / "a.krn", forceSource=True).parts
+    for ours, theirs in zip(read(tmp_path / "a.krn").parts, parts, strict=True):
+        found = [(n.offset, n.quarterLength, n.pitch.midi) for n in theirs.flatten().notes if not n.duration.isGrace]
+        assert [(s.start, s.duration, s.pitch) for s in ours.sounds if s.pitch is not None] == found
