@@ -12,7 +12,7 @@ import math
 import shutil
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from suite import config as configs
 from suite.errors import DataError, MissingExtra, SuiteError, one_line
 from suite.plugins import registry
 from suite.runtime import Arrays, Runtime
-from suite.task import Task
+from suite.task import Example, Task
 
 FILE = "bench.json"
 #: Speed is measured over so many seconds at most, and a tenth of the time there is.
@@ -178,7 +178,7 @@ def _measured(key: dict[str, Any], known: tuple[int, int] | None, folder: Path) 
     part, figures = next(iter(made.manifest.metrics.items()))
     metric, score = task.score(figures)
     pipeline = Pipeline.open(task.name, made.path)
-    item = next(iter(_inputs(task, files)))
+    item = next(_examples(task, files)).input
     cost, state = streaming(pipeline.runtime, pipeline.codecs["input"].encode(item), task.writes)  # type: ignore[attr-defined]
     fast = None if closed or not pace.speed else pace.speed * made.manifest.data["items"][0] / each
     shutil.rmtree(out.with_name(f"{out.name}.run"), ignore_errors=True)
@@ -206,34 +206,24 @@ def _affordable(name: str, given: dict[str, Any], seconds: float, out: Path) -> 
     return max(1, round((pace.speed or 1.0) * seconds)), max(1, round(pace.total / SOME))
 
 
-def _inputs(task: Task, files: Sequence[str | Path]) -> Iterable[Any]:
-    """The inputs of the data that a task learns from."""
+def _examples(task: Task, files: Sequence[str | Path]) -> Iterator[Example]:
+    """What a task learns from: some files, or with none the recipe's."""
+    from suite.data.sources import located
     from suite.examples import read_examples
 
     if not files:
-        from suite.data.sources import located
-
         assert task.recipe is not None
         recipe = task.recipe()
         folder = located(task.name, recipe)
         assert folder is not None
         files = [folder / name for name in recipe.train]
-    return (example.input for example in read_examples(task, files))
+    return read_examples(task, files)
 
 
 def _matching(task: Task, cell: str, files: Sequence[str | Path]) -> list[str]:
     """Settings of the widths at which this cell has as many parameters as the task's own, as nearly as can be."""
-    from suite.examples import read_examples
-
-    paths: list[str | Path] = list(files)
-    if not paths:
-        from suite.data.sources import located
-
-        assert task.recipe is not None
-        recipe = task.recipe()
-        paths = [(located(task.name, recipe) or Path()) / name for name in recipe.train]
     plain = task.config()
-    codecs = task.fit(list(read_examples(task, paths)), plain, **task.checked("train", {}))
+    codecs = task.fit(list(_examples(task, files)), plain, **task.checked("train", {}))
     parts = [part for part in ("encoder", "decoder") if hasattr(getattr(plain, part, None), "cell")]
 
     def sized(scale: float) -> tuple[int, list[str]]:

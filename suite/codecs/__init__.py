@@ -44,11 +44,15 @@ class Codec(Protocol):
 
 
 class InputCodec(Codec, Protocol):
-    """A codec of what goes into an encoder."""
+    """A codec of what goes into an encoder. What it is asked for beyond that, it is asked whether it has."""
 
     def encode(self, raw: Any) -> np.ndarray:
         """One input as an array ``[T, …]``. Raises DataError if it cannot be used."""
         ...
+
+
+class StreamedCodec(InputCodec, Protocol):
+    """A codec of inputs that may come in pieces: its task streams step by step."""
 
     def incremental(self, pending: Any = None) -> Feeder:
         """A fresh feeder, or one that goes on from a saved ``pending``."""
@@ -56,7 +60,11 @@ class InputCodec(Codec, Protocol):
 
 
 class TargetCodec(Codec, Protocol):
-    """A codec of what a model learns: for an aligned one, ``encode`` gives a list of arrays ``[T, …]``, one an item."""
+    """A codec of what a model learns.
+
+    Of an aligned task, and of one that writes, ``encode`` gives a list of arrays ``[T, …]``, one an item. A codec whose
+    answers are written also has ``start``, the token before the first.
+    """
 
     @property
     def size(self) -> int:
@@ -68,10 +76,14 @@ class TargetCodec(Codec, Protocol):
         """The name of the loss, one of ``suite.training.losses``."""
         ...
 
-    def calibrated(self, outputs: np.ndarray, targets: np.ndarray) -> Self:
-        """The codec with its probabilities made honest on held-out outputs ``[N, K]`` and encoded targets."""
+    def encode(self, targets: Iterable[Any]) -> Any:
+        """Targets as one array ``[N, …]``. Raises DataError for one that was never in training."""
         ...
 
-    def encode(self, targets: Iterable[Any]) -> np.ndarray:
-        """Targets as one array ``[N, …]``. Raises DataError for one that was never in training."""
+
+class JudgedCodec(TargetCodec, Protocol):
+    """A codec of one answer an item, a label or a number (many-to-one)."""
+
+    def calibrated(self, outputs: np.ndarray, targets: np.ndarray) -> Self:
+        """The codec with its probabilities made honest on held-out outputs ``[N, K]`` and encoded targets."""
         ...
