@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from suite.errors import MissingExtra, SuiteError
-from suite.nn.cells.base import Cell, State
+from suite.nn.cells.base import Cell, State, counted
 from suite.nn.mappings import Graph, Model
 
 if TYPE_CHECKING:
@@ -104,12 +104,7 @@ class _Body(nn.Module):
         state = dict(zip(self.keys, arrays[:count], strict=True))
         y, following = self.cell.recur(arrays[count], state)
         if self.masked:
-            mask = arrays[count + 1]
-            y = torch.where(mask[:, None], y, torch.zeros_like(y))
-            following = {
-                key: torch.where(mask.view(-1, *(1 for _ in state[key].shape[1:])), following[key], state[key])
-                for key in self.keys
-            }
+            y, following = counted(arrays[count + 1], y, following, state)
         return (*(following[key] for key in self.keys), y)
 
 

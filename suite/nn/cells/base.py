@@ -90,14 +90,17 @@ def fold(cell: Cell, projected: Tensor, state: State, mask: Tensor | None) -> tu
     for t in range(projected.shape[1]):
         y, following = cell.recur(projected[:, t], state)
         if mask is not None:
-            here = mask[:, t]
-            following = {name: _where(here, following[name], state[name]) for name in state}
-            y = _where(here, y, torch.zeros_like(y))
+            y, following = counted(mask[:, t], y, following, state)
         state = following
         outputs.append(y)
     if not outputs:
         return projected.new_zeros(projected.shape[0], 0, cell.hidden), state
     return torch.stack(outputs, dim=1), state
+
+
+def counted(mask: Tensor, y: Tensor, following: State, state: State) -> tuple[Tensor, State]:
+    """A step where ``mask [B]`` says that it counts; elsewhere its output is zero and the state stands still."""
+    return _where(mask, y, torch.zeros_like(y)), {name: _where(mask, following[name], state[name]) for name in state}
 
 
 def full_precision(scan: Callable[..., tuple[Tensor, State]]) -> Callable[..., tuple[Tensor, State]]:

@@ -18,7 +18,7 @@ from suite.nn.export import export
 from suite.nn.frontends import Embedding, Features
 from suite.nn.mappings import ManyToOne, Model
 from suite.nn.specs import AttentionSpec, EmbeddingSpec, EncoderSpec, HeadSpec, StepHeadSpec
-from suite.nn.verify import SIZES, verify
+from suite.nn.verify import SIZES, apart, verify
 from suite.nn.weights import WEIGHTS, Kind, round_weights, save_weights
 from suite.plugins import registry
 
@@ -274,6 +274,20 @@ def test_tampered_graph_is_caught(tamper: object, tmp_path: Path) -> None:
     path.write_bytes(proto.SerializeToString())
     with pytest.raises(SuiteError, match=r"encoder\.onnx: "):
         verify(model, checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("right", "found", "expected"),
+    [
+        ([[1.0, 0.3]], [[1.0, 0.3002]], 2e-4), ([[600.0, 0.3]], [[600.0, 0.3002]], 2e-4 / 600),
+        ([[600.0, 0.3], [0.0, 0.3]], [[600.0, 0.3], [0.0, 0.3002]], 2e-4),  # each row by itself
+        ([[600.0, 0.3]], [[600.6, 0.3]], 1e-3), ([[0.0]], [[1.0]], 1.0), ([[True, False]], [[True, True]], 1.0),
+        (3.0, 3.3, 0.1), (np.zeros((0, 4)), np.zeros((0, 4)), 0.0),
+    ],
+)  # fmt: skip
+def test_how_far_runtimes_are_apart(right: object, found: object, expected: float) -> None:
+    assert apart(np.asarray(found), np.asarray(right)) == pytest.approx(expected)
+    assert not apart(np.array([[np.nan, 0.0]]), np.array([[1.0, 0.0]])) <= 1
 
 
 def test_a_model_that_changed_since_its_export_is_caught(tmp_path: Path) -> None:
