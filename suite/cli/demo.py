@@ -81,6 +81,7 @@ def show(task: Task, *, as_json: bool = False, plot: Path | None = None) -> None
                 task.plot(pipeline, inputs, results, plot)
                 drawn(plot)
     if not pipeline.causal or task.chunks is None:
+        say("")
         return
     say(f"\n$ echo … | suite {task.name} stream")
     session = stream(pipeline)

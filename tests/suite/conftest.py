@@ -34,8 +34,7 @@ def shipped(
     shutil.copytree(tiny_checkpoint, assets / "checkpoint")
     if task.assets is not None:
         shutil.copytree(task.assets / "samples", assets / "samples")
-    found = {**registry()._found[TASKS], "sentiment": dataclasses.replace(task, assets=assets)}
-    monkeypatch.setitem(registry()._found, TASKS, found)
+    monkeypatch.setitem(registry()._found[TASKS], "sentiment", dataclasses.replace(task, assets=assets))
     return assets
 
 

@@ -61,7 +61,7 @@ def recipe(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Re
 def use(monkeypatch: pytest.MonkeyPatch, recipe: Recipe | None) -> None:
     task = registry().task("sentiment")
     changed = dataclasses.replace(task, recipe=None if recipe is None else lambda: recipe)
-    monkeypatch.setitem(registry()._found, TASKS, {**registry()._found[TASKS], "sentiment": changed})
+    monkeypatch.setitem(registry()._found[TASKS], "sentiment", changed)
     monkeypatch.setattr(registry(), "task_names", lambda: ["sentiment"])
 
 

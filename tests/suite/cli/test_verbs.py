@@ -49,7 +49,7 @@ def replaced(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ta
 
     def replace(**changes: Any) -> Task:
         task = dataclasses.replace(registry().task("sentiment"), **changes)
-        monkeypatch.setitem(registry()._found, TASKS, {**registry()._found[TASKS], "sentiment": task})
+        monkeypatch.setitem(registry()._found[TASKS], "sentiment", task)
         return task
 
     return replace
