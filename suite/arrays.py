@@ -1,4 +1,4 @@
-"""Arrays as a file of a checkpoint: compressed, and the same bytes for the same arrays."""
+"""Arrays as a file of a checkpoint, the same bytes for the same arrays; and what their errors are held to."""
 
 from __future__ import annotations
 
@@ -30,3 +30,14 @@ def unpacked(files: Mapping[str, bytes], name: str) -> dict[str, np.ndarray]:
         zipfile.BadZipFile,
     ) as error:  # fmt: skip
         raise CheckpointError(f"{name}: not arrays ({one_line(error)}); copy the checkpoint again") from error
+
+
+def row_scale(right: np.ndarray) -> np.ndarray:
+    """What a difference from ``right`` is held to: 1, or the largest of its row if that is more, ``[…, 1]``.
+
+    What is rounded are sums whose terms are as large as the row's values: of scores of several hundred, one that comes
+    out near zero is as far off as the others.
+    """
+    sizes = np.abs(right.astype(np.float64))  # a mask has sizes too
+    largest = sizes.max(axis=-1, keepdims=True, initial=0) if right.ndim else sizes
+    return np.asarray(np.maximum(1, largest))

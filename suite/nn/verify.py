@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from suite.arrays import row_scale
 from suite.checkpoint import Checkpoint
 from suite.errors import SuiteError, one_line
 from suite.nn.mappings import Model
@@ -64,16 +65,8 @@ def verify(model: Model, checkpoint: Checkpoint, inputs: Sequence[Any] = ()) -> 
 
 
 def apart(found: np.ndarray, right: np.ndarray) -> float:
-    """The largest difference of two arrays, relative to max(1, the largest of its row).
-
-    What is rounded are sums whose terms are as large as the row's values: of scores of several hundred, one that comes
-    out near zero is as far off as the others.
-    """
-    found, right = found.astype(np.float64), right.astype(np.float64)  # a mask too
-    if not right.size:
-        return 0.0
-    scale = np.abs(right).max(axis=-1, keepdims=True) if right.ndim else np.abs(right)
-    return float(np.max(np.abs(right - found) / np.maximum(1, scale)))
+    """The largest difference of two arrays, relative to `suite.arrays.row_scale`."""
+    return float(np.max(np.abs(right.astype(np.float64) - found) / row_scale(right), initial=0))
 
 
 def _axes(moving: dict[int, str], ndim: int) -> list[tuple[int, str]]:

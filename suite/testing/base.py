@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-#: How far two ways to the same number may be apart, relative to max(1, |value|).
+from suite.arrays import row_scale
+
+#: How far two ways to the same number may be apart, relative to max(1, the largest of its row).
 DOUBLE, SINGLE = 1e-9, 1e-4
 
 
@@ -13,12 +15,12 @@ class LawBroken(AssertionError):
 
 
 def same(law: str, where: str, found: np.ndarray, wanted: np.ndarray, tolerance: float) -> None:
-    """Raise LawBroken unless two arrays agree to ``tolerance · max(1, |wanted|)`` everywhere."""
+    """Raise LawBroken unless two arrays agree to ``tolerance`` times `suite.arrays.row_scale` everywhere."""
     if found.shape != wanted.shape:
         raise LawBroken(f"{law}: {where} has shape {found.shape}, expected {wanted.shape}")
     if not found.size:
         return
-    error = np.abs(found.astype(np.float64) - wanted) / np.maximum(1, np.abs(wanted))
+    error = np.abs(found.astype(np.float64) - wanted) / row_scale(wanted)
     error = np.where(np.isfinite(error), error, np.inf)
     if float(error.max()) > tolerance:
         at = tuple(int(i) for i in np.unravel_index(int(error.argmax()), error.shape))

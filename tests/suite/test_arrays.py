@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from suite.arrays import packed, unpacked
+from suite.arrays import packed, row_scale, unpacked
 from suite.errors import CheckpointError
 
 ARRAYS = {"a": np.arange(6, dtype=np.uint16).reshape(2, 3), "b": np.array([0.5, -1.0], np.float16)}
@@ -36,3 +36,10 @@ def test_whatever_byte_is_damaged_it_is_said_in_a_line_or_makes_no_difference_to
 def test_a_file_that_is_not_there() -> None:
     with pytest.raises(CheckpointError, match=r"x.npz: not arrays \(.*\); copy the checkpoint again"):
         unpacked({}, "x.npz")
+
+
+def test_what_an_error_is_held_to() -> None:
+    assert row_scale(np.array([[600.0, 0.3], [-2.0, 0.5], [0.0, 0.1]])).tolist() == [[600], [2], [1]]
+    assert row_scale(np.array(3.0)) == 3
+    assert row_scale(np.array([[True, False]])).tolist() == [[1]]
+    assert row_scale(np.zeros((2, 0))).tolist() == [[1], [1]]
