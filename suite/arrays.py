@@ -35,9 +35,11 @@ def unpacked(files: Mapping[str, bytes], name: str) -> dict[str, np.ndarray]:
 def row_scale(right: np.ndarray) -> np.ndarray:
     """What a difference from ``right`` is held to: 1, or the largest of its row if that is more, ``[…, 1]``.
 
+    Of one number an item, ``[N]``, each is held to itself.
+
     What is rounded are sums whose terms are as large as the row's values: of scores of several hundred, one that comes
     out near zero is as far off as the others.
     """
     sizes = np.abs(right.astype(np.float64))  # a mask has sizes too
-    largest = sizes.max(axis=-1, keepdims=True, initial=0) if right.ndim else sizes
+    largest = sizes.max(axis=-1, keepdims=True, initial=0) if right.ndim > 1 else sizes
     return np.asarray(np.maximum(1, largest))

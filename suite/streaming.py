@@ -65,11 +65,10 @@ def _check_causal(pipeline: Pipeline) -> None:
         )
 
 
-def _checked(state: dict[str, Any], *names: str) -> dict[str, Any]:
-    """A saved state with its parts. Raises UsageError where it has others."""
-    if state.keys() != {*names}:
+def _checked(state: Any, *names: str) -> None:
+    """Raise UsageError for a saved state that has other parts."""
+    if not isinstance(state, dict) or state.keys() != {*names}:
         raise UsageError("the saved state is of another model; use it with the checkpoint it came from")
-    return state
 
 
 def _resumed(found: dict[str, np.ndarray], own: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -96,8 +95,7 @@ class Session(_Fed):
 
     def __init__(self, pipeline: Pipeline, state: dict[str, Any] | None = None, **options: Any) -> None:
         _check_causal(pipeline)
-        steps = pipeline.task.mapping == "aligned" and hasattr(pipeline.codecs["input"], "incremental")
-        if pipeline.task.mapping != "many-to-one" and not steps:
+        if pipeline.task.writes or not hasattr(pipeline.codecs["input"], "incremental"):
             own = any(verb.name == "stream" for verb in pipeline.task.verbs)
             how = "its input codec takes no pieces (incremental), so it does not stream; use predict"
             raise UsageError(f"{pipeline.task.name}: {'its stream is pipeline.stream(…)' if own else how}")
@@ -194,7 +192,8 @@ class SegmentSession(_Fed):
         self._options = pipeline.task.checked("stream", options)
         self._pipeline, self._segments = pipeline.adapted(self._options), pipeline.task.segments
         self._on_error = on_error
-        state = _checked(state or {"pending": None, "carried": {}, "steps": 0}, "pending", "carried", "steps")
+        state = {"pending": None, "carried": {}, "steps": 0} if state is None else state
+        _checked(state, "pending", "carried", "steps")
         self._cutter = self._segments.cut(state["pending"])
         self._carried: dict[str, Any] = dict(state["carried"])
         self.steps = state["steps"]
@@ -238,9 +237,9 @@ class SegmentSession(_Fed):
 class ReadingSession(_Fed):
     """One stream of an aligned task whose outputs are read as they come (see ``Task.reader``).
 
-    Made by ``suite.stream``; it has the face of a ``Session``. What an update says to be over is said once: all such
-    updates, and what ``finish`` gives, are the answer. Nothing but the states, the unfinished step and what is not
-    over is kept.
+    Made by ``suite.stream``; it has the face of a ``Session``, but for ``pending``: the end of a recording is always
+    held back. What an update says to be over is said once: all such updates, and what ``finish`` gives, are the
+    answer. Nothing but the states, the unfinished step and what is not over is kept.
     """
 
     def __init__(self, pipeline: Pipeline, state: dict[str, Any] | None = None, **options: Any) -> None:
@@ -251,8 +250,7 @@ class ReadingSession(_Fed):
         opened = pipeline.adapted(chosen)
         self._graph = pipeline.runtime.graph("encoder")
         own = self._graph.initial(1)
-        self._begun = state is not None
-        state = state or {"arrays": own, "pending": None, "reader": None, "steps": 0}
+        state = {"arrays": own, "pending": None, "reader": None, "steps": 0} if state is None else state
         _checked(state, "arrays", "pending", "reader", "steps")
         self._arrays = _resumed(state["arrays"], own)
         self._feeder = opened.codecs["input"].incremental(state["pending"])  # type: ignore[attr-defined]
@@ -261,7 +259,6 @@ class ReadingSession(_Fed):
 
     def updates(self, piece: Any) -> Iterator[Result]:
         """The updates one by one."""
-        self._begun = True
         return self._read(self._feeder.feed(piece))
 
     def rest(self) -> Iterator[Result]:
@@ -274,11 +271,6 @@ class ReadingSession(_Fed):
         Raises DataError if there was nothing to read.
         """
         return self._reader.finish(self._ended())
-
-    @property
-    def pending(self) -> bool:
-        """Whether anything was fed: the end of a recording is always held back."""
-        return self._begun
 
     @property
     def state(self) -> dict[str, Any]:

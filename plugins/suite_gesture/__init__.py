@@ -14,6 +14,7 @@ import suite_assets
 from suite.codecs.series import SeriesCodec, SeriesSpec, opened, samples
 from suite.codecs.target import Labels
 from suite.data.augment import AugmentSpec, augment
+from suite.data.members import named
 from suite.data.names import read_names
 from suite.data.notes import of_labels, of_rates, of_values
 from suite.data.series import Recording, read_labelled, read_recordings
@@ -90,7 +91,7 @@ def read(
 
 
 def expand(argument: str, on_error: Any = None, **options: Any) -> Iterator[tuple[str, Any]]:
-    for recording in read_recordings(argument, on_error):
+    for recording in read_recordings(named(argument), on_error):
         yield recording.where or argument, recording
 
 

@@ -106,9 +106,10 @@ def example(row: Row) -> Example:
 
 def expand(argument: str, on_error: Any = None, **options: Any) -> Iterator[tuple[str, Any]]:
     """The pieces of a file or folder that is named after ``predict``, each to be gone on with."""
+    from suite.data.members import named
     from suite.notation.files import pieces as filed
 
-    yield from ((found.where, found) for found in filed(Path(argument), on_error))
+    yield from ((found.where, found) for found in filed(named(argument), on_error))
 
 
 def pieces(given: Any, codecs: Codecs, **options: Any) -> list[Any]:

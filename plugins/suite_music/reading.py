@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from suite.data.members import named
 from suite.data.readers import read_rows
 from suite.data.sources import located
 from suite.errors import DataError, stop
@@ -21,7 +22,7 @@ def read(
     path: str | Path, *, format: str | None = None, columns: Mapping[str, str] | None = None, on_error: Any = None
 ) -> Iterator[Example]:
     """The pieces of a table, a file of notation, or a folder of them with all its sub-folders."""
-    path = Path(path)
+    path = named(path)
     if not path.is_dir() and (format or path.suffix.lower() not in ENDINGS):
         for row in read_rows(path, format=format, columns=columns, on_error=on_error):
             try:
@@ -38,7 +39,7 @@ def report(pipeline: Any, *paths: str, against: Path | None) -> dict[str, Any]:
     """What pieces are like, beside those of training where these are at hand."""
     if not paths:
         raise DataError("give the files or folders that are to be looked at")
-    found = [(filed.where, filed.piece) for path in paths for filed in pieces(Path(path))]
+    found = [(filed.where, filed.piece) for path in paths for filed in pieces(named(path))]
     chorales = [piece for _, piece in found if isinstance(piece, Chorale)]
     if 0 < len(chorales) < len(found):
         raise DataError("some pieces are tunes and some chorales; look at them one kind at a time")

@@ -59,6 +59,17 @@ def plot(text: str, *, where: bool = True) -> Callable[[F], F]:
     )
 
 
+def where(there: bool, *added: Callable[[F], F]) -> Callable[[F], F]:
+    """Some options, for a command that has a use for them."""
+
+    def add(command: F) -> F:
+        for option in reversed(added if there else ()):
+            command = option(command)
+        return command
+
+    return add
+
+
 def _picture(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
     if value is not None and not value.absolute().parent.is_dir():
         raise UsageError(f"--plot {value}: no such directory; make it first")

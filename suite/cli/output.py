@@ -1,17 +1,15 @@
-"""What the verbs print: results, tables, and progress on long work."""
+"""What the verbs print: results and tables."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from suite.errors import DataError
-
-T = TypeVar("T")
 
 
 class Skipping:
@@ -50,7 +48,7 @@ def table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
     lines = []
     for row in [header, *rows]:
         start = "".join(f"{cell:<{width}}  " for cell, width in zip(row, widths, strict=False))
-        wrapped = textwrap.wrap(row[-1], room, break_on_hyphens=False) or [""]
+        wrapped = textwrap.wrap(row[-1], room, break_on_hyphens=False, break_long_words=False) or [""]
         lines.append((start + wrapped[0]).rstrip())
         lines.extend(" " * len(start) + more for more in wrapped[1:])
     return "\n".join(lines)

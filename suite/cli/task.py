@@ -43,8 +43,7 @@ def _predict(task: Task) -> click.Command:
         if task.expand
         else f"Read inputs from a file, or - for standard input (a column {column.name}, or one item a line).",
     )
-    @options.file_format
-    @options.columns
+    @options.where(task.expand is None, options.file_format, options.columns)
     @options.checkpoint
     @options.runtime
     @options.batch_size
@@ -54,9 +53,9 @@ def _predict(task: Task) -> click.Command:
     @options.plot(task.plot_help, where=task.plot is not None)
     @options.of_task(task.option("predict"))
     def predict(
-        inputs: tuple[str, ...], input_file: str | None, file_format: str | None, columns: Any, checkpoint: Path | None,
-        runtime: Any, batch_size: int, as_json: bool, timing: bool, skip_errors: bool, plot: Path | None = None,
-        **own: Any,
+        inputs: tuple[str, ...], input_file: str | None, checkpoint: Path | None, runtime: Any, batch_size: int,
+        as_json: bool, timing: bool, skip_errors: bool, file_format: str | None = None, columns: Any = None,
+        plot: Path | None = None, **own: Any,
     ) -> None:  # fmt: skip
         if inputs and input_file:
             raise UsageError("give inputs as arguments or with --input, not both")
@@ -64,8 +63,6 @@ def _predict(task: Task) -> click.Command:
             raise UsageError(
                 f"give inputs as arguments, --input FILE, or on standard input; see suite {task.name} predict --help"
             )
-        if task.expand is not None and (columns or file_format):
-            raise UsageError(f"--columns, --format: {task.name} reads each input by its own ending; leave them out")
         from suite.pipelines import Pipeline
 
         pipeline = Pipeline.open(task.name, checkpoint, runtime=runtime)
@@ -148,8 +145,6 @@ def _expanded(task: Task, arguments: Iterable[str], skip: Any, own: dict[str, An
     assert task.expand is not None
     for argument in arguments:
         try:
-            if not argument:
-                raise DataError("an empty name where a file or folder is needed; is a variable not set?")
             yield from task.expand(argument, on_error=skip, **own)
         except DataError as error:
             skip(error)
@@ -244,7 +239,7 @@ def _verb(task: Task, verb: Verb) -> click.Command:
 
     if verb.model:
         run = options.checkpoint(options.runtime(run))
-    run = options.plot(task.plot_help, where=verb.plots and task.plot is not None)(run)
+    run = options.plot(task.plot_help, where=verb.plots and verb.model and task.plot is not None)(run)
     if verb.inputs:
         run = click.argument("inputs", nargs=-1, metavar=verb.inputs)(run)
     return run

@@ -22,13 +22,17 @@ def of_file(files: Mapping[str, bytes], name: str, *keys: str) -> dict[str, Any]
     if name not in files:
         raise CheckpointError(f"{name}: missing; the checkpoint is incomplete: copy it again")
     try:
-        values = json.loads(files[name])
-    except ValueError as error:
+        values = json.loads(files[name], parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{name}: {one_line(error)}; copy the checkpoint again") from error
     if not isinstance(values, dict) or (keys and values.keys() != {*keys}):
         wanted = f"the keys {', '.join(sorted(keys))}" if keys else "an object"
         raise CheckpointError(f"{name}: expected {wanted}, got {values!r:.80}; copy the checkpoint again")
     return values
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def tokenizer_of(files: Mapping[str, bytes], name: str) -> Any:

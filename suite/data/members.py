@@ -44,6 +44,13 @@ def _archive(path: Path, changed: int, size: int) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
+def named(argument: str | Path) -> Path:
+    """A path as it was typed. Raises DataError for an empty name, which would be the current folder."""
+    if not str(argument):
+        raise DataError("an empty name where a file or folder is needed; is a variable not set?")
+    return Path(argument)
+
+
 def in_folder(
     argument: str, endings: Sequence[str], what: str, *, recursive: bool = False
 ) -> Iterator[tuple[str, str]]:
@@ -51,7 +58,7 @@ def in_folder(
 
     As ``Task.expand`` gives them. Raises DataError for a folder without any, calling one ``what``.
     """
-    folder = Path(argument)
+    folder = named(argument)
     if not folder.is_dir():
         yield argument, argument
         return

@@ -11,7 +11,7 @@ from typing import Any
 
 from suite.errors import DataError, one_line, stop
 from suite.notation import kern, midi
-from suite.notation.chorales import Chorale
+from suite.notation.chorales import REST, Chorale
 from suite.notation.melody import tune as melody_of
 from suite.notation.musicxml import chorale as steps_of
 from suite.notation.musicxml import read as read_score
@@ -94,6 +94,8 @@ def _file(path: Path) -> Iterator[Filed]:
             raise DataError(
                 f"{path}: neither four parts, nor soprano, alto, tenor and bass among them; give such a score"
             )
+        if not any(value > REST for step in row["steps"] for value in step):
+            raise DataError(f"{path}: no notes in its four parts; give a score with some")
         yield Filed(str(path), path.stem, Chorale.from_row(row))
     else:
         raise DataError(f"{path}: the ending {ending!r} is not known; use one of {', '.join(ENDINGS)}")

@@ -1,8 +1,9 @@
 """Humdrum's ``**kern``, read: the notes of its spines, as far as a score of single voices needs.
 
-Data flow: lines → columns, each of a spine or of a part that has split off one → tokens with the time that the line
-has come to → a `Score` (`suite.notation.musicxml`), the highest part first. Times are in quarter notes, as exact
-fractions. How a score looks is passed over, and so is the order in which sections are repeated.
+Data flow: lines → columns, each of a spine or of a strand that has split off one → notes, each of which begins when
+the one before it in its column ends → a `Score` (`suite.notation.musicxml`), the highest part first. Times are in
+quarter notes, as exact fractions. How a score looks is passed over, and so is the order in which sections are
+repeated.
 Source: The Humdrum User Guide (Huron, 1999), chapter 2, and the Reference Manual's ``**kern``.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,23 +21,28 @@ from suite.notation.musicxml import Part, Score, Sound
 
 #: A file with more than this is no score.
 LARGEST = 2**24
-_NOTE = re.compile(r"(?P<length>\d+(?:%\d+)?)(?P<dots>\.*)|(?P<pitch>([A-Ga-g])\4*)(?P<alter>#+|-+|n)?|(?P<rest>r)")
+#: Notes are no longer than this many whole notes, and have so many dots at most.
+LONGEST, DOTS = 8, 4
+_NOTE = re.compile(r"(?P<length>[0-9]+(?:%[0-9]+)?)|(?P<pitch>([A-Ga-g])\3*)(?P<alter>#+|-+|n)?|(?P<rest>r)")
 _MINOR = ("dor", "phr", "aeo", "loc")
+#: What Humdrum calls the voice that its codes of instruments cut short.
+_NAMES = {"soprn": "soprano"}
 
 
 @dataclass
 class _Spine:
-    """A ``**kern`` spine: its name, its sounds so far, and what it states."""
+    """A spine: whether it is one of notes, its name, and its sounds so far."""
 
+    notes: bool
     name: str = ""
     sounds: list[Sound] = field(default_factory=list)
 
 
 @dataclass
 class _Column:
-    """A column of the present line: its spine (None: not of notes), whether it is the spine's own, when it is free."""
+    """A column of the present line: its spine, whether it is the spine's first, and when its last note ends."""
 
-    spine: _Spine | None
+    spine: _Spine
     own: bool = True
     free: Fraction = Fraction(0)
 
@@ -58,32 +64,27 @@ def parsed(text: str, name: str = "the score") -> Score:
     spines: list[_Spine] = []
     stated: dict[str, str] = {}
     bars: list[Fraction] = []
-    now = Fraction(0)
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("!"):
             continue
-        fields = line.split("\t")
+        fields, where = line.split("\t"), f"{name}:{number}"
         if not columns:
-            if not all(text.startswith("**") for text in fields):
-                raise DataError(f"{name}:{number}: begins without **kern; give a file of Humdrum's **kern")
-            columns = [_Column(_Spine() if text == "**kern" else None) for text in fields]
-            spines = [column.spine for column in columns if column.spine is not None]
+            if not all(item.startswith("**") for item in fields):
+                raise DataError(f"{where}: begins without **kern; give a file of Humdrum's **kern")
+            columns = [_Column(_Spine(item == "**kern")) for item in fields]
+            spines = [column.spine for column in columns if column.spine.notes]
             continue
         if len(fields) != len(columns):
-            raise DataError(f"{name}:{number}: {len(fields)} fields where {len(columns)} are open; mend the line")
+            raise DataError(f"{where}: {len(fields)} fields where {len(columns)} are open; mend the line")
         if line.startswith("*"):
-            columns = _interpreted(columns, fields, stated)
+            columns = _interpreted(columns, fields, stated, where)
             if not columns:
                 break
         elif line.startswith("="):
-            bars.append(_reached(columns, now))
+            bars.append(max((column.free for column in columns if column.spine.notes), default=Fraction(0)))
         else:
-            now = _reached(columns, now)
-            for column, text in zip(columns, fields, strict=True):
-                if column.spine is not None and text != ".":
-                    column.free = _sounded(column, text, now, f"{name}:{number}")
-    end = max((column.free for column in columns), default=Fraction(0))
-    end = max([end, *(sound.start + sound.duration for spine in spines for sound in spine.sounds)])
+            _read_line(columns, fields, where)
+    end = max((sound.start + sound.duration for spine in spines for sound in spine.sounds), default=Fraction(0))
     if not any(sound.pitch is not None for spine in spines for sound in spine.sounds):
         raise DataError(f"{name}: no notes in it; give a file of **kern with some")
     starts = sorted({Fraction(0), *(time for time in bars if time < end)})
@@ -92,42 +93,65 @@ def parsed(text: str, name: str = "the score") -> Score:
     return Score(parts, _key(stated), stated.get("meter", "4/4"))
 
 
-def _reached(columns: Sequence[_Column], now: Fraction) -> Fraction:
-    """When what comes next begins: as soon as a column is free."""
-    return max(now, min((column.free for column in columns if column.spine is not None), default=now))
+def _read_line(columns: Sequence[_Column], fields: Sequence[str], where: str) -> None:
+    """Add the notes that begin on a line. All of them begin together, when what was before them has ended."""
+    found = [
+        (column, notes)
+        for column, item in zip(columns, fields, strict=True)
+        if column.spine.notes and item != "." and (notes := _notes(item, where))
+    ]
+    now = max((column.free for column, _ in found), default=Fraction(0))
+    split = [column.spine for column in columns if not column.own]
+    for column, notes in found:
+        # A strand that has split off may have been silent; any other goes on without a gap.
+        if column.free < now and not any(column.spine is spine for spine in split):
+            raise DataError(f"{where}: a note before the last one has ended; mend the line, or those before it")
+        if column.own:
+            column.spine.sounds += [replace(sound, start=now) for sound in notes]
+        column.free = now + max(sound.duration for sound in notes)
 
 
-def _interpreted(columns: list[_Column], fields: Sequence[str], stated: dict[str, str]) -> list[_Column]:
-    """The columns after a line of interpretations: spines split, join, end, and say what they are."""
+def _interpreted(
+    columns: list[_Column], fields: Sequence[str], stated: dict[str, str], where: str
+) -> list[_Column]:  # fmt: skip
+    """The columns after a line of interpretations: spines split, join, change places, end, and say what they are."""
     found: list[_Column] = []
     joins = False
-    for column, text in zip(columns, fields, strict=True):
-        if text == "*v" and joins and found[-1].spine is column.spine:
+    for column, item in zip(columns, fields, strict=True):
+        if item == "*v" and joins and found[-1].spine is column.spine:
             found[-1].free = max(found[-1].free, column.free)
             found[-1].own |= column.own
             continue
-        joins = text == "*v"
-        if text == "*-":
+        joins = item == "*v"
+        if item == "*-":
             continue
+        if re.match(r"\*(\+|\^.)", item):
+            raise DataError(f"{where}: {item!r} is not understood; leave the spine out that it makes")
         found.append(column)
-        if text == "*^":
+        if item == "*^":
             found.append(_Column(column.spine, own=False, free=column.free))
-        if column.spine is not None:
-            _said(column.spine, text, stated)
+        if column.spine.notes:
+            _said(column.spine, item, stated)
+    turned = [column for column, item in zip(columns, fields, strict=True) if item == "*x"]
+    if len(turned) == 2:
+        first, second = (next(i for i, column in enumerate(found) if column is one) for one in turned)
+        found[first], found[second] = found[second], found[first]
+    for column in found:  # where a spine's first strand has ended, the next one is it
+        column.own |= not any(other.own for other in found if other.spine is column.spine)
     return found
 
 
-def _said(spine: _Spine, text: str, stated: dict[str, str]) -> None:
+def _said(spine: _Spine, item: str, stated: dict[str, str]) -> None:
     """What an interpretation says: of the piece what is said first, of the spine its name."""
-    if name := re.fullmatch(r'\*I(?:"(.+)|:\[(.+)\])', text):
+    if name := re.fullmatch(r'\*I(?:"(.+)|:\[(.+)\])', item):
         spine.name = name[1] or name[2]
-    elif re.fullmatch(r"\*I[a-z]+", text):
-        spine.name = spine.name or text[2:]
-    elif meter := re.fullmatch(r"\*M(\d+/\d+)", text):
+    elif re.fullmatch(r"\*I[a-z]+", item):
+        spine.name = spine.name or _NAMES.get(item[2:], item[2:])
+    elif meter := re.fullmatch(r"\*M([0-9]{1,3}/[0-9]{1,3})", item):
         stated.setdefault("meter", meter[1])
-    elif signature := re.fullmatch(r"\*k\[(.*)\]", text):
+    elif signature := re.fullmatch(r"\*k\[(.*)\]", item):
         stated.setdefault("signature", signature[1])
-    elif key := re.fullmatch(r"\*([A-Ga-g])[#-]?:(\w*)", text):
+    elif key := re.fullmatch(r"\*([A-Ga-g])[#-]?:(\w*)", item):
         stated.setdefault("mode", "minor" if key[1].islower() or key[2] in _MINOR else "major")
 
 
@@ -136,31 +160,28 @@ def _key(stated: dict[str, str]) -> tuple[int, str]:
     return signature.count("#") - signature.count("-"), stated.get("mode", "major")
 
 
-def _sounded(column: _Column, text: str, now: Fraction, where: str) -> Fraction:
-    """Add the notes of a token, a chord's with blanks between, to its spine; when the column is free again."""
-    free = column.free
-    assert column.spine is not None
-    for word in text.split():
+def _notes(item: str, where: str) -> list[Sound]:
+    """The notes of a token, a chord's with blanks between; when they begin is not known yet."""
+    found = []
+    for word in item.split():
         if "q" in word.lower():  # a grace note takes no time
             continue
         parts = {name: text for match in _NOTE.finditer(word) for name, text in match.groupdict().items() if text}
-        if "length" not in parts or not parts.keys() & {"pitch", "rest"}:
-            raise DataError(f"{where}: {word!r} is no note of **kern, as 4c# is; mend it")
-        duration = _duration(parts["length"]) * (2 - Fraction(1, 2 ** len(parts.get("dots", ""))))
-        pitch = None if "rest" in parts else _pitch(parts["pitch"], parts.get("alter", ""))
-        if column.own:  # what splits off a part for a while is passed over
-            tied = "_" in word or "]" in word
-            column.spine.sounds.append(Sound(now, duration, pitch, tied, ";" in word))
-        free = now + duration
-    return free
+        duration = _duration(parts.get("length", ""), word.count("."))
+        pitch = _pitch(parts["pitch"], parts.get("alter", "")) if "pitch" in parts and "rest" not in parts else None
+        if duration is None or not ("rest" in parts or (pitch is not None and 0 < pitch < 128)):
+            raise DataError(f"{where}: {word[:20]!r} is no note of **kern, as 4c# is; mend it")
+        found.append(Sound(Fraction(0), duration, pitch, "_" in word or "]" in word, ";" in word))
+    return found
 
 
-def _duration(length: str) -> Fraction:
-    """A length as quarter notes: 4 is one, 0 two whole notes, 00 four, 3%2 two thirds of a whole note."""
+def _duration(length: str, dots: int) -> Fraction | None:
+    """A length as quarter notes: 4 is one, 0 two whole notes, 00 four, 3%2 two thirds of one; None for what is none."""
     whole, _, over = length.partition("%")
-    if not whole.strip("0"):
-        return Fraction(4 * 2 ** len(whole))
-    return Fraction(4 * int(over or 1), int(whole))
+    if not whole or len(whole) > 4 or len(over) > 4 or dots > DOTS or over.strip("0") == "" != over:
+        return None
+    notes = Fraction(2 ** len(whole)) if not whole.strip("0") else Fraction(int(over or 1), int(whole))
+    return 4 * notes * (2 - Fraction(1, 2**dots)) if notes <= LONGEST else None
 
 
 def _pitch(letters: str, alter: str) -> int:

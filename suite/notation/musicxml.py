@@ -23,6 +23,8 @@ from suite.notation.keys import spelling
 LARGEST = 2**26
 #: Steps of a chorale in a quarter note.
 STEPS_A_QUARTER = 4
+#: An hour of quarter notes at 120 a minute has half as many.
+MOST_STEPS = 2**16
 STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _DAMAGE = (OSError, KeyError, ValueError, zipfile.BadZipFile, zlib.error, ElementTree.ParseError, RuntimeError)
 
@@ -131,8 +133,10 @@ def chorale(score: Score, key: str, *, named: bool = True) -> dict[str, Any] | N
         voices = list(score.parts)
     if len(voices) < len(VOICES):
         return None
-    end = max(start + length for voice in voices for start, length in voice.measures)
+    end = max((start + length for voice in voices for start, length in voice.measures), default=Fraction(0))
     count = int(end * STEPS_A_QUARTER)
+    if count > MOST_STEPS:
+        raise DataError(f"{key}: {count:,} sixteenths long; give a piece of {MOST_STEPS:,} at most")
     steps = zip(*(_steps(voice, count) for voice in voices), strict=True)
     marked = {int(sound.start * STEPS_A_QUARTER) for voice in voices for sound in voice.sounds if sound.fermata}
     return {
@@ -157,8 +161,7 @@ def _steps(voice: Part, count: int) -> list[int]:
         for step in range(first, min(last, count)):
             steps[step] = HOLD
         # A tie goes on only from a note that is there.
-        held = sound.tied and sound.start > Fraction(0) and steps[first - 1] != REST
-        if first < min(last, count) and not held:
+        if first < min(last, count) and not (sound.tied and first and steps[first - 1] != REST):
             steps[first] = sound.pitch
     return steps
 

@@ -41,5 +41,6 @@ def test_a_file_that_is_not_there() -> None:
 def test_what_an_error_is_held_to() -> None:
     assert row_scale(np.array([[600.0, 0.3], [-2.0, 0.5], [0.0, 0.1]])).tolist() == [[600], [2], [1]]
     assert row_scale(np.array(3.0)) == 3
+    assert row_scale(np.array([1000.0, 1.0, 0.5])).tolist() == [1000, 1, 1]
     assert row_scale(np.array([[True, False]])).tolist() == [[1]]
     assert row_scale(np.zeros((2, 0))).tolist() == [[1], [1]]

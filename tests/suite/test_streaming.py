@@ -186,8 +186,18 @@ def test_a_state_of_another_model(pipeline: Pipeline) -> None:
     for part in state:
         with pytest.raises(UsageError, match="of another model"):
             Session(pipeline, {name: value for name, value in state.items() if name != part})
-    with pytest.raises(UsageError, match="of another model"):
-        Session(pipeline, {**state, "reader": None})
+    for other in ({**state, "reader": None}, {}, 3):
+        with pytest.raises(UsageError, match="of another model"):
+            Session(pipeline, other)  # type: ignore[arg-type]
+
+
+def test_a_codec_that_takes_no_pieces(pipeline: Pipeline) -> None:
+    class Plain:
+        encode = pipeline.codecs["input"].encode  # type: ignore[attr-defined]
+
+    plain = Pipeline(pipeline.task, {**pipeline.codecs, "input": Plain()}, pipeline.runtime)  # type: ignore[dict-item]
+    with pytest.raises(UsageError, match="its input codec takes no pieces"):
+        Session(plain)
 
 
 # --- many and long --------------------------------------------------------------------------------------------

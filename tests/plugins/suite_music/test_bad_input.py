@@ -196,7 +196,7 @@ def test_a_tune_for_chorales_and_the_other_way_round(
     (tmp_path / "song.mid").write_bytes(midi.written([Note(60, 0, 4)]))
     (tmp_path / "four.musicxml").write_text(written(chorale))
     for model, name, said in (
-        (tiny, "four.musicxml", "expected ABC text, got Chorale; this is a model of tunes (see --checkpoint)"),
+        (tiny, "four.musicxml", "expected ABC text, got a chorale; this is a model of tunes (see --checkpoint)"),
         (tiny_chorale, "tune.abc", "expected a chorale, got ABC text; this is a model of chorales (see --checkpoint)"),
         (tiny_chorale, "song.mid", "expected a chorale, got ABC text; this is a model of chorales (see --checkpoint)"),
     ):

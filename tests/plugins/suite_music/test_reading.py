@@ -82,3 +82,11 @@ def test_a_piece_that_is_named_twice_counts_twice(cli: Cli, tunes: list[str], tr
     (tmp_path / "a.abc").write_text(f"X:1\n{tunes[0]}")
     (values,) = cli("report", "a.abc", "a.abc", "--against", training, "--json").values
     assert (values["pieces"], values["notes"]) == (2, 2 * len(notes(tunes[0])))
+
+
+def test_an_empty_name_is_not_the_current_folder(cli: Cli, tiny: Path, tunes: list[str], tmp_path: Path) -> None:
+    (tmp_path / "a.abc").write_text(f"X:1\n{tunes[0]}")
+    for verb in (["report", ""], ["train", "--data", ""], ["evaluate", "--checkpoint", tiny, "--data", ""]):
+        ran = cli(*verb)
+        assert (ran.code, ran.out) == (1, "")
+        assert "an empty name where a file or folder is needed; is a variable not set?" in ran.error

@@ -191,3 +191,15 @@ def test_options_that_change_how_an_input_is_read(replaced: Callable[..., Task])
     pipeline = suite.pipeline("sentiment")
     assert pipeline("film", loud=True).label != pipeline("film").label
     assert pipeline("film").label == pipeline("film", loud=False).label
+
+
+def test_plot_is_offered_where_something_is_drawn(cli: Callable[..., Any], replaced: Callable[..., Task]) -> None:
+    for verb in ("predict", "demo", "evaluate"):
+        assert "--plot" in cli("sentiment", verb, "--help").out
+    replaced(plot=None, plot_evaluation=None)
+    for verb in ("predict", "demo", "evaluate"):
+        assert "--plot" not in cli("sentiment", verb, "--help").out
+        ran = cli("sentiment", verb, "--plot", "x.png")
+        assert (ran.code, ran.out, "No such option '--plot'" in ran.error) == (2, "", True)
+    ran = cli("demo", "sentiment", "--plot", "x.png")
+    assert (ran.code, ran.error) == (2, "suite: --plot: sentiment draws nothing")

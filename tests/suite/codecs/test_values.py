@@ -29,6 +29,8 @@ def test_values_survive() -> None:
             {"x.json": b"\xff"},
             "UnicodeDecodeError: 'utf-8' codec can't decode byte 0xff in position 0: ",
         ),
+        ({"x.json": b'{"a": NaN, "b": 1}'}, "ValueError: NaN is no number of JSON; "),
+        ({"x.json": b"[" * 100_000}, "RecursionError: "),
         ({"x.json": b"[1]"}, "expected the keys a, b, got [1]; "),
         ({"x.json": b'{"a": 1}'}, "expected the keys a, b, got {'a': 1}; "),
     ],

@@ -55,6 +55,13 @@ def test_what_cannot_be_read_is_named_and_passed_over(folder: Path) -> None:
         list(pieces(folder / "README.txt"))
 
 
+@pytest.mark.parametrize("part", ["<part/>", "<part><measure/></part>"])
+def test_a_score_without_notes(part: str, tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_text(f"<score-partwise>{part * 4}</score-partwise>")
+    with pytest.raises(DataError, match=r"a\.xml: no notes in its four parts; give a score with some"):
+        list(pieces(tmp_path / "a.xml"))
+
+
 def test_what_a_user_gives(folder: Path, chorale: Chorale) -> None:
     for given in (TUNE, folder / "below" / "b.ABC", str(folder / "below" / "b.ABC"), Filed("x", "y", TUNE)):
         assert piece_of(given) == TUNE

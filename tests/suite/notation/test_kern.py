@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import warnings
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +14,7 @@ from suite.errors import DataError
 from suite.notation.chorales import Chorale
 from suite.notation.files import pieces
 from suite.notation.kern import parsed, read
-from suite.notation.musicxml import Sound
+from suite.notation.musicxml import Sound, chorale
 from suite.notation.notes import heard
 
 CHORALE = """!!!COM: somebody
@@ -68,6 +70,41 @@ def test_spines_that_split_and_join_go_on_with_their_first() -> None:
     ]  # fmt: skip
 
 
+def starts(text: str) -> list[list[tuple[Fraction, int | None]]]:
+    return [[(sound.start, sound.pitch) for sound in part.sounds] for part in parsed(text).parts]
+
+
+def test_strands_and_places() -> None:
+    # A strand that falls silent does not hold the others up, nor does it lose what comes after its end.
+    assert starts("**kern\n*^\n4c\t4e\n4d\t.\n4e\t.\n*v\t*v\n4f\n") == [[(0, 60), (1, 62), (2, 64), (3, 65)]]
+    assert starts("**kern\n*^\n4c\t4e\n*-\t*\n4f\n") == [[(0, 60), (1, 65)]]
+    # Spines change places, and their notes with them.
+    assert starts("**kern\t**kern\n4C\t4c\n*x\t*x\n4d\t4D\n") == [[(0, 60), (1, 62)], [(0, 48), (1, 50)]]
+    # What is not of notes splits and joins too, each spine for itself.
+    text = "**kern\t**text\t**dynam\n*\t*^\t*^\n4c\ta\tb\tp\tf\n*\t*v\t*v\t*v\t*v\n4d.\ta\tp\n"
+    assert starts(text) == [[(0, 60), (1, 62)]]
+    assert parsed(text).parts[0].sounds[1].duration == Fraction(3, 2)
+
+
+def test_the_codes_of_voices() -> None:
+    text = "**kern\t**kern\t**kern\t**kern\t**kern\n*Icont\t*Ibass\t*Itenor\t*Ialto\t*Isoprn\n"
+    score = parsed(f"{text}4C\t4E\t4G\t4c\t4e\n")
+    assert [part.name for part in score.parts] == ["soprano", "alto", "tenor", "bass", "cont"]
+    row = chorale(score, "x")
+    assert row is not None
+    assert row["steps"][0] == [64, 60, 55, 52]
+
+
+def test_nothing_but_a_data_error_comes_of_what_is_damaged() -> None:
+    draw, signs = random.Random(0), "0123456789.%cCdrq#-n[];_*^vx+=!\t\n "
+    for _ in range(3000):
+        text = list(CHORALE)
+        for _ in range(draw.randint(1, 12)):
+            text[draw.randrange(len(text))] = draw.choice(signs)
+        with contextlib.suppress(DataError):
+            chorale(parsed("".join(text)), "x", named=False)
+
+
 @pytest.mark.parametrize(
     ("stated", "key"),
     [
@@ -86,6 +123,12 @@ def test_keys(stated: str, key: tuple[int, str]) -> None:
         ("**kern\n4r\n*-\n", " no notes in it"), ("**kern\t**kern\n4c\n", "2: 1 fields where 2 are open"),
         ("!!!OTL: x\n**kern\nc\n", "3: 'c' is no note of **kern"), ("**kern\n4\n", "2: '4' is no note"),
         ("**mens\nSc\n*-\n", " no notes in it"), ("**kern\n4c\n*^\n4c\n", "4: 1 fields where 2 are open"),
+        ("**kern\t**kern\n1C\t4c\n4D\t4d\n", "3: a note before the last one has ended"),
+        ("**kern\n*+\n", "2: '*+' is not understood"), ("**kern\n*^3\n", "2: '*^3' is not understood"),
+        *((f"**kern\n{word}c\n*-\n", f"2: '{word[:19]}") for word in (
+            "9" * 5000, "4%" + "9" * 5000, "0" * 30, "4%0", "4%999999999", "4.....", "٤", "0000", "1%99",
+        )),
+        ("**kern\n4CCCCCC\n*-\n", "2: '4CCCCCC' is no note"), ("**kern\n4ccccccc\n*-\n", "2: '4ccccccc' is no note"),
     ],
 )  # fmt: skip
 def test_what_is_no_score_is_one_line(text: str, said: str, tmp_path: Path) -> None:

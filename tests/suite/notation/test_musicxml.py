@@ -119,3 +119,20 @@ def test_steps_say_what_a_voice_does_and_short_notes_may_be_lost() -> None:
     assert [step[0] for step in row["steps"]] == [60, HOLD, HOLD, HOLD, REST, 62, 65, HOLD]
     assert row["fermatas"] == [5]
     assert chorale_of(Score(parts[:3], (0, "major"), "4/4"), "x.mxl") is None
+
+
+def test_scores_at_the_edge() -> None:
+    whole, short = Fraction(4), Fraction(1, 8)
+    # A short tied note where the last step ends.
+    sounds = (Sound(Fraction(0), whole, 60), Sound(whole, short, 60, tied=True))
+    parts = tuple(Part(name, sounds, ((Fraction(0), whole + short),)) for name in "abcd")
+    row = chorale_of(Score(parts, (0, "major"), "4/4"), "x", named=False)
+    assert row is not None
+    assert len(row["steps"]) == 16
+    assert chorale_of(Score(parts, (0, "major"), "4/4"), "x") is None
+    empty = chorale_of(Score((Part("", (), ()),) * 4, (0, "major"), "4/4"), "x", named=False)
+    assert empty is not None
+    assert empty["steps"] == []
+    long = tuple(Part(name, sounds, ((Fraction(0), Fraction(2**20)),)) for name in "abcd")
+    with pytest.raises(DataError, match=r"x: 4,194,304 sixteenths long; give a piece of 65,536 at most"):
+        chorale_of(Score(long, (0, "major"), "4/4"), "x", named=False)
