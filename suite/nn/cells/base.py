@@ -107,14 +107,23 @@ def full_precision(scan: Callable[..., tuple[Tensor, State]]) -> Callable[..., t
     """Keep a scan that ``torch.nn`` has a kernel for out of autocast on accelerators.
 
     There it would run in float16, which loses small gradients, even where bfloat16 was asked for; the kernel of
-    a processor keeps to what it is told.
+    a processor keeps to what it is told, but those without AVX-512 have none for bfloat16.
     """
+    lacking = False
 
     @functools.wraps(scan)
     def kept(self: Any, x: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
+        nonlocal lacking
         device = x.device.type
-        if device == "cpu" or not torch.is_autocast_enabled(device):
+        if not torch.is_autocast_enabled(device):
             return scan(self, x, state, lengths)
+        if device == "cpu" and not lacking:
+            try:
+                return scan(self, x, state, lengths)
+            except RuntimeError as error:
+                if "primitive" not in str(error):
+                    raise
+                lacking = True
         with torch.autocast(device, enabled=False):
             return scan(self, x.float(), state, lengths)
 

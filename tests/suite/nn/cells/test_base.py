@@ -125,6 +125,30 @@ def test_first_weights_are_filled_gate_by_gate() -> None:
     assert abs(float(wide.std()) - bound / 3**0.5) < 0.01
 
 
+def test_a_processor_without_a_kernel_for_bfloat16_takes_the_other() -> None:
+    tried: list[tuple[bool, torch.dtype]] = []
+
+    def scan(cell: Any, x: Tensor, state: State, lengths: Any = None) -> tuple[Tensor, State]:
+        tried.append((torch.is_autocast_enabled("cpu"), x.dtype))
+        if tried[-1][0]:
+            raise RuntimeError("could not create a primitive descriptor for the LSTM forward propagation primitive")
+        return x, state
+
+    kept, x = full_precision(scan), torch.zeros(1, 2, 3)
+    for _ in range(2):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            kept(None, x.bfloat16(), {})
+    assert tried == [(True, torch.bfloat16), (False, torch.float32), (False, torch.float32)]
+    kept(None, x, {})
+    assert tried[-1] == (False, torch.float32)
+
+    def wrong(cell: Any, x: Tensor, state: State, lengths: Any = None) -> tuple[Tensor, State]:
+        raise RuntimeError("of another kind")
+
+    with torch.autocast("cpu", dtype=torch.bfloat16), pytest.raises(RuntimeError, match="of another kind"):
+        full_precision(wrong)(None, x, {})
+
+
 @pytest.mark.parametrize(
     ("device", "autocast", "kept"), [("cpu", True, False), ("cuda", False, False), ("cuda", True, True)]
 )
