@@ -224,7 +224,7 @@ def _matching(task: Task, cell: str, files: Sequence[str | Path]) -> list[str]:
     """Settings of the widths at which this cell has as many parameters as the task's own, as nearly as can be."""
     plain = task.config()
     codecs = task.fit(list(_examples(task, files)), plain, **task.checked("train", {}))
-    parts = [part for part in ("encoder", "decoder") if hasattr(getattr(plain, part, None), "cell")]
+    parts = configs.stacks(plain)
 
     def sized(scale: float) -> tuple[int, list[str]]:
         settings = [f"{p}.hidden={max(NARROW, round(getattr(plain, p).hidden * scale))}" for p in parts]

@@ -70,6 +70,11 @@ def from_options(make: Callable[..., C], *values: Any, **more: Any) -> C:
         raise UsageError(str(error)) from None
 
 
+def stacks(config: Any) -> list[str]:
+    """The parts of a task's configuration that are stacks of cells."""
+    return [part for part in ("encoder", "decoder") if hasattr(getattr(config, part, None), "cell")]
+
+
 def override(config: C, settings: Iterable[str]) -> C:
     """A copy of ``config`` with ``path=value`` settings applied, in order.
 

@@ -100,7 +100,7 @@ class Drawing:
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
-        assert self.sampling
+        self.sampling  # noqa: B018 - made now, so that what makes no sense is said before anything is written
 
     @cached_property
     def sampling(self) -> Sampling:

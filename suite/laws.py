@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from suite import testing
-from suite.config import required
+from suite.config import required, stacks
 from suite.errors import SuiteError, one_line
 from suite.offers import TASKS
 from suite.plugins import Registry, Status, registry
@@ -174,8 +174,10 @@ def declaration_is_whole(task: Task) -> None:
     need(not lacking, f"config.{(lacking or [''])[0]} has no default; every field needs one")
     config = task.config()
     need(hasattr(config, "training"), "config has no field training (suite.training.specs.TrainingSpec)")
-    stacks = [part for part in ("encoder", "decoder") if hasattr(getattr(config, part, None), "cell")]
-    need(bool(stacks), "config has no field encoder or decoder (suite.nn.specs.EncoderSpec), so --cell has no place")
+    need(
+        bool(stacks(config)),
+        "config has no field encoder or decoder (suite.nn.specs.EncoderSpec), so --cell has no place",
+    )
     need(isinstance(task.result, type) and issubclass(task.result, Result), "result is no subclass of suite.Result")
     need(bool(task.columns), "columns is empty; the first is what is predicted from")
     need({"input", "target"} <= set(task.codecs), "codecs needs the keys 'input' and 'target'")

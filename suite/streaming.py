@@ -65,10 +65,13 @@ def _check_causal(pipeline: Pipeline) -> None:
         )
 
 
-def _checked(state: Any, *names: str) -> None:
-    """Raise UsageError for a saved state that has other parts."""
-    if not isinstance(state, dict) or state.keys() != {*names}:
+def _begun(state: Any, fresh: dict[str, Any]) -> dict[str, Any]:
+    """A saved state, or without one a ``fresh`` one. Raises UsageError where its parts are others."""
+    if state is None:
+        return fresh
+    if not isinstance(state, dict) or state.keys() != fresh.keys():
         raise UsageError("the saved state is of another model; use it with the checkpoint it came from")
+    return state
 
 
 def _resumed(found: dict[str, np.ndarray], own: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -106,12 +109,12 @@ class Session(_Fed):
         self._carried = tuple((f"next.{n[6:]}", n) for n in graph.inputs if n.startswith("state."))
         self._arrays = graph.initial(1)
         self._lengths: dict[int, np.ndarray] = {}
-        self._outputs: np.ndarray | None = None
-        self._last: Any = None
-        pending = None
-        if state is not None:
-            pending = self._restore(state)
-        self._feeder = self._codecs["input"].incremental(pending)  # type: ignore[attr-defined]
+        initial = {name: self._arrays[name] for _, name in self._carried}
+        state = _begun(state, {"arrays": initial, "outputs": None, "pending": None, "steps": 0, "last": None})
+        self._arrays.update(_resumed(state["arrays"], initial))
+        self._outputs: np.ndarray | None = state["outputs"]
+        self.steps, self._last = state["steps"], state["last"]
+        self._feeder = self._codecs["input"].incremental(state["pending"])  # type: ignore[attr-defined]
 
     def updates(self, piece: Any) -> Iterator[Result]:
         """The updates one by one, each as soon as it is known."""
@@ -147,13 +150,6 @@ class Session(_Fed):
             "arrays": arrays, "outputs": outputs, "pending": self._feeder.pending, "steps": self.steps,
             "last": self._last,
         }  # fmt: skip
-
-    def _restore(self, state: dict[str, Any]) -> Any:
-        _checked(state, "arrays", "outputs", "pending", "steps", "last")
-        own = {name: self._arrays[name] for _, name in self._carried}
-        self._arrays.update(_resumed(state["arrays"], own))
-        self._outputs, self.steps, self._last = state["outputs"], state["steps"], state["last"]
-        return state["pending"]
 
     def _update(self, raw: Any, step: np.ndarray) -> Result:
         arrays = self._arrays
@@ -192,8 +188,7 @@ class SegmentSession(_Fed):
         self._options = pipeline.task.checked("stream", options)
         self._pipeline, self._segments = pipeline.adapted(self._options), pipeline.task.segments
         self._on_error = on_error
-        state = {"pending": None, "carried": {}, "steps": 0} if state is None else state
-        _checked(state, "pending", "carried", "steps")
+        state = _begun(state, {"pending": None, "carried": {}, "steps": 0})
         self._cutter = self._segments.cut(state["pending"])
         self._carried: dict[str, Any] = dict(state["carried"])
         self.steps = state["steps"]
@@ -250,8 +245,7 @@ class ReadingSession(_Fed):
         opened = pipeline.adapted(chosen)
         self._graph = pipeline.runtime.graph("encoder")
         own = self._graph.initial(1)
-        state = {"arrays": own, "pending": None, "reader": None, "steps": 0} if state is None else state
-        _checked(state, "arrays", "pending", "reader", "steps")
+        state = _begun(state, {"arrays": own, "pending": None, "reader": None, "steps": 0})
         self._arrays = _resumed(state["arrays"], own)
         self._feeder = opened.codecs["input"].incremental(state["pending"])  # type: ignore[attr-defined]
         self._reader = task.reader(opened, state["reader"], **chosen)

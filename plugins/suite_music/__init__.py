@@ -188,12 +188,14 @@ def answer(
     from suite.notation.rules import rules_of
 
     codec = _codec(pipeline.codecs)
-    rules = [rules_of(codec, bars=bars) for _ in pieces]
+    rules = rules_of(codec, bars=bars)
     drawing = Drawing(**options)
     prefixes = [array[:, 0].tolist() for array in arrays]
     # A piece's chance is its own, whatever comes with it.
     randoms = [drawing.random(*prefix[:64]) for prefix in prefixes]
-    written = go_on(pipeline, prefixes, randoms, drawing.sampling, rules=rules, stop=END, limit=LIMIT)
+    written = go_on(
+        pipeline, prefixes, randoms, drawing.sampling, rules=[rules] * len(pieces), stop=END, limit=LIMIT
+    )  # fmt: skip
     return [
         PieceResult.of(codec.decode(prefix + tokens), "Untitled", None if isinstance(piece, Chorale) else piece)
         for prefix, tokens, piece in zip(prefixes, written, pieces, strict=True)

@@ -50,10 +50,8 @@ note = click.option("--note", default="", metavar="TEXT", help="For the model's 
 skip_errors = click.option("--skip-errors", is_flag=True, help="Name and count bad items instead of stopping.")
 
 
-def plot(text: str, *, where: bool = True) -> Callable[[F], F]:
-    """``--plot FILE`` with its own help, ``where`` something is drawn; the file is checked before any work for it."""
-    if not where:
-        return lambda command: command
+def plot(text: str) -> Callable[[F], F]:
+    """``--plot FILE`` with its own help; the file is checked before any work is done for it."""
     return click.option(
         "--plot", type=click.Path(path_type=Path), metavar="FILE", callback=_picture, help=_sentence(text)
     )

@@ -50,7 +50,7 @@ def _predict(task: Task) -> click.Command:
     @options.as_json
     @click.option("--timing", is_flag=True, help="Add the seconds each item took.")
     @options.skip_errors
-    @options.plot(task.plot_help, where=task.plot is not None)
+    @options.where(task.plot is not None, options.plot(task.plot_help))
     @options.of_task(task.option("predict"))
     def predict(
         inputs: tuple[str, ...], input_file: str | None, checkpoint: Path | None, runtime: Any, batch_size: int,
@@ -239,7 +239,8 @@ def _verb(task: Task, verb: Verb) -> click.Command:
 
     if verb.model:
         run = options.checkpoint(options.runtime(run))
-    run = options.plot(task.plot_help, where=verb.plots and verb.model and task.plot is not None)(run)
+    if verb.plots and verb.model and task.plot is not None:
+        run = options.plot(task.plot_help)(run)
     if verb.inputs:
         run = click.argument("inputs", nargs=-1, metavar=verb.inputs)(run)
     return run
@@ -257,7 +258,7 @@ def _evaluate(task: Task) -> click.Command:
     @options.batch_size
     @options.as_json
     @options.skip_errors
-    @options.plot("draw the figures to this PNG file", where=task.plot_evaluation is not None)
+    @options.where(task.plot_evaluation is not None, options.plot("draw the figures to this PNG file"))
     @options.of_task(task.option("evaluate"))
     def evaluate(
         data: tuple[str, ...], part: str | None, file_format: str | None, columns: Any, checkpoint: Path | None,
@@ -356,7 +357,7 @@ def _export(task: Task) -> click.Command:
 def _demo(task: Task) -> click.Command:
     @click.command("demo", help="Show the task on its sample inputs.")
     @options.as_json
-    @options.plot(task.plot_help, where=task.plot is not None)
+    @options.where(task.plot is not None, options.plot(task.plot_help))
     def demo(as_json: bool, plot: Path | None = None) -> None:
         from suite.cli.demo import show
 

@@ -51,6 +51,16 @@ def named(argument: str | Path) -> Path:
     return Path(argument)
 
 
+def contents(path: Path, largest: int, *, one: str, kind: str) -> bytes:
+    """A file of ``one`` thing whole, which is read into memory. Raises DataError for a larger one, or none."""
+    try:
+        if path.stat().st_size > largest:
+            raise DataError(f"{path}: larger than {largest:,} bytes; give a file of one {one}")
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{one_line(error)}; give {kind}") from error
+
+
 def in_folder(
     argument: str, endings: Sequence[str], what: str, *, recursive: bool = False
 ) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
-from suite.errors import DataError, one_line
+from suite.data.members import contents
+from suite.errors import DataError
 from suite.notation.abc import LETTERS, SEMITONES
 from suite.notation.musicxml import Part, Score, Sound
 
@@ -49,13 +50,8 @@ class _Column:
 
 def read(path: Path) -> Score:
     """A score from a ``.krn`` file. Raises DataError, naming the file, if it cannot be used."""
-    try:
-        if path.stat().st_size > LARGEST:
-            raise DataError(f"{path}: larger than {LARGEST:,} bytes; give a file of one score")
-        text = path.read_bytes().decode("utf-8-sig", errors="replace")
-    except OSError as error:
-        raise DataError(f"{one_line(error)}; give a file of **kern") from error
-    return parsed(text, str(path))
+    data = contents(path, LARGEST, one="score", kind="a file of **kern")
+    return parsed(data.decode("utf-8-sig", errors="replace"), str(path))
 
 
 def parsed(text: str, name: str = "the score") -> Score:

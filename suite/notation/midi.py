@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from suite.errors import DataError, one_line
+from suite.data.members import contents
+from suite.errors import DataError
 from suite.notation.notes import Note
 
 #: Ticks in a quarter note, when written: divisible by 3 and 5, for tuplets.
@@ -101,12 +102,7 @@ def _variable(number: int) -> bytes:
 
 def read(path: Path) -> Song:
     """The notes of a MIDI file, drums left out. Raises DataError, naming the file, if it cannot be used."""
-    try:
-        if path.stat().st_size > LARGEST:
-            raise DataError(f"{path}: larger than {LARGEST:,} bytes; give a file of one piece")
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{one_line(error)}; give a MIDI file") from error
+    data = contents(path, LARGEST, one="piece", kind="a MIDI file")
     try:
         return parsed(data)
     except DataError as error:

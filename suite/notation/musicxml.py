@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from suite.errors import DataError, one_line
+from suite.notation.abc import LETTERS, SEMITONES
 from suite.notation.chorales import HOLD, METERS, REST, VOICES, Chorale
 from suite.notation.keys import spelling
 
@@ -25,7 +26,7 @@ LARGEST = 2**26
 STEPS_A_QUARTER = 4
 #: An hour of quarter notes at 120 a minute has half as many.
 MOST_STEPS = 2**16
-STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+STEPS = dict(zip(LETTERS, SEMITONES, strict=True))
 _DAMAGE = (OSError, KeyError, ValueError, zipfile.BadZipFile, zlib.error, ElementTree.ParseError, RuntimeError)
 
 

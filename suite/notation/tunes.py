@@ -21,6 +21,7 @@ from suite.codecs.values import as_file, of_file
 from suite.config import check_ranges, from_dict, to_dict
 from suite.errors import CheckpointError, DataError
 from suite.notation import abc
+from suite.notation.chorales import Chorale
 from suite.notation.clock import WHOLE, Clock, advance
 
 FILE = "tunes.json"
@@ -123,7 +124,8 @@ class TuneCodec:
     def tokens(self, text: str) -> list[int]:
         """The ids of a text, without start and end. Raises DataError for what is not text."""
         if not isinstance(text, str):
-            raise DataError(f"expected ABC text, got {_called(text)}; this is a model of tunes (see --checkpoint)")
+            given = "a chorale" if isinstance(text, Chorale) else type(text).__name__
+            raise DataError(f"expected ABC text, got {given}; this is a model of tunes (see --checkpoint)")
         found: list[int] = []
         for name, written in _units(text):
             if (token := self._ids.get(name)) is not None:
@@ -219,12 +221,6 @@ class Writer:
                 self._key = abc.key_of(line) or self._key
         self._line = self._line[:2] if self._line[:2] != "K:" else self._line
         return text
-
-
-def _called(piece: Any) -> str:
-    from suite.notation.chorales import Chorale
-
-    return "a chorale" if isinstance(piece, Chorale) else type(piece).__name__
 
 
 def _indispensable(counts: Counter[str], found: Container[str]) -> dict[str, int]:

@@ -75,9 +75,7 @@ def batch_equals_singles(pipeline: Pipeline, inputs: Sequence[Any]) -> None:
                 batch = numbers[at : at + size]
                 for i, output in zip(batch, _outputs(pipeline, [arrays[i] for i in batch]), strict=True):
                     others = [j + 1 for j in batch if j != i]
-                    same(
-                        law, f"the output of input {i + 1} beside inputs {others}", output, alone[i], SINGLE, rows=True
-                    )
+                    _same_output(law, f"of input {i + 1} beside inputs {others}", output, alone[i])
 
 
 def stream_equals_offline(pipeline: Pipeline, inputs: Sequence[Any], stream_pieces: Cuts | None = None) -> list[str]:
@@ -118,7 +116,7 @@ def stream_equals_offline(pipeline: Pipeline, inputs: Sequence[Any], stream_piec
                 result = session.finish()
             except (SuiteError, TypeError) as error:
                 raise LawBroken(f"{law}: {where}, it fails: {one_line(error)}") from error
-            same(law, f"the output {where}", session.state["outputs"], wanted, SINGLE, rows=True)
+            _same_output(law, where, session.state["outputs"], wanted)
             steps = session.steps if steps is None else steps
             if session.steps != steps:
                 raise LawBroken(f"{law}: {where}, {session.steps} steps are read instead of {steps}")
@@ -165,7 +163,7 @@ def _steps_equal_offline(
             found = np.concatenate(outputs) if outputs else wanted[:0]
             if len(found) != len(wanted):
                 raise LawBroken(f"{law}: {where}, {len(found)} steps are answered instead of {len(wanted)}")
-            same(law, f"the output {where}", found, wanted, SINGLE, rows=True)
+            _same_output(law, where, found, wanted)
             if result.final is not True:
                 raise LawBroken(f"{law}: {where}, final is not true on the result")
     return []
@@ -272,7 +270,11 @@ def saving_changes_nothing(
 
 def _same_outputs(law: str, found: Any, wanted: Any, tolerance: float) -> None:
     for number, (ours, theirs) in enumerate(zip(found, wanted, strict=True), 1):
-        same(law, f"the output of input {number} in one batch", ours, theirs, tolerance, rows=True)
+        _same_output(law, f"of input {number} in one batch", ours, theirs, tolerance)
+
+
+def _same_output(law: str, where: str, found: np.ndarray, wanted: np.ndarray, tolerance: float = SINGLE) -> None:
+    same(law, f"the output {where}", found, wanted, tolerance, rows=True)
 
 
 def check_light(module: str, task: str) -> None:

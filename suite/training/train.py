@@ -323,7 +323,7 @@ def _list(value: Any) -> list[str | Path]:
 
 def _changed(config: Any, cell: str | None, settings: Iterable[str], epochs: int | None, bptt: int | None) -> Any:
     config = configs.override(config, settings)
-    parts = _recurrent(config)
+    parts = configs.stacks(config)
     if cell is not None:
         config = configs.override(config, [f"{part}.cell={cell}" for part in parts])
     if epochs is not None:
@@ -335,13 +335,8 @@ def _changed(config: Any, cell: str | None, settings: Iterable[str], epochs: int
     return config
 
 
-def _recurrent(config: Any) -> list[str]:
-    """The parts of a configuration that are stacks of cells."""
-    return [part for part in ("encoder", "decoder") if hasattr(getattr(config, part, None), "cell")]
-
-
 def _cells(config: Any) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(getattr(config, part).cell for part in _recurrent(config)))
+    return tuple(dict.fromkeys(getattr(config, part).cell for part in configs.stacks(config)))
 
 
 def _check_bptt(task: Task, config: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import pytest
 
-from suite.config import check_ranges, from_dict, from_options, override, paths, to_dict
+from suite.config import check_ranges, from_dict, from_options, override, paths, stacks, to_dict
 from suite.errors import CheckpointError, UsageError
 from suite.nn.specs import EncoderSpec, HeadSpec
 from suite.training.specs import TrainingSpec
@@ -194,3 +194,10 @@ def test_options_that_a_user_gave() -> None:
     assert from_options(Inner, 4, share=0.2) == Inner(4, 0.5, 0.2)
     with pytest.raises(UsageError, match=r"^size must be 1 or more, not 0$"):
         from_options(Inner, 0)
+
+
+def test_the_stacks_of_a_configuration() -> None:
+    both = dataclasses.make_dataclass("Both", ["decoder", "encoder", "head"])
+    assert stacks(both(EncoderSpec(), EncoderSpec(), HeadSpec())) == ["encoder", "decoder"]
+    assert stacks(both(None, EncoderSpec(), EncoderSpec())) == ["encoder"]
+    assert stacks(Outer()) == []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from suite.data.members import member
+from suite.data.members import contents, member, named
 from suite.errors import DataError
 
 
@@ -38,3 +38,19 @@ def test_an_archive_that_changed_is_opened_anew(tmp_path: Path) -> None:
             archive.writestr("a", content)
         with member(tmp_path / "all.zip" / "a") as file:
             assert file.read() == content
+
+
+def test_a_file_that_is_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"abc")
+    assert contents(path, 3, one="score", kind="a file of notes") == b"abc"
+    with pytest.raises(DataError, match=rf"^{path}: larger than 2 bytes; give a file of one score$"):
+        contents(path, 2, one="score", kind="a file of notes")
+    with pytest.raises(DataError, match=r"none: No such file or directory; give a file of notes$"):
+        contents(tmp_path / "none", 3, one="score", kind="a file of notes")
+
+
+def test_a_name_that_is_empty() -> None:
+    assert named("a") == named(Path("a")) == Path("a")
+    with pytest.raises(DataError, match=r"^an empty name where a file or folder is needed; is a variable not set\?$"):
+        named("")

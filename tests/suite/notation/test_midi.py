@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import struct
-import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -34,18 +34,10 @@ def test_what_is_written_is_read(tunes: list[str], chorale: Chorale) -> None:
             assert ours.duration == pytest.approx(theirs.duration, abs=2 * tick)
 
 
-def test_another_reader_finds_the_same_notes(chorale: Chorale, tmp_path: Path) -> None:
-    converter = pytest.importorskip("music21.converter")
+def test_another_reader_finds_the_same_notes(chorale: Chorale, music21: Any, sounding: Any, tmp_path: Path) -> None:
     path = tmp_path / "a.mid"
     path.write_bytes(written(sung(chorale), tempo=80))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        score = converter.parse(path, forceSource=True).stripTies()
-    theirs = {
-        (note.pitch.midi, float(note.offset), float(note.quarterLength), voice)
-        for voice, part in enumerate(score.parts)
-        for note in part.flatten().notes
-    }
+    theirs = sounding(music21(path))
     assert theirs == {(note.pitch, note.start, note.duration, note.voice) for note in sung(chorale)}
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 import zipfile
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,18 +42,11 @@ def test_what_is_written_is_read(chorale: Chorale, tmp_path: Path) -> None:
         assert Chorale.from_row(row) == piece
 
 
-def test_another_reader_finds_the_same_notes(chorale: Chorale, tmp_path: Path) -> None:
-    converter = pytest.importorskip("music21.converter")
+def test_another_reader_finds_the_same_notes(chorale: Chorale, music21: Any, sounding: Any, tmp_path: Path) -> None:
     path = tmp_path / "a.musicxml"
     path.write_text(written(chorale), encoding="utf-8")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        parsed = converter.parse(path, forceSource=True).stripTies()
-    found = {
-        (n.pitch.midi, float(n.offset), float(n.quarterLength), voice)
-        for voice, part in enumerate(parsed.parts)
-        for n in part.flatten().notes
-    }
+    parsed = music21(path)
+    found = sounding(parsed)
     assert found == {(n.pitch, n.start, n.duration, n.voice) for n in sung(chorale)}
     assert [part.partName for part in parsed.parts] == ["Soprano", "Alto", "Tenor", "Bass"]
 

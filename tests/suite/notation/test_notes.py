@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import warnings
+from typing import Any
 
 import pytest
 
@@ -77,15 +77,12 @@ def test_a_player_gives_a_note_once_nothing_can_change_it(tunes: list[str]) -> N
         assert ends == sorted(ends)
 
 
-def test_real_tunes_sound_as_another_reader_hears_them(tunes: list[str]) -> None:
-    converter = pytest.importorskip("music21.converter")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for text in tunes:
-            plain = re.sub("H", "", text)  # a fermata makes that reader lose its note
-            score = converter.parse(f"%abc-2.1\nX:1\nT:a\n{plain}", format="abc", forceSource=True)
-            theirs = [(n.pitch.midi, float(n.offset)) for n in score.flatten().notes if not n.duration.isGrace]
-            assert [(note.pitch, note.start) for note in notes(plain)] == theirs
+def test_real_tunes_sound_as_another_reader_hears_them(tunes: list[str], music21: Any) -> None:
+    for text in tunes:
+        plain = re.sub("H", "", text)  # a fermata makes that reader lose its note
+        score = music21(f"%abc-2.1\nX:1\nT:a\n{plain}", format="abc")
+        theirs = [(n.pitch.midi, float(n.offset)) for n in score.flatten().notes if not n.duration.isGrace]
+        assert [(note.pitch, note.start) for note in notes(plain)] == theirs
 
 
 def test_voices_of_a_chorale_hold_their_notes(chorale: Chorale) -> None:
