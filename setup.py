@@ -11,5 +11,5 @@ setup(
         "suite_assets": "assets",
         **{name: f"plugins/{name.replace('.', '/')}" for name in PLUGINS},
     },
-    package_data={"suite_assets": ["**/*"], "suite": ["py.typed", "templates/**/*.tmpl"]},
+    package_data={"suite_assets": ["**/*"], "suite": ["py.typed", "plugins/templates/**/*.tmpl"]},
 )

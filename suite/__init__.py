@@ -12,8 +12,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from suite.pipelines import Pipeline, pipeline
-    from suite.streaming import Session, stream
+    from suite.inference.pipeline import Pipeline, pipeline
+    from suite.inference.streaming import Session, stream
     from suite.task import Result, Task
     from suite.training.train import train
 
@@ -22,20 +22,20 @@ __all__ = ["Pipeline", "Result", "Session", "Task", "evaluate", "pipeline", "str
 # Each name is imported when it is first used: `import suite` costs next to nothing, and only training
 # imports torch.
 _HOMES = {
-    "Pipeline": "suite.pipelines",
+    "Pipeline": "suite.inference.pipeline",
     "Result": "suite.task",
-    "Session": "suite.streaming",
+    "Session": "suite.inference.streaming",
     "Task": "suite.task",
-    "pipeline": "suite.pipelines",
-    "stream": "suite.streaming",
+    "pipeline": "suite.inference.pipeline",
+    "stream": "suite.inference.streaming",
     "train": "suite.training.train",
 }
 
 
 def tasks() -> dict[str, str]:
     """The tasks that are installed: name → one-line summary. Nothing is loaded."""
-    from suite.offers import TASKS
     from suite.plugins import registry
+    from suite.plugins.entry_points import TASKS
 
     return {name: registry().summary(TASKS, name) for name in registry().task_names()}
 
@@ -50,9 +50,9 @@ def evaluate(
     """
     from pathlib import Path
 
-    from suite import evaluation
-    from suite.examples import read_examples
-    from suite.pipelines import Pipeline
+    from suite.inference import evaluation
+    from suite.inference.pipeline import Pipeline
+    from suite.task.reading import read_examples
 
     opened = Pipeline.open(task, checkpoint, runtime=runtime)
     paths = [data] if isinstance(data, str | Path) else list(data)

@@ -62,7 +62,7 @@ def data_of(task: Task) -> list[str | Path] | None:
     """
     if task.recipe is None:
         return list(task.labelled) or None
-    from suite.data.sources import located
+    from suite.datasets.recipes import located
 
     return None if located(task.name, task.recipe()) is None else []
 
@@ -75,7 +75,7 @@ def run(plan: Plan, folder: Path, *, say: Callable[[str], None] = lambda line: N
     Raises MissingExtra without torch, and SuiteError for a file that is not a benchmark's.
     """
     try:
-        import suite.training.fit  # noqa: F401 - before any work is done
+        import suite.training.loop  # noqa: F401 - before any work is done
     except ImportError as error:
         raise MissingExtra("training", "train", error) from error
     folder.mkdir(parents=True, exist_ok=True)
@@ -153,7 +153,7 @@ class _Pace:
 
 def _measured(key: dict[str, Any], known: tuple[int, int] | None, folder: Path) -> dict[str, Any]:
     """Train one model and measure it."""
-    from suite.pipelines import Pipeline
+    from suite.inference.pipeline import Pipeline
     from suite.training.train import train
 
     task = registry().task(key["task"])
@@ -208,8 +208,8 @@ def _affordable(name: str, given: dict[str, Any], seconds: float, out: Path) -> 
 
 def _examples(task: Task, files: Sequence[str | Path]) -> Iterator[Example]:
     """What a task learns from: some files, or with none the recipe's."""
-    from suite.data.sources import located
-    from suite.examples import read_examples
+    from suite.datasets.recipes import located
+    from suite.task.reading import read_examples
 
     if not files:
         assert task.recipe is not None
@@ -242,7 +242,7 @@ def _matching(task: Task, cell: str, files: Sequence[str | Path]) -> list[str]:
 def streaming(runtime: Runtime, array: np.ndarray, writes: bool, runs: int = 200) -> tuple[float, int]:
     """Microseconds of one step of one row, the median of ``runs``, and the bytes of the state that is carried."""
     if writes:
-        from suite.beam import read as reading
+        from suite.decoding.beam_search import read as reading
 
         given = reading(runtime, [array])
         graph = runtime.graph("decoder")

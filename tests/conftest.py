@@ -62,7 +62,7 @@ def _no_data_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
 @pytest.fixture(scope="session")
 def tunes() -> list[str]:
     """The text form of seven real tunes."""
-    from suite.notation.files import split_tunes
+    from suite_music.notation.files import split_tunes
 
     return [text for _, text in split_tunes(_TUNES.read_text(encoding="utf-8"))]
 
@@ -70,7 +70,7 @@ def tunes() -> list[str]:
 @pytest.fixture(scope="session")
 def chorale() -> Any:
     """Two bars in G minor with a pickup: held notes, a repeated one, a passing sixteenth, a rest in the tenor."""
-    from suite.notation.chorales import Chorale
+    from suite_music.notation.chorales import Chorale
 
     beats = [(70, 62, 55, 43), (70, 62, -1, 42), (69, 60, 0, 43), (67, 62, 55, 38), (66, 62, 57, 38), (67, 62, 58, 43)]
     beats += [(67, 60, 55, 48), (-1, -1, 54, 50)]

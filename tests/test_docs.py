@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "assets" / "sentiment" / "checkpoint" / "suite.json"
-MODULES = ("suite", "suite.pipelines", "suite.streaming")
+MODULES = ("suite", "suite.inference.pipeline", "suite.inference.streaming")
 
 pytestmark = pytest.mark.skipif(not SHIPPED.exists(), reason="the shipped checkpoint is not in this checkout")
 
@@ -100,9 +100,11 @@ def test_the_tutorial_is_a_task_that_works(place: Path) -> None:
 
 
 def test_the_hook_reference_is_made_from_the_hooks() -> None:
-    from suite.manual import reference
+    from suite.plugins.reference import reference
 
-    assert (ROOT / "docs" / "hooks.md").read_text(encoding="utf-8") == reference(), "run python -m suite.manual"
+    assert (ROOT / "docs" / "hooks.md").read_text(encoding="utf-8") == reference(), (
+        "run python -m suite.plugins.reference"
+    )
 
 
 def test_links_between_pages_lead_somewhere() -> None:

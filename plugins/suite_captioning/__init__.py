@@ -11,24 +11,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import suite_assets
 
-from suite import writing
-from suite.cider import cider
 from suite.codecs.images import ENDINGS, ImageCodec, ImageSpec
 from suite.codecs.subwords import SubwordCodec, SubwordSpec, SubwordTarget
 from suite.codecs.text import as_it_comes
-from suite.data.members import in_folder
-from suite.data.pictures import read
+from suite.data.captions import read
+from suite.data.zip_paths import in_folder
 from suite.errors import DataError
 from suite.hooks import hookimpl
 from suite.metrics import bleu_and_chrf
+from suite.metrics.cider import cider
 from suite.nn.specs import AttentionSpec, BackboneSpec, EmbeddingSpec, EncoderSpec, StepHeadSpec
 from suite.task import Codecs, Column, Example, Option, Task, later
+from suite.task import seq2seq as writing
+from suite.task.seq2seq import TextResult
 from suite.training.specs import PictureChanges, TrainingSpec
-from suite.writing import TextResult
 
 if TYPE_CHECKING:
-    from suite.nn.mappings import OneToMany
-    from suite.pipelines import Pipeline
+    from suite.inference.pipeline import Pipeline
+    from suite.nn.models import OneToMany
 
 #: A caption has at most this many tokens.
 LIMIT = 64
@@ -107,7 +107,7 @@ def augment(
     pair: tuple[np.ndarray, Sequence[str]], config: CaptioningConfig, random: np.random.Generator, codecs: Codecs
 ) -> tuple[np.ndarray, np.ndarray]:
     """A picture changed a little, and one of its captions."""
-    from suite.training.pictures import varied
+    from suite.augment.images import varied
 
     picture, captions = pair
     (wanted,) = codecs["target"].encode([captions[int(random.integers(len(captions)))]])  # type: ignore[attr-defined]

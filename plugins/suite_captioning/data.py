@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from suite.codecs.images import fitted, opened
-from suite.data.members import Member, write_members
-from suite.data.sources import Recipe, Source
 from suite.data.splits import part
+from suite.data.zip_paths import Member, write_members
+from suite.datasets.recipes import Recipe, Source
 from suite.errors import DataError, MissingExtra
 
 #: Pixels of a side: what the shipped models see.

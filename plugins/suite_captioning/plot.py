@@ -11,9 +11,9 @@ from PIL import Image
 
 from suite.codecs.images import fitted, opened
 from suite.codecs.subwords import SubwordTarget
-from suite.pipelines import Pipeline
-from suite.plot import Panel, Picture, figure
-from suite.writing import chosen
+from suite.inference.pipeline import Pipeline
+from suite.plotting.charts import Panel, Picture, figure
+from suite.task.seq2seq import chosen
 
 #: So many pictures are drawn, as far as so many words of each, in rows of so many; pixels of a side.
 SHOWN, WORDS, COLUMNS, SIDE = 4, 23, 6, 200

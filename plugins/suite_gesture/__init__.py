@@ -11,24 +11,24 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import suite_assets
 
+from suite.augment.series import AugmentSpec, augment
 from suite.codecs.series import SeriesCodec, SeriesSpec, opened, samples
-from suite.codecs.target import Labels
-from suite.data.augment import AugmentSpec, augment
-from suite.data.members import named
-from suite.data.names import read_names
-from suite.data.notes import of_labels, of_rates, of_values
+from suite.codecs.targets import Labels
+from suite.data.diagnostics import of_labels, of_rates, of_values
+from suite.data.display_names import read_names
 from suite.data.series import Recording, read_labelled, read_recordings
+from suite.data.zip_paths import named
 from suite.errors import DataError, UsageError, stop
 from suite.hooks import hookimpl
 from suite.metrics import accuracy, macro_f1, per_class
 from suite.nn.specs import EncoderSpec, HeadSpec
 from suite.task import Codecs, Column, Example, Option, Result, Task, later
+from suite.task.sliding_windows import Window, segments, windows
 from suite.training.specs import TrainingSpec
-from suite.windows import Window, segments, windows
 
 if TYPE_CHECKING:
-    from suite.nn.mappings import ManyToOne
-    from suite.pipelines import Pipeline
+    from suite.inference.pipeline import Pipeline
+    from suite.nn.models import ManyToOne
 
 #: A recording longer than the longest of training by this factor holds more than one movement.
 LONGER = 1.5
@@ -129,7 +129,7 @@ def build(config: GestureConfig, codecs: Codecs) -> ManyToOne:
 
 
 def initialise(model: ManyToOne, codecs: Codecs, **options: Any) -> None:
-    from suite.nn.priors import set_memory
+    from suite.nn.init import set_memory
 
     codec = codecs["input"]
     assert isinstance(codec, SeriesCodec)
@@ -274,7 +274,7 @@ def plot(pipeline: Pipeline, inputs: Sequence[Any], results: Sequence[Any], path
 
 
 def plot_evaluation(results: Sequence[Any], examples: Sequence[Example], path: Path) -> None:
-    from suite.plot import figure, mistakes
+    from suite.plotting.charts import figure, mistakes
 
     figure([mistakes([str(e.target) for e in examples], [r.label for r in results])], path, width=620, height=470)
 

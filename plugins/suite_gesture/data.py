@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from suite.data.fetch import Source
 from suite.data.series import Array, read_labelled
-from suite.data.sources import Recipe
 from suite.data.splits import hold_out
+from suite.datasets.download import Source
+from suite.datasets.recipes import Recipe
 from suite.errors import DataError
 
 AEON = Source(

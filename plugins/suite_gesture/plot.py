@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from suite.data.series import Recording
-from suite.pipelines import Pipeline
-from suite.plot import Chart, Panel, figure
-from suite.streaming import Session
+from suite.inference.pipeline import Pipeline
+from suite.inference.streaming import Session
+from suite.plotting.charts import Chart, Panel, figure
 
 SHOWN, LABELS, STEPS = 4, 3, 600
 

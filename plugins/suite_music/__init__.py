@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import suite_assets
 
-from suite.continuing import Drawing, NextTokens, drawing_options, endless, go_on
 from suite.errors import DataError, UsageError
 from suite.hooks import hookimpl
 from suite.nn.specs import EmbeddingSpec, EncoderSpec, StepHeadSpec
-from suite.notation import chorales
-from suite.notation.chorales import Chorale, ChoraleCodec
-from suite.notation.pieces import TEMPO, PieceResult
-from suite.notation.playing import Sounded, performed
-from suite.notation.tunes import END, START, TuneCodec, TuneSpec
 from suite.task import Codecs, Column, Example, Option, Result, Task, Verb, later
+from suite.task.language_modeling import Drawing, NextTokens, drawing_options, endless, go_on
 from suite.training.specs import TrainingSpec
+from suite_music.notation import chorales
+from suite_music.notation.chorales import Chorale, ChoraleCodec
+from suite_music.notation.pieces import TEMPO, PieceResult
+from suite_music.notation.playing import Sounded, performed
+from suite_music.notation.tunes import END, START, TuneCodec, TuneSpec
 
 if TYPE_CHECKING:
     from suite.data.readers import Row
-    from suite.nn.mappings import Aligned
-    from suite.pipelines import Pipeline
+    from suite.inference.pipeline import Pipeline
+    from suite.nn.models import Aligned
 
 #: The longest piece, in tokens, that is written where its length is not asked for.
 LIMIT = 4096
@@ -40,7 +40,7 @@ SLOWEST, FASTEST = 4.0, 10_000.0
 @dataclass(frozen=True)
 class MusicConfig:
     """Sizes of the shipped models. ``beside`` are the widths of what a model reads beside each token: of a tune's
-    columns, or of a chorale's (``suite.notation.tunes.COLUMNS``, ``suite.notation.chorales.COLUMNS``).
+    columns, or of a chorale's (``suite_music.notation.tunes.COLUMNS``, ``suite_music.notation.chorales.COLUMNS``).
     """
 
     tunes: TuneSpec = field(default_factory=TuneSpec)
@@ -96,7 +96,7 @@ def example(row: Row) -> Example:
     if "steps" in values:
         piece: Any = Chorale.from_row(values)
     elif "text" in values:
-        from suite.notation.files import tune
+        from suite_music.notation.files import tune
 
         piece = tune(values["text"])
     else:
@@ -106,22 +106,22 @@ def example(row: Row) -> Example:
 
 def expand(argument: str, on_error: Any = None, **options: Any) -> Iterator[tuple[str, Any]]:
     """The pieces of a file or folder that is named after ``predict``, each to be gone on with."""
-    from suite.data.members import named
-    from suite.notation.files import pieces as filed
+    from suite.data.zip_paths import named
+    from suite_music.notation.files import pieces as filed
 
     yield from ((found.where, found) for found in filed(named(argument), on_error))
 
 
 def pieces(given: Any, codecs: Codecs, **options: Any) -> list[Any]:
     """What the model goes on from: a tune's text or a chorale."""
-    from suite.notation.files import piece_of
+    from suite_music.notation.files import piece_of
 
     return [piece_of(given)]
 
 
 def join(results: Sequence[Any], given: Any, codecs: Codecs, **options: Any) -> Any:
     """The result named by the file of its beginning: by the title there, or of a path by the file's name."""
-    from suite.notation.files import Filed, is_file
+    from suite_music.notation.files import Filed, is_file
 
     if isinstance(results[0], PieceResult) and isinstance(given, Filed):
         return dataclasses.replace(results[0], input=given.where, title=given.called)
@@ -135,7 +135,7 @@ def augment(piece: Any, config: MusicConfig, random: np.random.Generator, codecs
     codec = _codec(codecs)
     if not isinstance(codec, TuneCodec) or random.random() < 0.5:
         return piece
-    from suite.notation.transpose import augmented
+    from suite_music.notation.transpose import augmented
 
     return augmented(piece, codec.keys, random)
 
@@ -185,7 +185,7 @@ def answer(
     pipeline: Pipeline, pieces: Sequence[Any], arrays: Sequence[np.ndarray], *, bars: int | None = None, **options: Any
 ) -> list[PieceResult]:
     """Each piece as a beginning, gone on with."""
-    from suite.notation.rules import rules_of
+    from suite_music.notation.rules import rules_of
 
     codec = _codec(pipeline.codecs)
     rules = rules_of(codec, bars=bars)
@@ -207,7 +207,7 @@ def generate(
     out: Path | None, **options: Any,
 ) -> Iterator[PieceResult]:  # fmt: skip
     """New pieces, one after the other; the same seed gives the same ones."""
-    from suite.notation.rules import rules_of
+    from suite_music.notation.rules import rules_of
 
     pipeline = _of_style(pipeline, style)
     codec = _codec(pipeline.codecs)
@@ -233,7 +233,7 @@ def stream(
     pipeline: Pipeline, *, style: str | None, key: str | None, meter: str | None, tempo: float | None, **options: Any
 ) -> Iterator[Sounded]:
     """A piece without end, note by note, in constant memory; with ``tempo`` each note comes when it sounds."""
-    from suite.notation.rules import rules_of
+    from suite_music.notation.rules import rules_of
 
     pipeline = _of_style(pipeline, style)
     codec = _codec(pipeline.codecs)
@@ -253,7 +253,7 @@ def _of_style(pipeline: Pipeline, style: str | None) -> Pipeline:
     """The pipeline, or the shipped one of another style."""
     if style in (None, _codec(pipeline.codecs).kind):
         return pipeline
-    from suite.pipelines import Pipeline
+    from suite.inference.pipeline import Pipeline
 
     return Pipeline.open("music", style, runtime=pipeline.runtime.kind)
 
@@ -268,7 +268,7 @@ def render(result: Any) -> str:
 
 
 def plot(pipeline: Pipeline, inputs: Sequence[Any], results: Sequence[Any], path: Path) -> None:
-    from suite.notation.plot import draw
+    from suite_music.notation.plot import draw
 
     draw(results[0], path)
 

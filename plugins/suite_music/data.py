@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from suite.data.fetch import Source
-from suite.data.sources import Recipe, write_parts
+from suite.datasets.download import Source
+from suite.datasets.recipes import Recipe, write_parts
 from suite.errors import DataError
-from suite.notation.files import split_tunes
-from suite.notation.musicxml import chorale, read
+from suite_music.notation.files import split_tunes
+from suite_music.notation.musicxml import chorale, read
 
 MUSIC21 = Source(
     purl="pkg:pypi/music21@10.5.1",

@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from suite.data.members import named
 from suite.data.readers import read_rows
-from suite.data.sources import located
+from suite.data.zip_paths import named
+from suite.datasets.recipes import located
 from suite.errors import DataError, stop
-from suite.notation.chorales import Chorale
-from suite.notation.files import ENDINGS, pieces, rows
-from suite.notation.statistics import described
 from suite.task import Example
 from suite_music import example
 from suite_music.data import recipe, tune_key
+from suite_music.notation.chorales import Chorale
+from suite_music.notation.files import ENDINGS, pieces, rows
+from suite_music.notation.statistics import described
 
 
 def read(

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import suite_assets
 
-from suite.codecs.target import Labels, Target, Value
+from suite.codecs.targets import Labels, Target, Value
 from suite.codecs.text import paragraphs
-from suite.codecs.words import WordCodec, WordSpec
+from suite.codecs.wordpieces import WordCodec, WordSpec
 from suite.errors import DataError, nearest
 from suite.hooks import hookimpl
 from suite.metrics import accuracy, macro_f1, pearson_r, per_source, sign_accuracy
@@ -21,8 +21,8 @@ from suite.training.specs import TrainingSpec
 
 if TYPE_CHECKING:
     from suite.data.readers import Row
-    from suite.nn.mappings import ManyToOne
-    from suite.pipelines import Pipeline
+    from suite.inference.pipeline import Pipeline
+    from suite.nn.models import ManyToOne
 
 #: Polarity is −1 … 1; between the cuts it is neutral.
 POLARITY = Value(-1.0, 1.0, cuts=(-0.05, 0.05), classes=("negative", "neutral", "positive"))
@@ -88,7 +88,7 @@ def fit(examples: Sequence[Example], config: SentimentConfig, *, vectors: Path |
         raise DataError(f"{odd.where}: some items have a polarity and some only a label; give all of them one kind")
     words: Sequence[str] = ()
     if vectors is not None:
-        from suite.codecs.vectors import read_words
+        from suite.codecs.word_vectors import read_words
 
         words = read_words(vectors)
     target = POLARITY.fit(targets) if all(rated) else Labels.fit([str(t) for t in targets])
@@ -106,8 +106,8 @@ def build(config: SentimentConfig, codecs: Codecs) -> ManyToOne:
 
 def initialise(model: ManyToOne, codecs: Codecs, *, vectors: Path | None = None) -> None:
     if vectors is not None:
-        from suite.codecs.vectors import read_vectors
-        from suite.nn.priors import set_vectors
+        from suite.codecs.word_vectors import read_vectors
+        from suite.nn.init import set_vectors
 
         words = codecs["input"]
         assert isinstance(words, WordCodec)

@@ -19,9 +19,9 @@ from typing import Any
 
 import suite_assets
 
-from suite.codecs.vectors import read_vectors
-from suite.data.archives import unpack
-from suite.data.sources import Recipe, Source, write_parts
+from suite.codecs.word_vectors import read_vectors
+from suite.datasets.archives import unpack
+from suite.datasets.recipes import Recipe, Source, write_parts
 from suite.errors import DataError
 
 VADER = Source(

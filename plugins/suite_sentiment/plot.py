@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from suite.errors import UsageError
-from suite.pipelines import Pipeline
-from suite.plot import Chart, Panel, figure, mistakes
-from suite.streaming import Session
+from suite.inference.pipeline import Pipeline
+from suite.inference.streaming import Session
+from suite.plotting.charts import Chart, Panel, figure, mistakes
 from suite.task import Example
 
 SHOWN, WORDS = 4, 24

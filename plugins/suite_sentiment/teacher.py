@@ -33,11 +33,11 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from suite.codecs.vectors import read_vectors
-from suite.codecs.words import SPECIAL, WordCodec, WordSpec
-from suite.data.archives import unpack
+from suite.codecs.word_vectors import read_vectors
+from suite.codecs.wordpieces import SPECIAL, WordCodec, WordSpec
 from suite.data.batching import bucketed, pad
-from suite.data.sources import Source, data_home, fetch
+from suite.datasets.archives import unpack
+from suite.datasets.recipes import Source, data_home, fetch
 from suite.metrics import pearson_r
 from suite_sentiment.data import DISTILLED, MEANING, RECIPE
 

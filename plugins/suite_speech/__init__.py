@@ -11,20 +11,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import suite_assets
 
-from suite import ngrams
 from suite.codecs.audio import AudioCodec, AudioSpec
-from suite.codecs.letters import Criterion, Letters, LettersSpec
+from suite.codecs.characters import Criterion, Letters, LettersSpec
 from suite.config import check_ranges
 from suite.data.audio import ENDINGS, FORMATS, Samples, cut, fault, opened
-from suite.data.members import in_folder
-from suite.data.recordings import read
+from suite.data.transcripts import read
+from suite.data.zip_paths import in_folder
+from suite.decoding import ngram_lm as ngrams
+from suite.decoding.ngram_lm import NgramSpec
 from suite.errors import DataError, UsageError
 from suite.hooks import hookimpl
-from suite.ngrams import NgramSpec
 from suite.nn.specs import EncoderSpec, MaskSpec, StepHeadSpec
 from suite.task import Codecs, Column, Example, Option, Result, Task, Verb, later
-from suite.training.specs import SoundChanges, TrainingSpec
-from suite.transcribing import (
+from suite.task.transcription import (
     Transcript,
     TranscriptReader,
     answers,
@@ -35,10 +34,11 @@ from suite.transcribing import (
     render,
     render_update,
 )
+from suite.training.specs import SoundChanges, TrainingSpec
 
 if TYPE_CHECKING:
-    from suite.nn.mappings import Model
-    from suite.pipelines import Pipeline
+    from suite.inference.pipeline import Pipeline
+    from suite.nn.models import Model
 
 #: A recording longer than this, in seconds, is read as a stream, in constant memory.
 LONG = 60.0
@@ -129,8 +129,8 @@ def build(config: SpeechConfig, codecs: Codecs) -> Model:
 
 
 def augment(recording: Any, config: SpeechConfig, random: np.random.Generator, codecs: Codecs) -> tuple[Samples, int]:
+    from suite.augment.audio import varied
     from suite.codecs.audio import samples_at
-    from suite.training.sound import varied
 
     rate = config.audio.rate
     return varied(samples_at(recording, rate), rate, config.augment, random), rate
@@ -156,7 +156,7 @@ def pieces(recording: Any, codecs: Codecs, **options: Any) -> list[Any]:
 
 def blocks(recording: Any, codecs: Codecs, **options: Any) -> Iterator[Any] | None:
     """A long recording in pieces, so that an hour takes no more memory than a minute."""
-    from suite.listening import stretches
+    from suite.inference.live_audio import stretches
 
     codec = codecs["input"]
     assert isinstance(codec, AudioCodec)
@@ -189,7 +189,7 @@ def join(
     result = dataclasses.replace(result, input=_named(recording), final=None, whole=None)
     if not (srt or vtt):
         return result
-    from suite.subtitles import write
+    from suite.data.subtitles import write
 
     if not isinstance(recording, str | Path):
         raise UsageError("subtitles are written beside a file: give a path, or leave --srt and --vtt out")
@@ -211,7 +211,7 @@ def _named(recording: Any) -> str:
 
 def measure(pipeline: Pipeline, examples: Sequence[Example], **options: Any) -> dict[str, Any]:
     """Seconds computed per second of sound, in a stream of pieces of a tenth of a second."""
-    from suite.listening import real_time_factor
+    from suite.inference.live_audio import real_time_factor
 
     return {"rtf": real_time_factor(pipeline, [example.input for example in examples], **options)}
 
@@ -224,7 +224,7 @@ def plot(pipeline: Pipeline, inputs: Sequence[Any], results: Sequence[Any], path
 
 def stream(pipeline: Pipeline, **options: Any) -> Iterator[Result]:
     """Standard input, or a microphone, as it comes."""
-    from suite.listening import listen
+    from suite.inference.live_audio import listen
 
     return listen(pipeline, **options)
 

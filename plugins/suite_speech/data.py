@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from suite.codecs.letters import speakable
-from suite.data.archives import unpack
+from suite.codecs.characters import speakable
 from suite.data.audio import mixed, opened, wav
-from suite.data.home import data_home
-from suite.data.members import Member, write_members
-from suite.data.sources import PARTS, Recipe, Source, digest
 from suite.data.splits import part
+from suite.data.zip_paths import Member, write_members
+from suite.datasets.archives import unpack
+from suite.datasets.cache import data_home
+from suite.datasets.recipes import PARTS, Recipe, Source, digest
 from suite.errors import DataError
 
 SOUNDS = Source(

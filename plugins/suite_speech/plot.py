@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from suite.canvas import Box, Canvas
 from suite.codecs.audio import AudioCodec
-from suite.pipelines import Pipeline
-from suite.plot import GLOW, SMALL, Heatmap, Panel, Place, figure
+from suite.inference.pipeline import Pipeline
+from suite.plotting.canvas import Box, Canvas
+from suite.plotting.charts import GLOW, SMALL, Heatmap, Panel, Place, figure
 
 #: So many recordings are drawn, and of each so many seconds.
 SHOWN, SECONDS = 4, 15.0

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from suite.codecs.audio import resample
-from suite.codecs.letters import speakable
+from suite.codecs.characters import speakable
 from suite.data.audio import Samples, read, wav
 from suite.data.splits import part
 from suite.errors import DataError, one_line

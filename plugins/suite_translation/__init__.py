@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import suite_assets
 
-from suite import writing
-from suite.beam import Written
 from suite.codecs.sentences import Cutter, sentences
 from suite.codecs.subwords import END, START, SubwordCodec, SubwordSpec, SubwordTarget
 from suite.codecs.text import as_it_comes
+from suite.decoding.beam_search import Written
 from suite.errors import DataError, UsageError, nearest
 from suite.hooks import hookimpl
 from suite.metrics import bleu_and_chrf
 from suite.nn.specs import AttentionSpec, EmbeddingSpec, EncoderSpec, StepHeadSpec
 from suite.task import Codecs, Column, Example, Option, Result, Segments, Task, later
+from suite.task import seq2seq as writing
 from suite.training.specs import TrainingSpec
 
 if TYPE_CHECKING:
     from suite.data.readers import Row
-    from suite.nn.mappings import Unaligned
-    from suite.pipelines import Pipeline
+    from suite.inference.pipeline import Pipeline
+    from suite.nn.models import Unaligned
 
 #: A text, or (the language it is to be translated into, the text).
 Wish = str | tuple[str, str]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from suite.data.sources import Recipe, Source, write_parts
+from suite.datasets.recipes import Recipe, Source, write_parts
 from suite.errors import DataError
 
 RELEASE = "bookworm"

@@ -9,9 +9,9 @@ from typing import Any
 from suite.codecs.sentences import sentences
 from suite.codecs.subwords import END, START, SubwordCodec
 from suite.errors import DataError
-from suite.pipelines import Pipeline
-from suite.plot import Heatmap, Panel, figure
-from suite.writing import answers
+from suite.inference.pipeline import Pipeline
+from suite.plotting.charts import Heatmap, Panel, figure
+from suite.task.seq2seq import answers
 
 #: So many sentences are drawn, as far as so many pieces.
 SHOWN, PIECES = 4, 60
@@ -20,7 +20,7 @@ SHOWN, PIECES = 4, 60
 def alignments(pipeline: Pipeline, texts: Sequence[str], path: Path, **options: Any) -> None:
     """A panel a sentence, of the first ones: a row for each piece written, a column for each piece read.
 
-    ``options`` are those of `suite.writing.answers`, whose best answer is drawn.
+    ``options`` are those of `suite.task.seq2seq.answers`, whose best answer is drawn.
     """
     from suite_translation import limit
 

@@ -72,9 +72,9 @@ class SuiteGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from suite.offers import COMMANDS as GROUP
-        from suite.offers import TASKS
         from suite.plugins import registry
+        from suite.plugins.entry_points import COMMANDS as GROUP
+        from suite.plugins.entry_points import TASKS
 
         found = registry()
         room = formatter.width - 6 - max(map(len, self.list_commands(ctx)))
@@ -107,8 +107,8 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 
 def _folder(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> None:
     if value:
-        from suite.offers import FOLDERS
         from suite.plugins import registry
+        from suite.plugins.entry_points import FOLDERS
 
         # In the environment, so that processes that are started from here have them too.
         os.environ[FOLDERS] = os.pathsep.join(dict.fromkeys(filter(None, [*value, os.environ.get(FOLDERS, "")])))
@@ -188,8 +188,8 @@ def _whose_fault(error: Exception, arguments: Sequence[str]) -> str:
     """An unexpected error in words: a plugin's, where it was raised in one or while a task of one was at work."""
     import traceback
 
-    from suite.offers import TASKS
     from suite.plugins import registry
+    from suite.plugins.entry_points import TASKS
 
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if label := registry().whose(frame.filename):

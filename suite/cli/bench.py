@@ -75,7 +75,7 @@ def bench(
         click.echo(table(lines, header))
         click.echo(f"kept in {out / FILE}", err=True)
     if plot is not None and summaries:
-        from suite.cli.bench_plot import draw
+        from suite.plotting.bench import draw
 
         draw(summaries, plot)
         click.echo(f"drawn: {plot}", err=True)

@@ -22,8 +22,8 @@ from suite.cli import options
 from suite.cli.lists import list_names
 from suite.cli.output import as_line, table
 from suite.errors import MissingExtra, PluginError, SuiteError, nearest, one_line
-from suite.offers import CELLS
 from suite.plugins import registry
+from suite.plugins.entry_points import CELLS
 
 if TYPE_CHECKING:
     from suite.nn.inspect import Clipping, Inspection
@@ -170,7 +170,7 @@ def _exploding(inputs: int, hidden: int) -> Clipping:
 
 
 def _draw(found: Mapping[str, Inspection], exploding: Clipping, path: Path) -> None:
-    from suite.cli.cells_plot import draw
+    from suite.plotting.cells import draw
 
     draw(found, exploding, path)
     click.echo(f"drawn: {path}", err=True)

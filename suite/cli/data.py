@@ -18,7 +18,7 @@ from suite.cli.output import as_line, table
 from suite.errors import UsageError, nearest
 
 if TYPE_CHECKING:
-    from suite.data.sources import Recipe, Status
+    from suite.datasets.recipes import Recipe, Status
 
 WIDTH = 80
 
@@ -32,8 +32,8 @@ def data() -> None:
 @as_json_option
 def list_data(as_json: bool) -> None:
     """List the tasks whose data can be fetched."""
-    from suite.data import sources
-    from suite.data.fetch import readable
+    from suite.datasets import recipes as sources
+    from suite.datasets.download import readable
 
     found = [sources.status(name, recipe) for name, recipe in _recipes()]
     if as_json:
@@ -62,8 +62,8 @@ def list_data(as_json: bool) -> None:
 @as_json_option
 def show_data(task: str, as_json: bool) -> None:
     """Show where a task's data comes from: files, sizes, SHA-256, licences, and the split."""
-    from suite.data import sources
-    from suite.data.fetch import archive_path, by_hand, readable
+    from suite.datasets import recipes as sources
+    from suite.datasets.download import archive_path, by_hand, readable
 
     recipe = _recipe(task)
     status = sources.status(task, recipe)
@@ -108,7 +108,7 @@ def show_data(task: str, as_json: bool) -> None:
 @click.option("--force", is_flag=True, help="Build again, even where the data is here.")
 def get_data(task: str, from_files: tuple[Path, ...], force: bool) -> None:
     """Fetch, check and prepare a task's data."""
-    from suite.data import sources
+    from suite.datasets import recipes as sources
 
     recipe = _recipe(task)
     with _Stages() as stages:
@@ -180,7 +180,7 @@ def _recipe(task: str) -> Recipe:
 def _described(recipe: Recipe, status: Status) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from suite.data.fetch import by_hand
+    from suite.datasets.download import by_hand
 
     return status.to_dict() | {
         "note": recipe.note,

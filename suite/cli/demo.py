@@ -49,8 +49,8 @@ def show(task: Task, *, as_json: bool = False, plot: Path | None = None) -> None
     """Predict the task's samples, then stream the first of them; ``plot`` draws those of the first file."""
     from suite.cli.output import as_line, drawn
     from suite.data.readers import read_rows
-    from suite.pipelines import Pipeline
-    from suite.streaming import stream
+    from suite.inference.pipeline import Pipeline
+    from suite.inference.streaming import stream
 
     if plot is not None and task.plot is None:
         raise UsageError(f"--plot: {task.name} draws nothing")

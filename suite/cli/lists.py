@@ -6,8 +6,8 @@ import click
 
 from suite.cli.options import as_json as json_option
 from suite.cli.output import as_line, table
-from suite.offers import TASKS
 from suite.plugins import registry
+from suite.plugins.entry_points import TASKS
 
 
 @click.command("tasks", help="List the tasks. Nothing is loaded.")

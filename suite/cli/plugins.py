@@ -11,8 +11,8 @@ import click
 from suite.cli import options
 from suite.cli.output import as_line, figures, table
 from suite.errors import SuiteError, UsageError, nearest
-from suite.offers import CELLS, COMMANDS, HOOK, TASKS, path_of
 from suite.plugins import Status, registry
+from suite.plugins.entry_points import CELLS, COMMANDS, HOOK, TASKS, path_of
 
 if TYPE_CHECKING:
     from suite.task import Task
@@ -147,7 +147,7 @@ def check(names: tuple[str, ...], as_json: bool) -> None:
     NAME is that of a module, a package, or of a task or cell. The laws are in docs/contract.md; a task that ships no
     checkpoint is trained for an epoch on its labelled samples first, which needs the [train] extra.
     """
-    from suite.laws import laws, tried
+    from suite.testing.laws import laws, tried
 
     marks = {"holds": "✓", "broken": "✗", "not checked": "–"}
     count = failed = 0
@@ -178,7 +178,7 @@ def doctor(as_json: bool, timeout: float) -> None:
 
     It works where nothing else does: a plugin that ends the process, or never ends, is named and passed over.
     """
-    from suite.doctor import examine
+    from suite.plugins.doctor import examine
 
     found = examine(timeout=timeout, say=None if as_json else click.echo)
     if as_json:
@@ -201,7 +201,7 @@ def new(name: str | None, mapping: str | None, is_cell: bool, out: Path | None) 
 
     On a terminal, what is not given is asked for.
     """
-    from suite.scaffold import MAPPINGS, checked_name, write
+    from suite.plugins.scaffold import MAPPINGS, checked_name, write
 
     asks = _asks()
     if name is None:

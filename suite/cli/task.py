@@ -63,7 +63,7 @@ def _predict(task: Task) -> click.Command:
             raise UsageError(
                 f"give inputs as arguments, --input FILE, or on standard input; see suite {task.name} predict --help"
             )
-        from suite.pipelines import Pipeline
+        from suite.inference.pipeline import Pipeline
 
         pipeline = Pipeline.open(task.name, checkpoint, runtime=runtime)
         skip = Skipping(skip_errors)
@@ -120,7 +120,7 @@ def _predict_help(task: Task) -> str:
 def _read(task: Task, path: str, file_format: str | None, columns: Any, skip: Any) -> Iterator[tuple[str, Any]]:
     """Where each input is, and the input."""
     from suite.data.readers import read_rows
-    from suite.examples import checked
+    from suite.task.reading import checked
 
     column = task.columns[0].name
     rows = read_rows(path, format=file_format, columns=columns, text_column=column, blank=task.blank, on_error=skip)
@@ -166,9 +166,9 @@ def _stream(task: Task, chunks: Callable[[IO[bytes]], Iterator[Any]]) -> click.C
     def stream(
         checkpoint: Path | None, runtime: Any, as_json: bool, skip_errors: bool = False, **own: Any
     ) -> None:  # fmt: skip
-        from suite.pipelines import Pipeline
-        from suite.streaming import ReadingSession, SegmentSession, Session
-        from suite.streaming import stream as session_of
+        from suite.inference.pipeline import Pipeline
+        from suite.inference.streaming import ReadingSession, SegmentSession, Session
+        from suite.inference.streaming import stream as session_of
 
         pipeline = Pipeline.open(task.name, checkpoint, runtime=runtime)
         skip = Skipping(skip_errors)
@@ -218,7 +218,7 @@ def _verb(task: Task, verb: Verb) -> click.Command:
         as_json: bool, checkpoint: Path | None = None, runtime: Any = None, plot: Path | None = None,
         inputs: tuple[str, ...] = (), **own: Any,
     ) -> None:  # fmt: skip
-        from suite.pipelines import Pipeline
+        from suite.inference.pipeline import Pipeline
 
         pipeline = Pipeline.open(task.name, checkpoint, runtime=runtime) if verb.model else None
         made = verb.run(pipeline, *inputs, **verb.checked(task.name, own))
@@ -266,9 +266,9 @@ def _evaluate(task: Task) -> click.Command:
     ) -> None:  # fmt: skip
         if data and part:
             raise UsageError("give --data or --part, not both")
-        from suite import evaluation
-        from suite.examples import read_examples
-        from suite.pipelines import Pipeline
+        from suite.inference import evaluation
+        from suite.inference.pipeline import Pipeline
+        from suite.task.reading import read_examples
 
         paths: list[str | Path] = list(data) or _own_data(task, part)
         pipeline = Pipeline.open(task.name, checkpoint, runtime=runtime)
@@ -295,7 +295,7 @@ def _own_data(task: Task, part: str | None) -> list[str | Path]:
         return list(task.labelled)
     if task.recipe is None:
         raise UsageError(f"{task.name} has no recipe of its own: give --data FILE")
-    from suite.data.sources import located
+    from suite.datasets.recipes import located
 
     folder = located(task.name, task.recipe())
     if folder is None:
@@ -313,7 +313,7 @@ def _info(task: Task) -> click.Command:
     @options.as_json
     def info(checkpoint: Path | None, as_json: bool) -> None:
         from suite import config
-        from suite.loading import open_checkpoint, open_config
+        from suite.inference.loading import open_checkpoint, open_config
 
         opened = open_checkpoint(task, checkpoint)
         manifest = config.to_dict(opened.manifest)
@@ -342,7 +342,7 @@ def _export(task: Task) -> click.Command:
     @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to; default ./TASK-export.")
     @options.note
     def export(checkpoint: Path | None, out: Path | None, note: str) -> None:
-        from suite.loading import open_checkpoint
+        from suite.inference.loading import open_checkpoint
         from suite.training.train import export_checkpoint
 
         made = export_checkpoint(

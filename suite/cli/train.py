@@ -14,7 +14,7 @@ from suite.cli.output import Skipping
 from suite.task import Task
 
 if TYPE_CHECKING:
-    from suite.training.fit import Progress
+    from suite.training.loop import Progress
 
 
 def train_command(task: Task) -> click.Command:
@@ -76,7 +76,7 @@ def train_command(task: Task) -> click.Command:
 
 def _speaks() -> bool:
     """Whether this process is the one that prints; several may train together."""
-    from suite.training.processes import is_main
+    from suite.training.distributed import is_main
 
     return is_main()
 

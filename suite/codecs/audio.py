@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from suite.codecs.values import as_file, of_file
+from suite.codecs.serialization import as_file, of_file
 from suite.config import check_ranges, from_dict, to_dict
 from suite.data.audio import FASTEST, SLOWEST, Samples, mixed, read
 from suite.errors import CheckpointError, DataError, UsageError

@@ -17,9 +17,9 @@ from typing import IO, Any, Self
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from suite.codecs.values import as_file, of_file
+from suite.codecs.serialization import as_file, of_file
 from suite.config import check_ranges, from_dict, to_dict
-from suite.data.members import member
+from suite.data.zip_paths import member
 from suite.errors import CheckpointError, DataError, one_line
 
 FILE = "images.json"

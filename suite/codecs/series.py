@@ -18,9 +18,9 @@ from typing import IO, Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from suite.codecs.values import as_file, of_file
+from suite.codecs.serialization import as_file, of_file
 from suite.config import check_ranges, from_dict, to_dict
-from suite.data.rates import Resampler, resample
+from suite.data.resampling import Resampler, resample
 from suite.data.series import (
     Array,
     Recording,

@@ -19,11 +19,11 @@ from tokenizers import Regex, Tokenizer
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import Split
 
-from suite import remembering
-from suite.codecs.values import as_file, of_file, tokenizer_of
+from suite.codecs.serialization import as_file, of_file, tokenizer_of
 from suite.config import check_ranges, from_dict, to_dict
+from suite.decoding import reranking as remembering
+from suite.decoding.reranking import Remembered
 from suite.errors import CheckpointError, DataError, UsageError, nearest
-from suite.remembering import Remembered
 
 SETTINGS, PIECES = "subwords.json", "tokenizer.json"
 PAD, START, END = 0, 1, 2

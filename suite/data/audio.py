@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from suite.data.members import member
+from suite.data.zip_paths import member
 from suite.errors import DataError, MissingExtra, UsageError, nearest, one_line
 
 Samples = npt.NDArray[np.float32]

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from suite.data.columns import Columns, parse_columns
+from suite.data.json_rows import json_rows, jsonl_rows
 from suite.data.lines import OnError, text_lines
-from suite.data.objects import json_rows, jsonl_rows
 from suite.data.tables import csv_rows, tsv_rows
 from suite.errors import DataError, SuiteError, UsageError, nearest, one_line, stop
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import torch
 
-from suite.nn.frontends import Columns, Embedding, Features, Masked
-from suite.nn.images import Pictures
-from suite.nn.mappings import Aligned, ManyToOne, OneToMany, Transducer, Unaligned
+from suite.nn.layers.embeddings import Columns, Embedding, Features, Masked
+from suite.nn.layers.vision import Pictures
+from suite.nn.models import Aligned, ManyToOne, OneToMany, Transducer, Unaligned
 from suite.nn.specs import AttentionSpec, BackboneSpec, EmbeddingSpec, EncoderSpec, HeadSpec, MaskSpec, StepHeadSpec
 from suite.plugins import registry
 

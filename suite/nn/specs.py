@@ -116,7 +116,7 @@ class MaskSpec:
 
 @dataclass(frozen=True)
 class BackboneSpec:
-    """What makes a grid of features of a picture (``suite.nn.images``).
+    """What makes a grid of features of a picture (``suite.nn.layers.vision``).
 
     ``backbone`` is ``small``, ``lite0``, or the name of one of torchvision's convolutional networks. ``small`` has
     ``width`` features after its first convolution, and as many blocks a stage as ``depths`` says; each stage but the

@@ -19,7 +19,7 @@ from suite.errors import CheckpointError, one_line
 
 if TYPE_CHECKING:
     from suite.checkpoint import Checkpoint
-    from suite.nn.mappings import Model
+    from suite.nn.models import Model
 
 WEIGHTS = "model.safetensors"
 #: What numbers a weights file holds.
@@ -74,7 +74,7 @@ def _wide(value: Tensor, scale: Tensor | None) -> Tensor:
 
 def load_model(checkpoint: Checkpoint) -> Model:
     """The model of a checkpoint, rebuilt from its configuration and codecs."""
-    from suite.loading import open_config
+    from suite.inference.loading import open_config
     from suite.plugins import registry
 
     task = registry().task(checkpoint.manifest.task)

@@ -13,7 +13,7 @@ from suite.runtime import Arrays, Kind
 
 if TYPE_CHECKING:
     from suite.checkpoint import Checkpoint
-    from suite.nn.mappings import Graph, Model
+    from suite.nn.models import Graph, Model
 
 
 class TorchGraph:

@@ -71,7 +71,7 @@ def check_plugin(name: str) -> list[str]:
     an epoch on its labelled samples. Raises LawBroken that names every law that does not hold, and UsageError for an
     unknown name.
     """
-    from suite.laws import laws, tried
+    from suite.testing.laws import laws, tried
 
     outcomes = [tried(law) for law in laws(name)]
     broken = [f"{one.law}: {one.said}" for one in outcomes if one.verdict == "broken"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from suite.arrays import row_scale
+from suite.checkpoint.arrays import row_scale
 
 #: How far two ways to the same number may be apart, relative to max(1, |value|).
 DOUBLE, SINGLE = 1e-9, 1e-4
@@ -19,7 +19,7 @@ def same(
 ) -> None:  # fmt: skip
     """Raise LawBroken unless two arrays agree to ``tolerance · max(1, |wanted|)`` everywhere.
 
-    Of a model's outputs, ``rows``, |wanted| is the largest of a row (`suite.arrays.row_scale`).
+    Of a model's outputs, ``rows``, |wanted| is the largest of a row (`suite.checkpoint.arrays.row_scale`).
     """
     if found.shape != wanted.shape:
         raise LawBroken(f"{law}: {where} has shape {found.shape}, expected {wanted.shape}")

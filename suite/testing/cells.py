@@ -197,11 +197,11 @@ def exports_to_onnx(cell: Callable[[int, int], Cell], *, inputs: int = 5, hidden
     import torch
 
     from suite.checkpoint import Checkpoint, Manifest
-    from suite.nn.export import export
-    from suite.nn.frontends import Features
-    from suite.nn.mappings import ManyToOne
+    from suite.export.onnx import export
+    from suite.export.verify import verify
+    from suite.nn.layers.embeddings import Features
+    from suite.nn.models import ManyToOne
     from suite.nn.specs import EncoderSpec, HeadSpec
-    from suite.nn.verify import verify
     from suite.nn.weights import WEIGHTS, round_weights, save_weights
 
     with torch.random.fork_rng(devices=[]), tempfile.TemporaryDirectory() as place:

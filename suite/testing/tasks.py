@@ -20,7 +20,7 @@ from suite.testing.codecs import Cuts, cuts
 
 if TYPE_CHECKING:
     from suite.checkpoint import Checkpoint
-    from suite.pipelines import Pipeline
+    from suite.inference.pipeline import Pipeline
     from suite.task import Codecs, Task
 
 #: So many tokens are forced upon a decoder, to compare what it says after each.
@@ -40,8 +40,8 @@ def check_task(
     ``stream_pieces(input)`` gives the ways to cut one for a stream; by default ``cuts``. Raises LawBroken,
     and UsageError where there is nothing to check with.
     """
-    from suite.loading import open_checkpoint, open_config
-    from suite.pipelines import Pipeline
+    from suite.inference.loading import open_checkpoint, open_config
+    from suite.inference.pipeline import Pipeline
     from suite.runtime import open_runtime
 
     opened = open_checkpoint(task, checkpoint)
@@ -85,7 +85,7 @@ def stream_equals_offline(pipeline: Pipeline, inputs: Sequence[Any], stream_piec
     of all steps together are the offline ones. Returns a note instead where the model says that it cannot stream.
     Where pieces are answered whole, the results are compared: all updates together are the answer.
     """
-    from suite.streaming import Session
+    from suite.inference.streaming import Session
 
     law = "a stream equals the offline answer"
     if pipeline.task.segments is not None:
@@ -139,7 +139,7 @@ def _steps_equal_offline(
     law: str, pipeline: Pipeline, inputs: Sequence[Any], stream_pieces: Cuts | None
 ) -> list[str]:  # fmt: skip
     """The outputs of a stream's steps, one after the other, are those of the whole input."""
-    from suite.streaming import Session
+    from suite.inference.streaming import Session
 
     for number, raw in enumerate(inputs, 1):
         (array,) = _encoded(pipeline, [raw])
@@ -172,7 +172,7 @@ def _steps_equal_offline(
 def _segments_equal_offline(
     law: str, pipeline: Pipeline, inputs: Sequence[Any], stream_pieces: Cuts | None
 ) -> list[str]:  # fmt: skip
-    from suite.streaming import SegmentSession
+    from suite.inference.streaming import SegmentSession
 
     segments = pipeline.task.segments
     assert segments is not None
@@ -208,8 +208,8 @@ def runtimes_agree(
         return ["law 8 was not checked: torch is not installed"]
     if not any(name.endswith(".onnx") for name in checkpoint.manifest.files):
         return [f"law 8 was not checked: {checkpoint.path} has no graphs"]
-    from suite.nn.verify import verify
-    from suite.pipelines import Pipeline
+    from suite.export.verify import verify
+    from suite.inference.pipeline import Pipeline
     from suite.runtime.onnx import OnnxRuntime
     from suite.runtime.torch import TorchRuntime
 
@@ -235,8 +235,8 @@ def saving_changes_nothing(
     Returns a note on the weights where torch is not installed.
     """
     from suite.checkpoint import Checkpoint, save
-    from suite.loading import open_config
-    from suite.pipelines import Pipeline
+    from suite.inference.loading import open_config
+    from suite.inference.pipeline import Pipeline
     from suite.runtime import open_runtime
 
     law = "saving and loading changes nothing"
@@ -316,7 +316,7 @@ def check_resume(
     of ``suite.train``. Compared bit for bit: the weights that would be shipped, and everything the run keeps
     (weights in full precision, their average, the optimiser's moments, a state that is carried, the curves).
     """
-    from suite.training.state import NUMBERS, TENSORS
+    from suite.training.resume import NUMBERS, TENSORS
     from suite.training.train import run_folder, train
 
     law = "training resumed is training never stopped"
@@ -383,7 +383,7 @@ def _outputs(pipeline: Pipeline, arrays: list[np.ndarray]) -> Any:
     """Raw outputs, one array an input; of a decoder that attends, the logits ``[T, V]`` of tokens it is given."""
     if not pipeline.task.writes:
         return pipeline.outputs(arrays)
-    from suite.beam import read
+    from suite.decoding.beam_search import read
 
     target: Any = pipeline.codecs["target"]
     tokens = [target.start, *np.random.default_rng(0).integers(target.size, size=FORCED)]

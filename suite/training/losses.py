@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from suite.codecs.target import LOG_SPREAD
+from suite.codecs.targets import LOG_SPREAD
 from suite.errors import UsageError, nearest
 
 

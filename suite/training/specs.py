@@ -16,9 +16,9 @@ from suite.data.batching import WINDOW
 class TrainingSpec:
     """Settings of ``suite.training``.
 
-    ``method`` is ``gradient`` (``suite.training.fit``), or ``readout`` (``suite.training.readout``): the recurrent
-    weights stay as they start and only the last layer is learnt, in one step, which small sets do best with. It
-    learns from every item, from ``copies`` of it that the task's augmentation changed, and from ``cuts`` of it
+    ``method`` is ``gradient`` (``suite.training.loop``), or ``readout`` (``suite.training.ridge_readout``): the
+    recurrent weights stay as they start and only the last layer is learnt, in one step, which small sets do best with.
+    It learns from every item, from ``copies`` of it that the task's augmentation changed, and from ``cuts`` of it
     that end early; of the settings below it takes ``balance`` and ``hold_out`` alone.
 
     ``lr`` rises over the first ``warmup`` share of all steps and then follows ``schedule`` to the end;
@@ -37,7 +37,7 @@ class TrainingSpec:
     spread over all outputs (Szegedy et al., 2016, arXiv:1512.00567). ``weights`` says in what numbers they are
     kept: ``float16``, or matrices as ``int8`` with a scale for each row, which takes half the room; the figures are
     those of the weights so rounded. ``remember`` keeps what the encoder makes of every item of a one-to-many task, and
-    its text, for answers to lean on (`suite.remembering`): for sets of few items.
+    its text, for answers to lean on (`suite.decoding.reranking`): for sets of few items.
     """
 
     method: Literal["gradient", "readout"] = "gradient"

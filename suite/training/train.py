@@ -24,15 +24,15 @@ import numpy as np
 from suite import config as configs
 from suite.checkpoint import Checkpoint, Manifest, check_place, save
 from suite.errors import DataError, MissingExtra, SuiteError, UsageError, one_line
-from suite.examples import identity, read_examples, split_dev
-from suite.loading import open_checkpoint, open_config
+from suite.inference.loading import open_checkpoint, open_config
 from suite.plugins import registry
 from suite.task import Codecs, Example, Task
+from suite.task.reading import identity, read_examples, split_dev
 
 if TYPE_CHECKING:
-    from suite.pipelines import Pipeline
-    from suite.remembering import Remembered
-    from suite.training.readout import Readout
+    from suite.decoding.reranking import Remembered
+    from suite.inference.pipeline import Pipeline
+    from suite.training.ridge_readout import Readout
 
 CURVES = "curves.png"
 #: Below this many items a model learns little from them alone.
@@ -79,12 +79,12 @@ def train(
         import torch
 
         from suite.nn.weights import WEIGHTS, load_weights, round_weights, transfer
-        from suite.training import readout
-        from suite.training.fit import Progress, fit, start
+        from suite.training import ridge_readout as readout
+        from suite.training.distributed import Processes
+        from suite.training.loop import Progress, fit, start
         from suite.training.losses import SEQUENCES, loss
         from suite.training.objectives import aligned, many_to_one, mean_loss, spelt, unaligned
-        from suite.training.processes import Processes
-        from suite.training.state import load_run, read_identity, save_run
+        from suite.training.resume import load_run, read_identity, save_run
     except ImportError as error:
         raise MissingExtra("training", "train", error) from error
 
@@ -258,10 +258,10 @@ def finish(
     Raises SuiteError, and leaves what is at ``out`` as it is, if the graphs do not say what torch says or
     something cannot be written.
     """
-    from suite.nn.export import export
-    from suite.nn.verify import verify
+    from suite.export.model_card import card
+    from suite.export.onnx import export
+    from suite.export.verify import verify
     from suite.nn.weights import WEIGHTS, save_weights
-    from suite.training.card import card
 
     files = {name: content for codec in codecs.values() for name, content in codec.files().items()}
     try:
@@ -302,7 +302,7 @@ def _files(
         return list(task.labelled), _list(dev), ()
     if task.recipe is None:
         raise UsageError(f"{task.name} has no recipe of its own: give --data FILE")
-    from suite.data.sources import located
+    from suite.datasets.recipes import located
 
     recipe = task.recipe()
     folder = located(task.name, recipe)
@@ -381,13 +381,13 @@ def _encoded(
 
 def _check_remembering(task: Task, codecs: Codecs, items: int) -> None:
     """Raise UsageError where items would be kept that no answer leans on, or too many of them."""
-    from suite.remembering import MOST
+    from suite.decoding.reranking import MOST
 
     leans = any(option.name == "neighbours" for option in task.options) and hasattr(codecs["target"], "remembering")
     if task.mapping != "one-to-many" or not leans:
         raise UsageError(
-            "training.remember is for one-to-many tasks that write sub-words and have suite.writing.neighbours among "
-            f"their options; {task.name} is none: leave it out"
+            "training.remember is for one-to-many tasks that write sub-words and have suite.task.seq2seq.neighbours "
+            f"among their options; {task.name} is none: leave it out"
         )
     if items > MOST:
         raise UsageError(f"training.remember keeps every item, and {items:,} are more than {MOST:,}: leave it out")
@@ -399,7 +399,7 @@ def _remembering(
     """The codecs with the items that answers may lean on, if they are to be kept, and without those of before."""
     if not config.training.remember:
         return _leaning_on(codecs, None)
-    from suite.remembering import remember
+    from suite.decoding.reranking import remember
 
     texts = [codecs["target"].plain(example.target) for example in examples]  # type: ignore[attr-defined]
     return _leaning_on(codecs, remember(_pipeline(task, codecs, model).runtime, inputs, texts))
@@ -456,7 +456,7 @@ def _varied(
 
 
 def _draw_curves(history: Sequence[Mapping[str, Any]], metric: str, lower: bool, path: Path) -> None:
-    from suite.plot import curves
+    from suite.plotting.charts import curves
 
     curves(history, metric, path, lower=lower)
 
@@ -466,7 +466,7 @@ def _quiet(progress: Any) -> None:
 
 
 def _dev_answers(task: Task, codecs: Codecs, model: Any, dev: Sequence[Example]) -> list[Any]:
-    from suite.evaluation import answers
+    from suite.inference.evaluation import answers
 
     return [result for result in answers(_pipeline(task, codecs, model), dev) if result is not None]
 
@@ -484,7 +484,7 @@ def _left_out_metrics(task: Task, codecs: Codecs, learnt: Readout, examples: Seq
 
 def _pipeline(task: Task, codecs: Codecs, model: Any) -> Pipeline:
     """The road a user takes, over the model in memory."""
-    from suite.pipelines import Pipeline
+    from suite.inference.pipeline import Pipeline
     from suite.runtime.torch import TorchRuntime
 
     return Pipeline(task, codecs, TorchRuntime.of(model), causal=model.causal)

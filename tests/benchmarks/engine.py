@@ -17,10 +17,10 @@ import numpy as np
 import psutil
 
 import suite
-from suite.data.sources import located
-from suite.examples import read_examples
+from suite.datasets.recipes import located
+from suite.inference.streaming import Session
 from suite.plugins import registry
-from suite.streaming import Session
+from suite.task.reading import read_examples
 
 BIN = Path(sys.executable).parent
 
@@ -123,7 +123,7 @@ def training_speed(task: str, data: Path, options: dict[str, Any], settings: tup
 
     from suite import config as configs
     from suite.data.batching import bucketed, pad
-    from suite.training.fit import fit, start
+    from suite.training.loop import fit, start
     from suite.training.losses import loss
     from suite.training.objectives import many_to_one
 

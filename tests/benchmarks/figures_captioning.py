@@ -17,8 +17,8 @@ import engine
 import numpy as np
 from engine import row
 
-from suite.evaluation import evaluate
-from suite.pipelines import Pipeline
+from suite.inference.evaluation import evaluate
+from suite.inference.pipeline import Pipeline
 from suite.plugins import registry
 
 TASK, BEAM = "captioning", 5

@@ -23,9 +23,9 @@ from engine import row
 
 import suite
 from suite.data.series import read_labelled
-from suite.pipelines import Pipeline
+from suite.inference.pipeline import Pipeline
+from suite.inference.streaming import Session
 from suite.plugins import registry
-from suite.streaming import Session
 from suite.training.train import train
 
 SEEDS = range(5)

@@ -20,14 +20,14 @@ from typing import Any
 import engine
 from engine import row
 from ngram import NGram
+from suite_music.notation import abc
+from suite_music.notation.chorales import Chorale, ChoraleCodec
+from suite_music.notation.notes import heard
+from suite_music.notation.rules import TuneRules
+from suite_music.notation.statistics import CopyCheck, filled
 
 import suite
 from suite.errors import UsageError
-from suite.notation import abc
-from suite.notation.chorales import Chorale, ChoraleCodec
-from suite.notation.notes import heard
-from suite.notation.rules import TuneRules
-from suite.notation.statistics import CopyCheck, filled
 from suite.plugins import registry
 
 TUNES, CHORALES, SEED = 1000, 100, 2026
@@ -90,7 +90,7 @@ def over(runs: Sequence[int]) -> float:
 
 
 def _notes(values: Sequence[Any]) -> list[Any]:
-    from suite.notation.notes import Note
+    from suite_music.notation.notes import Note
 
     return [Note(**value) for value in values]
 

@@ -69,7 +69,7 @@ def help_with_plugins(count: int, runs: int = 21) -> dict[str, float]:
 
 #: What makes the generated many-to-one task one that rates texts, −1 … 1: (file, what is there, what takes its place).
 RATED = (
-    ("__init__.py", "from suite.codecs.target import Labels", "from suite.codecs.target import Value"),
+    ("__init__.py", "from suite.codecs.targets import Labels", "from suite.codecs.targets import Value"),
     ("__init__.py", "import accuracy, macro_f1", "import accuracy, pearson_r, sign_accuracy"),
     ("__init__.py", "api_version = 1\n", """api_version = 1
 POLARITY = Value(-1.0, 1.0, cuts=(-0.05, 0.05), classes=("negative", "neutral", "positive"))
@@ -120,7 +120,7 @@ POLARITY = Value(-1.0, 1.0, cuts=(-0.05, 0.05), classes=("negative", "neutral", 
 
 def beyond_the_template() -> int:
     """Code lines of a task that rates texts which the generated many-to-one task does not have; it is trained, too."""
-    from suite.scaffold import write
+    from suite.plugins.scaffold import write
 
     with tempfile.TemporaryDirectory() as place:
         folder = write("judged", "many-to-one", Path(place) / "package")

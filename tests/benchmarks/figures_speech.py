@@ -20,11 +20,11 @@ import numpy as np
 from engine import row
 
 from suite.data.audio import Samples, cut, read
-from suite.evaluation import evaluate
-from suite.listening import PIECE, Clock, real_time_factor
-from suite.pipelines import Pipeline
+from suite.inference.evaluation import evaluate
+from suite.inference.live_audio import PIECE, Clock, real_time_factor
+from suite.inference.pipeline import Pipeline
+from suite.inference.streaming import ReadingSession
 from suite.plugins import registry
-from suite.streaming import ReadingSession
 from suite.task import Example
 
 TASK = "speech"

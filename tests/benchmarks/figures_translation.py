@@ -27,11 +27,11 @@ from engine import row
 
 from suite.codecs.sentences import sentences
 from suite.data.batching import padding_share
-from suite.evaluation import evaluate
-from suite.examples import read_examples
-from suite.loading import open_checkpoint, open_config
-from suite.pipelines import Pipeline
+from suite.inference.evaluation import evaluate
+from suite.inference.loading import open_checkpoint, open_config
+from suite.inference.pipeline import Pipeline
 from suite.plugins import registry
+from suite.task.reading import read_examples
 
 TASK, BEAM = "translation", 5
 examples_of = partial(engine.examples_of, TASK)

@@ -10,7 +10,7 @@ import pytest
 from figures import line
 
 import suite
-from suite.pipelines import Pipeline
+from suite.inference.pipeline import Pipeline
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,10 @@ import transformer
 from torch.nn import functional
 from transformer import Clock, Settings, TimeIsUp, Transformer, compare, count
 
-from suite.beam import Beam, read, search
+from suite.decoding.beam_search import Beam, read, search
 from suite.runtime import carried
 from suite.runtime.torch import TorchRuntime
-from suite.training.fit import Progress, fit, learning_rate, start
+from suite.training.loop import Progress, fit, learning_rate, start
 from suite.training.objectives import unaligned
 from suite.training.specs import TrainingSpec
 

@@ -2,7 +2,7 @@
 
 ``python tests/benchmarks/transformer.py [--minutes 30] [--threads 1]``
 
-Both are trained by ``suite.training.fit`` from the same sub-words, on the same batches, with the same loss, half
+Both are trained by ``suite.training.loop`` from the same sub-words, on the same batches, with the same loss, half
 precision, optimiser and averaged weights, and both are judged by the same search. What differs is the model and its
 learning rate. The minutes are those of training alone, and the schedule follows them: a model whose steps are slower
 takes fewer, and its learning rate ends at zero all the same. Side by side, a process each, both have the same machine.
@@ -36,17 +36,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from suite import config as configs
-from suite.data.sources import located
-from suite.evaluation import evaluate
-from suite.examples import read_examples
+from suite.datasets.recipes import located
+from suite.inference.evaluation import evaluate
+from suite.inference.pipeline import Pipeline
 from suite.nn.cells.base import within
-from suite.nn.mappings import Arrays, Graph, Model
-from suite.pipelines import Pipeline
+from suite.nn.models import Arrays, Graph, Model
 from suite.plugins import registry
 from suite.runtime.torch import TorchRuntime
-from suite.training.fit import Progress, averaged, fit, start
+from suite.task.reading import read_examples
+from suite.training.distributed import Processes
+from suite.training.loop import Progress, averaged, fit, start
 from suite.training.objectives import plan, unaligned
-from suite.training.processes import Processes
 
 RESULT = Path(__file__).parents[2] / "docs" / "transformer.json"
 KINDS = ("ours", "transformer")
@@ -82,7 +82,7 @@ class Transformer(Model):
     """torch's Transformer, with layers that are normalised first (Xiong et al., 2020, arXiv:2002.04745).
 
     One table of vectors for what is read, what is written and the outputs; positions are sines (Vaswani et al., 2017,
-    arXiv:1706.03762). It has the face of `suite.nn.mappings.Unaligned`, so that the same objective trains it and the
+    arXiv:1706.03762). It has the face of `suite.nn.models.Unaligned`, so that the same objective trains it and the
     same search writes with it.
 
     Of the graphs, ``encoder`` gives each decoder layer's keys and values of the memory; ``decoder`` writes a token,

@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 import pytest
 
-from suite.arrays import packed, unpacked
+from suite.checkpoint.arrays import packed, unpacked
 from suite.errors import DataError
 from suite.nn.specs import EmbeddingSpec, EncoderSpec, StepHeadSpec
 from suite.task import Column, Example, Result, Task
@@ -26,8 +26,8 @@ def shipped(
     tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
     """The sentiment task with the small checkpoint as the one it ships; the assets folder."""
-    from suite.offers import TASKS
     from suite.plugins import registry
+    from suite.plugins.entry_points import TASKS
 
     task = registry().task("sentiment")
     assets = tmp_path_factory.mktemp("assets")
@@ -154,8 +154,8 @@ ECHO = Task(
 @pytest.fixture
 def echo(monkeypatch: pytest.MonkeyPatch) -> Task:
     """The task ``echo``, registered: it says at every letter the one before it; its config has ``head.tied``."""
-    from suite.offers import TASKS, Offer
     from suite.plugins import registry
+    from suite.plugins.entry_points import TASKS, Offer
 
     found = registry()
     found.task("sentiment")  # whose module, once loaded, stands for this one's

@@ -14,10 +14,10 @@ from suite import bench
 from suite.bench import Plan, _Enough, _Pace, data_of, read, run, streaming, summed
 from suite.checkpoint import Checkpoint
 from suite.errors import SuiteError
-from suite.pipelines import Pipeline
+from suite.inference.pipeline import Pipeline
 from suite.plugins import registry
 from suite.task import Task
-from suite.training.fit import Progress
+from suite.training.loop import Progress
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_what_fails_is_a_row_and_the_rest_is_made(data: None, tmp_path: Path, mo
 
 def test_widths_that_match_the_parameters(data: None, echo: Task, echo_file: Path) -> None:
     from suite import config as configs
-    from suite.examples import read_examples
+    from suite.task.reading import read_examples
 
     codecs = echo.fit(list(read_examples(echo, [echo_file])), echo.config())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 from suite import hooks
-from suite.offers import GROUPS, HOOKS
+from suite.plugins.entry_points import GROUPS, HOOKS
 
 
 def test_every_hook_is_known_and_explained() -> None:

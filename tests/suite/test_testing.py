@@ -15,15 +15,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import suite.training.state
+import suite.training.resume
 from suite import testing
 from suite.checkpoint import Checkpoint, save
-from suite.codecs.target import Labels, Value
-from suite.codecs.words import TextFeeder, WordCodec, WordSpec
+from suite.codecs.targets import Labels, Value
+from suite.codecs.wordpieces import TextFeeder, WordCodec, WordSpec
 from suite.errors import CheckpointError, UsageError
-from suite.loading import open_config
+from suite.inference.loading import open_config
+from suite.inference.pipeline import Pipeline
 from suite.nn.cells.base import Cell, State, within
-from suite.pipelines import Pipeline
 from suite.plugins import registry
 from suite.runtime import open_runtime
 from suite.task import Task
@@ -435,7 +435,7 @@ def test_resume(sentiment: Task, labels_file: Path, tiny_settings: list[str], tm
 def test_resume_that_forgets_is_caught(
     lost: str, ratings_file: Path, tiny_settings: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = suite.training.state.load_run
+    whole = suite.training.resume.load_run
 
     def forgetful(run: Any, folder: Path) -> None:
         average = {name: value.clone() for name, value in run.average.items()}
@@ -446,7 +446,7 @@ def test_resume_that_forgets_is_caught(
         else:
             run.average.update(average)
 
-    monkeypatch.setattr(suite.training.state, "load_run", forgetful)
+    monkeypatch.setattr(suite.training.resume, "load_run", forgetful)
     with pytest.raises(LawBroken, match="training resumed is training never stopped: stopped after step 3"):
         testing.check_resume("sentiment", ratings_file, tmp_path, settings=[*tiny_settings, *RESUME], stops=[3])
 

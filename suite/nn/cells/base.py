@@ -78,7 +78,7 @@ class Cell(nn.Module):
         projected = self.project(x)
         mask = None if lengths is None else within(lengths, x.shape[1])
         if torch.onnx.is_in_onnx_export():
-            from suite.nn.export import recurrence
+            from suite.export.onnx import recurrence
 
             return recurrence(self, projected, state, mask)
         return fold(self, projected, state, mask)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 import suite
-from suite.pipelines import Pipeline
+from suite.inference.pipeline import Pipeline
 
 COLOURS = {"red": (220, 30, 30), "blue": (30, 60, 220), "green": (20, 150, 50)}
 SHAPES = ("circle", "square")

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from suite_captioning.plot import COLUMNS, SIDE, lit, looks
 
-from suite.pipelines import Pipeline
+from suite.inference.pipeline import Pipeline
 
 
 def test_what_is_looked_at_is_light_and_all_else_dark() -> None:

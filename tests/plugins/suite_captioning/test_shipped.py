@@ -14,7 +14,7 @@ from suite_captioning import TASK, CaptioningConfig
 import suite
 from suite import config
 from suite.checkpoint import Checkpoint
-from suite.pipelines import Pipeline
+from suite.inference.pipeline import Pipeline
 
 Cli = Callable[..., Any]
 

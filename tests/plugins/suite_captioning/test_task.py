@@ -21,16 +21,16 @@ from suite_captioning import (
 )
 
 import suite
-from suite import remembering
 from suite.checkpoint import Checkpoint
 from suite.codecs.images import ImageCodec
 from suite.codecs.subwords import SubwordCodec, SubwordSpec
+from suite.decoding import reranking as remembering
+from suite.decoding.reranking import likeness
 from suite.errors import DataError, UsageError
-from suite.pipelines import Pipeline
-from suite.remembering import likeness
+from suite.inference.pipeline import Pipeline
 from suite.task import Example
+from suite.task.seq2seq import TextResult, last, render_text_update
 from suite.testing import check_light, check_resume, check_task
-from suite.writing import TextResult, last, render_text_update
 
 TRANSLATIONS = Path(suite_assets.__file__).parent / "translation" / "samples" / "labelled.tsv"
 

@@ -16,7 +16,7 @@ import suite
 from suite import config
 from suite.checkpoint import Checkpoint
 from suite.data.series import open_recording, read_recordings
-from suite.pipelines import Pipeline
+from suite.inference.pipeline import Pipeline
 
 NAMES = ("wiimote", "activity")
 

@@ -16,9 +16,9 @@ import suite
 from suite.checkpoint import Checkpoint
 from suite.data.series import LabelledSeries, Recording
 from suite.errors import DataError, UsageError
-from suite.pipelines import Pipeline
+from suite.inference.pipeline import Pipeline
+from suite.inference.streaming import Session
 from suite.plugins import registry
-from suite.streaming import Session
 from suite.testing import check_codec, check_resume, check_task
 from suite.training.train import train
 

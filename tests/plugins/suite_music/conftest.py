@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from suite.notation.chorales import Chorale
+from suite_music.notation.chorales import Chorale
 
 SAMPLES = Path(__file__).parents[3] / "assets" / "music" / "samples" / "labelled.abc"
 

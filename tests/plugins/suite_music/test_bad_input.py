@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from suite.notation import midi
-from suite.notation.chorales import Chorale
-from suite.notation.musicxml import written
-from suite.notation.notes import Note
+from suite_music.notation import midi
+from suite_music.notation.chorales import Chorale
+from suite_music.notation.musicxml import written
+from suite_music.notation.notes import Note
 
 Cli = Callable[..., Any]
 NOISE = random.Random(0).randbytes(600)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from suite_music import data
+from suite_music.notation.chorales import Chorale
+from suite_music.notation.musicxml import written
 
 from suite.data.splits import part
 from suite.errors import DataError
-from suite.notation.chorales import Chorale
-from suite.notation.musicxml import written
 
 FILE = """% a comment
 X: 1

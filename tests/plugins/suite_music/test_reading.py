@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from suite.notation import midi
-from suite.notation.chorales import Chorale
-from suite.notation.musicxml import written
-from suite.notation.notes import notes
+from suite_music.notation import midi
+from suite_music.notation.chorales import Chorale
+from suite_music.notation.musicxml import written
+from suite_music.notation.notes import notes
 
 Cli = Callable[..., Any]
 SAMPLES = Path(__file__).parents[3] / "assets" / "music" / "samples" / "labelled.abc"

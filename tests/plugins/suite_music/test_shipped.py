@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 from suite_music import TASK
+from suite_music.notation.files import pieces
+from suite_music.notation.notes import Note, notes
+from suite_music.notation.pieces import PieceResult
+from suite_music.notation.rules import RANGES
+from suite_music.notation.statistics import full_bars
 
 import suite
 from suite import config
 from suite.checkpoint import Checkpoint
-from suite.notation.files import pieces
-from suite.notation.notes import Note, notes
-from suite.notation.pieces import PieceResult
-from suite.notation.rules import RANGES
-from suite.notation.statistics import full_bars
-from suite.pipelines import Pipeline
+from suite.inference.pipeline import Pipeline
 
 NAMES = ("tune", "chorale")
 Cli = Callable[..., Any]

@@ -17,20 +17,20 @@ import numpy as np
 import pytest
 import suite_music
 from suite_music import TASK, MusicConfig, Score
+from suite_music.notation import midi
+from suite_music.notation.chorales import Chorale
+from suite_music.notation.files import pieces
+from suite_music.notation.musicxml import written
+from suite_music.notation.notes import Note, heard, notes
+from suite_music.notation.pieces import PieceResult
+from suite_music.notation.statistics import full_bars
 
 import suite
 from suite.checkpoint import Checkpoint
+from suite.decoding.generate import score
 from suite.errors import DataError, UsageError
-from suite.notation import midi
-from suite.notation.chorales import Chorale
-from suite.notation.files import pieces
-from suite.notation.musicxml import written
-from suite.notation.notes import Note, heard, notes
-from suite.notation.pieces import PieceResult
-from suite.notation.statistics import full_bars
-from suite.pipelines import Pipeline
+from suite.inference.pipeline import Pipeline
 from suite.plugins import registry
-from suite.search import score
 from suite.testing import check_light, check_resume, check_task
 from suite.training.train import train
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from suite_sentiment.data import MEANING, TEXTS, VADER, VECTORS, build, recipe, rows, write_vectors
 
-from suite.codecs.vectors import read_vectors, read_words
-from suite.data.fetch import parse_purl
+from suite.codecs.word_vectors import read_vectors, read_words
 from suite.data.splits import part
+from suite.datasets.download import parse_purl
 from suite.errors import DataError
 
 #: (id, mean rating, text, single ratings) of each of the four files.

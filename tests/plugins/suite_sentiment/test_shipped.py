@@ -10,7 +10,7 @@ from suite_sentiment import TASK
 import suite
 from suite import config
 from suite.checkpoint import Checkpoint
-from suite.pipelines import Pipeline
+from suite.inference.pipeline import Pipeline
 
 pytestmark = pytest.mark.skipif(
     TASK.assets is None or not (TASK.assets / "checkpoint" / "suite.json").exists(),

@@ -12,7 +12,7 @@ import suite_sentiment
 from suite_sentiment import POLARITY, TASK, SentimentConfig, SentimentResult, check, decode, example, fit, metrics
 
 import suite
-from suite.codecs.target import Labels
+from suite.codecs.targets import Labels
 from suite.data.readers import Row
 from suite.errors import DataError
 from suite.plugins import registry
@@ -209,8 +209,8 @@ def test_the_declaration() -> None:
 def test_pictures(tiny_checkpoint: Path, tmp_path: Path, ratings_file: Path) -> None:
     from PIL import Image
 
-    from suite.evaluation import evaluate
-    from suite.examples import read_examples
+    from suite.inference.evaluation import evaluate
+    from suite.task.reading import read_examples
 
     classify = suite.pipeline("sentiment", tiny_checkpoint)
     odd = ["a $5 ca^fé_x 😀 שלום " + "x" * 300, "", "good"]

@@ -11,7 +11,7 @@ import pytest
 
 import suite
 from suite.data.audio import wav
-from suite.pipelines import Pipeline
+from suite.inference.pipeline import Pipeline
 
 RATE = 8000
 #: A tone for each letter, Hz; a space is a hiss.

@@ -15,7 +15,7 @@ import pytest
 from suite_speech import data, voices
 from suite_speech.voices import VOICES, Clip, Voice, check_commands, make, plan
 
-from suite.codecs.letters import speakable
+from suite.codecs.characters import speakable
 from suite.data.audio import read, wav
 from suite.data.splits import part
 from suite.errors import DataError

@@ -15,7 +15,7 @@ import suite
 from suite import config
 from suite.checkpoint import Checkpoint
 from suite.data.audio import read
-from suite.pipelines import Pipeline
+from suite.inference.pipeline import Pipeline
 
 Cli = Callable[..., Any]
 

@@ -15,15 +15,15 @@ import suite_speech
 from suite_speech import TASK, SpeechConfig, expand
 
 import suite
-from suite.codecs.letters import Letters
+from suite.codecs.characters import Letters
 from suite.data.audio import read, wav
+from suite.decoding.ngram_lm import learn, write
 from suite.errors import DataError, UsageError
-from suite.ngrams import learn, write
-from suite.pipelines import Pipeline
-from suite.streaming import ReadingSession
+from suite.inference.pipeline import Pipeline
+from suite.inference.streaming import ReadingSession
 from suite.task import Example
+from suite.task.transcription import BEAM, Transcript, TranscriptReader, render
 from suite.testing import check_light, check_resume, check_task
-from suite.transcribing import BEAM, Transcript, TranscriptReader, render
 
 Speak = Callable[..., np.ndarray]
 RATE = 8000

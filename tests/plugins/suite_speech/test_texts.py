@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from suite_speech.texts import KINDS, cardinal, digits_apart, plain_sentences
 
-from suite.codecs.letters import speakable
+from suite.codecs.characters import speakable
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from suite_translation import TASK, TranslationConfig
 
 import suite
 from suite.errors import DataError, UsageError
-from suite.pipelines import Pipeline
+from suite.inference.pipeline import Pipeline
 from suite.task import Example
 
 ITALIAN = {"library": "libreria", "game": "gioco", "tool": "strumento", "server": "servente", "editor": "redattore"}

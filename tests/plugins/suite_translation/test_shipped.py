@@ -13,7 +13,7 @@ from suite_translation import TASK
 import suite
 from suite import config
 from suite.checkpoint import Checkpoint
-from suite.pipelines import Pipeline
+from suite.inference.pipeline import Pipeline
 
 Cli = Callable[..., Any]
 

@@ -16,7 +16,7 @@ from suite_translation import TASK, TranslationConfig, TranslationResult, augmen
 import suite
 from suite.codecs.subwords import SubwordCodec, SubwordTarget
 from suite.errors import DataError, UsageError
-from suite.pipelines import Pipeline
+from suite.inference.pipeline import Pipeline
 from suite.testing import check_codec, check_light, check_resume, check_task
 
 THINGS = {"library": "libreria", "game": "gioco", "tool": "strumento", "server": "servente", "editor": "redattore"}

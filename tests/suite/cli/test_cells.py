@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from suite.offers import CELLS, Offer
 from suite.plugins import Registry
+from suite.plugins.entry_points import CELLS, Offer
 
 Cli = Callable[..., Any]
 SHIPPED = ["gru", "lstm", "mingru", "rglru", "rnn"]

@@ -14,11 +14,12 @@ from typing import Any
 import click
 import pytest
 
-from suite import offers, plugins
 from suite.cli import COMMANDS, run
 from suite.errors import DataError
-from suite.offers import Offer
 from suite.plugins import Registry
+from suite.plugins import entry_points as offers
+from suite.plugins import manager as plugins
+from suite.plugins.entry_points import Offer
 
 Cli = Callable[..., Any]
 

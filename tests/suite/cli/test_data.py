@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from suite.data.sources import Recipe, Source, data_home, digest
+from suite.datasets.recipes import Recipe, Source, data_home, digest
 from suite.errors import DataError
-from suite.offers import TASKS
 from suite.plugins import registry
+from suite.plugins.entry_points import TASKS
 
 Cli = Callable[..., Any]
 
@@ -159,7 +159,7 @@ def test_a_client_that_fails_says_what_to_fetch_by_hand(
     def missing(*arguments: Any, **options: Any) -> Any:
         raise DataError("could not fetch example-1.0.tar.gz: pip failed; fetch that file by hand")
 
-    monkeypatch.setattr("suite.data.sources.fetch", missing)
+    monkeypatch.setattr("suite.datasets.recipes.fetch", missing)
     ran = cli("data", "get", "sentiment")
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.splitlines()[-1].startswith("suite: could not fetch example-1.0.tar.gz: pip failed; fetch that file")

@@ -61,7 +61,7 @@ def test_graphs_that_differ_are_not_written(
     def differs(model: Any, checkpoint: Any, inputs: Any = ()) -> float:
         raise SuiteError(f"{checkpoint.path}/encoder.onnx: outputs differs from torch by 1.0e+00")
 
-    monkeypatch.setattr("suite.nn.verify.verify", differs)
+    monkeypatch.setattr("suite.export.verify.verify", differs)
     ran = cli("sentiment", "export", "--checkpoint", tiny_checkpoint, "--out", "made")
     assert ran.code == 1
     assert ran.error == "suite: encoder.onnx: outputs differs from torch by 1.0e+00; made was not written"

@@ -12,8 +12,8 @@ import pytest
 
 import suite
 from suite.errors import DataError, UsageError
-from suite.offers import TASKS
 from suite.plugins import registry
+from suite.plugins.entry_points import TASKS
 from suite.task import Option, Result, Task, Verb
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from suite.codecs.series import SeriesCodec, SeriesSpec, samples
-from suite.data.rates import resample
+from suite.data.resampling import resample
 from suite.data.series import Recording
 from suite.errors import CheckpointError, DataError, UsageError
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from suite.data.fetch import Source
 from suite.data.readers import Row, read_rows
+from suite.datasets.download import Source
 from suite.errors import DataError
 
 

@@ -48,7 +48,7 @@ def test_arrays_go_where_the_model_is_and_come_back() -> None:
     """On a device without memory, so that the test runs anywhere: what the model gets must be there already."""
     import torch as pytorch
 
-    from suite.nn.mappings import Arrays, Graph
+    from suite.nn.models import Arrays, Graph
     from suite.runtime.torch import TorchGraph
 
     def call(arrays: Arrays) -> Arrays:

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 import suite
-from suite import pipelines, testing
+from suite import testing
 from suite.checkpoint import Checkpoint
 from suite.errors import DataError, MissingExtra, SuiteError, UsageError
-from suite.loading import open_config
+from suite.inference import pipeline as pipelines
+from suite.inference.loading import open_config
 from suite.plugins import registry
 from suite.task import Task
 from suite.training.train import _files, export_checkpoint, run_folder, train

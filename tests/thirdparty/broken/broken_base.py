@@ -4,8 +4,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
-from suite.codecs.target import Labels
-from suite.codecs.words import WordCodec, WordSpec
+from suite.codecs.targets import Labels
+from suite.codecs.wordpieces import WordCodec, WordSpec
 from suite.metrics import accuracy
 from suite.nn.specs import EmbeddingSpec, EncoderSpec, HeadSpec
 from suite.task import Column, Example, Result, Task

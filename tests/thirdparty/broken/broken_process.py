@@ -3,6 +3,6 @@
 import os
 import sys
 
-if "suite.doctor" in sys.modules:
+if "suite.plugins.doctor" in sys.modules:
     os._exit(9)
 raise RuntimeError("not in this process")

@@ -1,0 +1,1 @@
+"""Training inputs, changed a little by chance."""

@@ -1,0 +1,25 @@
+"""Checkpoints: a directory that is a model, and nothing that runs."""
+
+from suite.checkpoint.checkpoint import (
+    MANIFEST,
+    SCHEMA,
+    Checkpoint,
+    Manifest,
+    check_place,
+    replace_directory,
+    save,
+    sha256,
+    staging,
+)
+
+__all__ = [
+    "MANIFEST",
+    "SCHEMA",
+    "Checkpoint",
+    "Manifest",
+    "check_place",
+    "replace_directory",
+    "save",
+    "sha256",
+    "staging",
+]

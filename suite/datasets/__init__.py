@@ -1,0 +1,1 @@
+"""Recipes: data that is fetched, verified, unpacked and split by rule."""

@@ -1,0 +1,282 @@
+"""From torch to ONNX: one small graph a file, its weights in ``model.safetensors``.
+
+Data flow: model → ``graphs()`` → each traced with the cells' operators (LSTM, GRU, RNN) where ONNX has them,
+and a placeholder ``suite::Recurrence`` for every other cell → each placeholder becomes one ONNX ``Scan`` whose
+body is the cell's own ``recur`` → weights become references into ``model.safetensors`` (in the few
+bits they have there, widened on load) → ``verify`` compares with torch at batch sizes and lengths that were not traced.
+
+Why this exporter: the tracing one is right for recurrent operators at any batch size and length; the newer
+one was not (it froze time for RNN and gave wrong numbers for LSTM at another batch size).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import struct
+import warnings
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from suite.errors import MissingExtra, SuiteError
+from suite.nn.cells.base import Cell, State, counted
+from suite.nn.models import Graph, Model
+
+if TYPE_CHECKING:
+    import onnx
+
+OPSET = 17
+DOMAIN = "suite"
+_names: ContextVar[dict[nn.Module, str] | None] = ContextVar("names", default=None)
+
+
+def export(model: Model, folder: Path, weights: str = "model.safetensors") -> list[str]:
+    """Write every graph of ``model`` into ``folder`` beside its weights file; returns the file names.
+
+    The weights file must be there already, with the values the model has.
+    """
+    model.eval()
+    stored = _stored(folder / weights)
+    written = []
+    for name, graph in model.graphs().items():
+        proto = _externalised(_trace(model, graph), stored, weights)
+        data = proto.SerializeToString()
+        (folder / f"{name}.onnx").write_bytes(data)
+        written.append(f"{name}.onnx")
+    return written
+
+
+def recurrence(cell: Cell, projected: Tensor, state: State, mask: Tensor | None) -> tuple[Tensor, State]:
+    """The placeholder for a cell's scan while a graph is traced."""
+    names = _names.get()
+    if names is None or cell not in names:
+        raise SuiteError("a cell can be exported only as part of a model: use suite.export.onnx.export")
+    keys = list(cell.state_shapes())  # the order of the Scan's body, whatever the caller's
+    arrays = [state[key] for key in keys] + [projected] + ([] if mask is None else [mask])
+    results = _Recurrence.apply(names[cell], len(keys), cell.hidden, *arrays)  # type: ignore[no-untyped-call]
+    return results[-1], dict(zip(keys, results[:-1], strict=True))
+
+
+class _Recurrence(torch.autograd.Function):
+    """A node with the inputs and outputs of an ONNX Scan, and the name of the cell that is its body."""
+
+    @staticmethod
+    def forward(ctx: Any, name: str, count: int, hidden: int, *arrays: Tensor) -> tuple[Tensor, ...]:
+        projected = arrays[count]
+        y = projected.new_zeros(projected.shape[0], projected.shape[1], hidden)
+        return (*(array.clone() for array in arrays[:count]), y)
+
+    @staticmethod
+    def symbolic(g: Any, name: str, count: int, hidden: int, *arrays: Any) -> Any:
+        results = g.op(f"{DOMAIN}::Recurrence", *arrays, name_s=name, count_i=count, outputs=count + 1)
+        for result, array in zip(results, arrays, strict=False):
+            result.setType(array.type())
+        results[-1].setType(arrays[count].type().with_sizes([None, None, hidden]))
+        return results
+
+
+class _ByName(nn.Module):
+    """A graph's function as a module over positional tensors, which is what tracing takes."""
+
+    def __init__(self, model: nn.Module, graph: Graph) -> None:
+        super().__init__()
+        self.model, self.graph = model, graph
+
+    def forward(self, *arrays: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.graph.call(dict(zip(self.graph.example, arrays, strict=True))).values())
+
+
+class _Body(nn.Module):
+    """One step of a cell as a Scan's body: states, then the step's input and mask; next states, then y."""
+
+    def __init__(self, cell: Cell, keys: Sequence[str], masked: bool) -> None:
+        super().__init__()
+        self.cell, self.keys, self.masked = cell, list(keys), masked
+
+    def forward(self, *arrays: Tensor) -> tuple[Tensor, ...]:
+        count = len(self.keys)
+        state = dict(zip(self.keys, arrays[:count], strict=True))
+        y, following = self.cell.recur(arrays[count], state)
+        if self.masked:
+            y, following = counted(arrays[count + 1], y, following, state)
+        return (*(following[key] for key in self.keys), y)
+
+
+def _trace(model: Model, graph: Graph) -> onnx.ModelProto:
+    cells = {name: module for name, module in model.named_modules() if isinstance(module, Cell)}
+    token = _names.set({module: name for name, module in cells.items()})
+    try:
+        outputs = list(graph.call(graph.example))
+        proto = _to_onnx(_ByName(model, graph), list(graph.example.values()), list(graph.example), outputs, graph.axes)
+    finally:
+        _names.reset(token)
+    for initializer in proto.graph.initializer:
+        _rename(proto.graph, initializer.name, initializer.name.removeprefix("model."))
+    for node in [n for n in proto.graph.node if n.domain == DOMAIN]:
+        _put_scan(proto, node, cells[_attribute(node, "name").decode()])
+    for opset in [o for o in proto.opset_import if o.domain == DOMAIN]:
+        proto.opset_import.remove(opset)
+    return proto
+
+
+def _to_onnx(
+    module: nn.Module, args: list[Tensor], inputs: list[str], outputs: list[str], axes: dict[str, dict[int, str]]
+) -> onnx.ModelProto:
+    try:
+        import onnx
+    except ImportError as error:
+        raise MissingExtra("exporting", "train", error) from error
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(), torch.no_grad(), _quiet():
+        # The tracing exporter warns of its successor and of constants that shapes of the example become; the
+        # first is a choice (above), the second is what verify() is for.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module, tuple(args), buffer, input_names=inputs, output_names=outputs,  # type: ignore[arg-type]
+            dynamic_axes=axes,
+            opset_version=OPSET, dynamo=False, do_constant_folding=False,
+        )  # fmt: skip
+    return onnx.load_from_string(buffer.getvalue())
+
+
+def _put_scan(proto: onnx.ModelProto, node: onnx.NodeProto, cell: Cell) -> None:
+    """Put one ONNX Scan in the place of a placeholder; its body's weights stay in the outer graph."""
+    from onnx import helper
+
+    name = _attribute(node, "name").decode()
+    keys = list(cell.state_shapes())
+    masked = len(node.input) > len(keys) + 1
+    first = cell.initial(2)
+    state = [first[key] for key in keys]
+    example = next(cell.parameters())
+    x = example.new_zeros(2, cell.inputs)
+    args = [*state, cell.project(x).detach(), *([torch.ones(2, dtype=torch.bool)] if masked else [])]
+    inputs = [f"in.{key}" for key in keys] + ["in.x"] + (["in.mask"] if masked else [])
+    outputs = [f"out.{key}" for key in keys] + ["out.y"]
+    axes = {label: {0: "batch"} for label in (*inputs, *outputs)}
+    body = _to_onnx(_Body(cell, keys, masked), args, inputs, outputs, axes).graph
+    outer = {i.name for i in proto.graph.initializer}
+    weights = {i.name: f"{name}.{i.name.removeprefix('cell.')}" for i in body.initializer if i.name.startswith("cell.")}
+    for label in {o for n in body.node for o in n.output} | {i.name for i in body.initializer} | {*inputs, *outputs}:
+        _rename(body, label, weights.get(label, f"{name}/{label}"))
+    for initializer in [i for i in body.initializer if i.name in weights.values()]:
+        if initializer.name not in outer:
+            proto.graph.initializer.append(initializer)
+        body.initializer.remove(initializer)
+    body.name = f"{name}.step"
+    scan = helper.make_node(
+        "Scan", list(node.input), list(node.output), name=f"{name}.scan", body=body,
+        num_scan_inputs=2 if masked else 1, scan_input_axes=[1] * (2 if masked else 1), scan_output_axes=[1],
+    )  # fmt: skip
+    place = list(proto.graph.node).index(node)
+    proto.graph.node.remove(node)
+    proto.graph.node.insert(place, scan)
+
+
+def _externalised(proto: onnx.ModelProto, stored: dict[str, _Stored], weights: str) -> onnx.ModelProto:
+    """Every initializer that is in the weights file becomes a reference into it, and what widens it."""
+    from onnx import helper
+
+    graph = proto.graph
+    widening: list[onnx.NodeProto] = []
+    for initializer in list(graph.initializer):
+        name = initializer.name
+        names = [part for part in (name, f"{name}.scale") if part in stored]
+        if not names or stored[name].kind not in ("F16", "I8"):
+            continue
+        graph.initializer.remove(initializer)
+        parts = [_reference(part, stored[part], weights) for part in names]
+        graph.initializer.extend(parts)
+        users = [n for n in graph.node if name in n.input]
+        if users and all(n.op_type == "Gather" and n.input[0] == name for n in users):
+            # A table of vectors is looked up as it is stored; only the rows that are read are widened.
+            for user in users:
+                rows, (wide,) = [f"{user.output[0]}.{part.name}" for part in parts], user.output
+                at = list(graph.node).index(user)
+                graph.node.remove(user)
+                gathers = [
+                    helper.make_node("Gather", [part.name, user.input[1]], [row], axis=0)
+                    for part, row in zip(parts, rows, strict=True)
+                ]
+                for i, node in enumerate([*gathers, *_widened(rows, wide)]):
+                    graph.node.insert(at + i, node)
+        else:
+            widening += _widened([part.name for part in parts], name)
+    for node in reversed(widening):
+        graph.node.insert(0, node)
+    return proto
+
+
+def _reference(name: str, entry: _Stored, weights: str) -> onnx.TensorProto:
+    """A tensor of the weights file."""
+    from onnx import TensorProto
+
+    kinds = {"F16": TensorProto.FLOAT16, "I8": TensorProto.INT8, "F32": TensorProto.FLOAT}
+    made = TensorProto(name=f"{name}.stored", data_type=kinds[entry.kind], dims=entry.shape)
+    made.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", weights), ("offset", str(entry.offset)), ("length", str(entry.size))):
+        made.external_data.add(key=key, value=value)
+    return made
+
+
+def _widened(parts: Sequence[str], name: str) -> list[onnx.NodeProto]:
+    """What makes single precision of a stored tensor, or of one and its scales."""
+    from onnx import TensorProto, helper
+
+    cast = helper.make_node("Cast", [parts[0]], [name if len(parts) == 1 else f"{name}.whole"], to=TensorProto.FLOAT)
+    return [cast] if len(parts) == 1 else [cast, helper.make_node("Mul", [cast.output[0], parts[1]], [name])]
+
+
+class _Stored(NamedTuple):
+    """Where a tensor of the weights file lies, and what numbers it holds."""
+
+    kind: str
+    shape: list[int]
+    offset: int
+    size: int
+
+
+def _stored(path: Path) -> dict[str, _Stored]:
+    """The tensors of a safetensors file."""
+    with path.open("rb") as file:
+        (size,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(size))
+    header.pop("__metadata__", None)
+    found = {}
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        found[name] = _Stored(entry["dtype"], entry["shape"], 8 + size + begin, end - begin)
+    return found
+
+
+def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
+    for node in graph.node:
+        for names in (node.input, node.output):
+            for i, name in enumerate(names):
+                if name == old:
+                    names[i] = new
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                _rename(attribute.g, old, new)
+    for value in (*graph.input, *graph.output, *graph.initializer, *graph.value_info):
+        if value.name == old:
+            value.name = new
+
+
+def _attribute(node: onnx.NodeProto, name: str) -> Any:
+    from onnx import helper
+
+    return next(helper.get_attribute_value(a) for a in node.attribute if a.name == name)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter prints notes about itself; they are no concern of somebody who trains a model."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield

@@ -1,0 +1,85 @@
+"""Does a checkpoint's ONNX runtime say what torch says, at sizes that were not traced?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from suite.checkpoint import Checkpoint
+from suite.checkpoint.arrays import row_scale
+from suite.errors import SuiteError, one_line
+from suite.nn.models import Model
+from suite.runtime.onnx import OnnxRuntime
+from suite.runtime.torch import TorchRuntime
+
+TOLERANCE = 1e-4
+#: (batch, steps): none of them the (2, 2) that is traced; one long, one a single step as in a stream.
+SIZES = ((1, 1), (1, 37), (3, 5), (5, 64))
+
+
+def verify(model: Model, checkpoint: Checkpoint, inputs: Sequence[Any] = ()) -> float:
+    """The largest difference between the runtimes, as `apart` has it.
+
+    Compared are outputs and next states for real ``inputs`` (or random ones of the traced type), from random
+    states, with padded rows and a row of length 0. Raises SuiteError if they differ by more than 1e-4.
+    """
+    ours, theirs = TorchRuntime.of(model), OnnxRuntime(checkpoint)
+    random = np.random.default_rng(0)
+    worst = 0.0
+    for name, graph in model.graphs().items():
+        for batch, steps in SIZES:
+            arrays = {}
+            for label, value in graph.example.items():
+                shape = [batch if axis == "batch" else steps if axis == "time" else value.shape[i]
+                         for i, axis in _axes(graph.axes.get(label, {}), value.ndim)]  # fmt: skip
+                if label == "lengths":
+                    arrays[label] = np.asarray([0, *random.integers(1, steps + 1, batch - 1)][::-1], np.int64)
+                elif label == "inputs" and inputs:
+                    arrays[label] = _real(inputs, shape, value.numpy().dtype, random)
+                elif value.is_floating_point():
+                    # States of running counts and weights are never negative.
+                    arrays[label] = np.abs(random.standard_normal(shape)).astype(np.float32)
+                else:
+                    arrays[label] = random.integers(0, 2, shape).astype(value.numpy().dtype)
+            if batch == 1 and "lengths" in arrays:
+                arrays["lengths"][:] = steps
+            ours_found = ours.graph(name)(arrays)
+            try:
+                theirs_found = theirs.graph(name)(arrays)
+            except SuiteError:
+                raise
+            except Exception as failure:  # onnxruntime's own classes share no public base
+                where = f"{checkpoint.path}/{name}.onnx: cannot be run at batch {batch}, {steps} steps"
+                raise SuiteError(f"{where}: {one_line(failure):.300}") from failure
+            for label, right in ours_found.items():
+                error = apart(theirs_found[label], right)
+                worst = max(worst, error)
+                if not error <= TOLERANCE:
+                    raise SuiteError(
+                        f"{checkpoint.path}/{name}.onnx: {label} differs from torch by {error:.1e} at batch {batch}, "
+                        f"{steps} steps; do not use it, and report the cell and versions"
+                    )
+    return worst
+
+
+def apart(found: np.ndarray, right: np.ndarray) -> float:
+    """The largest difference of two arrays, relative to `suite.checkpoint.arrays.row_scale`."""
+    return float(np.max(np.abs(right.astype(np.float64) - found) / row_scale(right), initial=0))
+
+
+def _axes(moving: dict[int, str], ndim: int) -> list[tuple[int, str]]:
+    return [(i, moving.get(i, "")) for i in range(ndim)]
+
+
+def _real(inputs: Sequence[Any], shape: list[int], dtype: Any, random: np.random.Generator) -> np.ndarray:
+    """Rows cut from real inputs, one after the other, to the shape asked for."""
+    rows = []
+    for _ in range(shape[0]):
+        pieces, steps = [], 0
+        while steps < shape[1]:
+            pieces.append(inputs[int(random.integers(len(inputs)))])
+            steps += len(pieces[-1])
+        rows.append(np.concatenate(pieces)[: shape[1]])
+    return np.stack(rows).astype(dtype)

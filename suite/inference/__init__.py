@@ -1,0 +1,1 @@
+"""Using a model: pipelines, streaming sessions, evaluation."""

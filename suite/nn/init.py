@@ -1,0 +1,52 @@
+"""What a model may know before training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from suite.errors import DataError, UsageError
+from suite.nn.cells.base import Cell
+from suite.nn.layers.embeddings import Embedding
+from suite.nn.layers.recurrent import Encoder
+
+
+def set_vectors(frontend: nn.Module, vocabulary: Sequence[str], vectors: Mapping[str, np.ndarray]) -> int:
+    """Start an embedding's rows from word vectors; returns how many of the words had one.
+
+    ``vocabulary[i]`` is the word of row i. Words without a vector, and word pieces (``##…``), keep their
+    random start, at a fraction of the vectors' spread: what is not known should not speak loudly. Raises
+    UsageError where the sizes differ, and DataError where no word has a vector.
+    """
+    assert isinstance(frontend, Embedding)
+    known = [(i, vectors[word]) for i, word in enumerate(vocabulary) if word in vectors]
+    if not known:
+        raise DataError("none of the model's words is among the word vectors; check their file and its language")
+    size = len(known[0][1])
+    if size != frontend.features:
+        raise UsageError(f"the vectors have {size} numbers a word: add --set embedding.features={size}")
+    table = frontend.table.weight
+    with torch.no_grad():
+        rows = torch.from_numpy(np.stack([vector for _, vector in known])).to(table.dtype)
+        frontend.fill(0.15 * float(rows.std(correction=0)) or size**-0.5)
+        table[[i for i, _ in known]] = rows
+    return len(known)
+
+
+def set_memory(encoder: Encoder, shortest: float, longest: float) -> None:
+    """Spread the units' memories from ``shortest`` to ``longest`` steps, evenly by their logarithm, by chance.
+
+    Cells whose memory is not a matter of gates stay as they are (see ``Cell.remember``). Raises UsageError unless
+    1 < shortest.
+    """
+    if not shortest > 1:
+        raise UsageError(f"a memory of {shortest:g} steps: it must be longer than one")
+    low, high = math.log(shortest), math.log(max(longest, shortest * 1.01))
+    for layer in encoder.layers:
+        for cell in (layer.cell, layer.back):
+            if isinstance(cell, Cell):
+                cell.remember(torch.exp(low + (high - low) * torch.rand(cell.hidden)))

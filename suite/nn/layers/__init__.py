@@ -1,0 +1,1 @@
+"""Layers: recurrent stacks, attention, pooling, embeddings, vision backbones."""
