@@ -242,7 +242,7 @@ def _matching(task: Task, cell: str, files: Sequence[str | Path]) -> list[str]:
 def streaming(runtime: Runtime, array: np.ndarray, writes: bool, runs: int = 200) -> tuple[float, int]:
     """Microseconds of one step of one row, the median of ``runs``, and the bytes of the state that is carried."""
     if writes:
-        from suite.decoding.beam_search import read as reading
+        from suite.decoding.beam_search import encode as reading
 
         given = reading(runtime, [array])
         graph = runtime.graph("decoder")

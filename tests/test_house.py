@@ -130,6 +130,8 @@ def below_the_torch_line(path: Path) -> bool:
     parts = path.relative_to(ROOT).parts
     if parts[1:3] in (("nn", "specs.py"), ("training", "specs.py")):
         return False
+    if parts[1:] == ("checkpoint", "weights.py"):
+        return True
     return parts[1] in ("nn", "training", "export", "augment") or parts[1:] == ("runtime", "torch.py") or draws(path)
 
 

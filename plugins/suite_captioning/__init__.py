@@ -20,7 +20,7 @@ from suite.errors import DataError
 from suite.hooks import hookimpl
 from suite.metrics import bleu_and_chrf
 from suite.metrics.cider import cider
-from suite.nn.specs import AttentionSpec, BackboneSpec, EmbeddingSpec, EncoderSpec, StepHeadSpec
+from suite.nn.specs import AttentionSpec, BackboneSpec, EmbeddingSpec, RecurrentSpec, StepHeadSpec
 from suite.task import Codecs, Column, Example, Option, Task, later
 from suite.task import seq2seq as writing
 from suite.task.seq2seq import TextResult
@@ -44,7 +44,7 @@ class CaptioningConfig:
     subwords: SubwordSpec = field(default_factory=lambda: SubwordSpec(vocabulary=4000, min_count=2, whole=3000))
     embedding: EmbeddingSpec = field(default_factory=lambda: EmbeddingSpec(features=256, dropout=0.1))
     encoder: BackboneSpec = field(default_factory=lambda: BackboneSpec(depths=(1, 2, 2, 2), dropout=0.1))
-    decoder: EncoderSpec = field(default_factory=lambda: EncoderSpec(hidden=256, layers=2, dropout=0.3))
+    decoder: RecurrentSpec = field(default_factory=lambda: RecurrentSpec(hidden=256, layers=2, dropout=0.3))
     attention: AttentionSpec = field(default_factory=lambda: AttentionSpec(features=256, heads=4))
     head: StepHeadSpec = field(default_factory=lambda: StepHeadSpec(tied=True, dropout=0.3))
     augment: PictureChanges = field(default_factory=PictureChanges)
@@ -90,17 +90,17 @@ def fit(examples: Sequence[Example], config: CaptioningConfig) -> dict[str, Any]
 
 
 def build(config: CaptioningConfig, codecs: Codecs) -> OneToMany:
-    from suite.nn.build import picture_to_tokens
+    from suite.nn.build import image_to_tokens
 
     size: int = codecs["target"].size  # type: ignore[attr-defined]
-    return picture_to_tokens(
+    return image_to_tokens(
         config.images.size, size, config.embedding, config.encoder, config.decoder, config.attention, config.head
     )  # fmt: skip
 
 
 def initialise(model: OneToMany, codecs: Codecs, **options: Any) -> None:
     """Start from published weights, where the settings say so."""
-    model.frontend.fetch()  # type: ignore[operator]
+    model.frontend.load_pretrained()  # type: ignore[operator]
 
 
 def augment(

@@ -21,7 +21,7 @@ from suite.data.zip_paths import named
 from suite.errors import DataError, UsageError, stop
 from suite.hooks import hookimpl
 from suite.metrics import accuracy, macro_f1, per_class
-from suite.nn.specs import EncoderSpec, HeadSpec
+from suite.nn.specs import HeadSpec, RecurrentSpec
 from suite.task import Codecs, Column, Example, Option, Result, Task, later
 from suite.task.sliding_windows import Window, segments, windows
 from suite.training.specs import TrainingSpec
@@ -47,7 +47,7 @@ class GestureConfig:
 
     series: SeriesSpec = field(default_factory=SeriesSpec)
     augment: AugmentSpec = field(default_factory=AugmentSpec)
-    encoder: EncoderSpec = field(default_factory=lambda: EncoderSpec(hidden=384, dropout=0.0, residual=False))
+    encoder: RecurrentSpec = field(default_factory=lambda: RecurrentSpec(hidden=384, dropout=0.0, residual=False))
     head: HeadSpec = field(default_factory=lambda: HeadSpec(dropout=0.0))
     training: TrainingSpec = field(
         default_factory=lambda: TrainingSpec(
@@ -129,11 +129,11 @@ def build(config: GestureConfig, codecs: Codecs) -> ManyToOne:
 
 
 def initialise(model: ManyToOne, codecs: Codecs, **options: Any) -> None:
-    from suite.nn.init import set_memory
+    from suite.nn.init import set_time_constants
 
     codec = codecs["input"]
     assert isinstance(codec, SeriesCodec)
-    set_memory(model.encoder, SHORTEST, codec.length)
+    set_time_constants(model.encoder, SHORTEST, codec.length)
 
 
 def vary(recording: Recording, config: GestureConfig, random: np.random.Generator, codecs: Codecs) -> Recording:

@@ -14,7 +14,7 @@ import suite_assets
 
 from suite.errors import DataError, UsageError
 from suite.hooks import hookimpl
-from suite.nn.specs import EmbeddingSpec, EncoderSpec, StepHeadSpec
+from suite.nn.specs import EmbeddingSpec, RecurrentSpec, StepHeadSpec
 from suite.task import Codecs, Column, Example, Option, Result, Task, Verb, later
 from suite.task.language_modeling import Drawing, NextTokens, drawing_options, endless, go_on
 from suite.training.specs import TrainingSpec
@@ -47,7 +47,7 @@ class MusicConfig:
     embedding: EmbeddingSpec = field(default_factory=lambda: EmbeddingSpec(features=96, dropout=0.15))
     beside: tuple[int, ...] = (64, 16, 24, 8)
     beside_chorale: tuple[int, ...] = (4, 24, 24, 24, 24, 24, 24)
-    encoder: EncoderSpec = field(default_factory=lambda: EncoderSpec(hidden=256, layers=2, dropout=0.3))
+    encoder: RecurrentSpec = field(default_factory=lambda: RecurrentSpec(hidden=256, layers=2, dropout=0.3))
     head: StepHeadSpec = field(default_factory=lambda: StepHeadSpec(dropout=0.0))
     training: TrainingSpec = field(
         default_factory=lambda: TrainingSpec(epochs=16, lr=4e-3, weight_decay=0.05, patience=4)

@@ -15,7 +15,7 @@ from suite.codecs.wordpieces import WordCodec, WordSpec
 from suite.errors import DataError, nearest
 from suite.hooks import hookimpl
 from suite.metrics import accuracy, macro_f1, pearson_r, per_source, sign_accuracy
-from suite.nn.specs import EmbeddingSpec, EncoderSpec, HeadSpec
+from suite.nn.specs import EmbeddingSpec, HeadSpec, RecurrentSpec
 from suite.task import Codecs, Column, Example, Option, Result, Task, later
 from suite.training.specs import TrainingSpec
 
@@ -34,7 +34,7 @@ class SentimentConfig:
 
     words: WordSpec = field(default_factory=WordSpec)
     embedding: EmbeddingSpec = field(default_factory=EmbeddingSpec)
-    encoder: EncoderSpec = field(default_factory=EncoderSpec)
+    encoder: RecurrentSpec = field(default_factory=RecurrentSpec)
     head: HeadSpec = field(default_factory=HeadSpec)
     training: TrainingSpec = field(default_factory=TrainingSpec)
 

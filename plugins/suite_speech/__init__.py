@@ -21,7 +21,7 @@ from suite.decoding import ngram_lm as ngrams
 from suite.decoding.ngram_lm import NgramSpec
 from suite.errors import DataError, UsageError
 from suite.hooks import hookimpl
-from suite.nn.specs import EncoderSpec, MaskSpec, StepHeadSpec
+from suite.nn.specs import MaskSpec, RecurrentSpec, StepHeadSpec
 from suite.task import Codecs, Column, Example, Option, Result, Task, Verb, later
 from suite.task.transcription import (
     Transcript,
@@ -59,11 +59,11 @@ class SpeechConfig:
         default_factory=lambda: SoundChanges(speed=0.2, noise=0.3, reverb=0.2, band=0.2, tone=0.25)
     )  # fmt: skip
     masks: MaskSpec = field(default_factory=lambda: MaskSpec(width=6, times=1.0, length=5))
-    encoder: EncoderSpec = field(
-        default_factory=lambda: EncoderSpec(hidden=320, layers=4, dropout=0.05, norm="layer")
+    encoder: RecurrentSpec = field(
+        default_factory=lambda: RecurrentSpec(hidden=320, layers=4, dropout=0.05, norm="layer")
     )  # fmt: skip
     #: Of a transducer, what it expects after its own letters, and how many features are joined.
-    prediction: EncoderSpec = field(default_factory=lambda: EncoderSpec(cell="gru", hidden=256, dropout=0.2))
+    prediction: RecurrentSpec = field(default_factory=lambda: RecurrentSpec(cell="gru", hidden=256, dropout=0.2))
     joint: int = 256
     head: StepHeadSpec = field(default_factory=lambda: StepHeadSpec(dropout=0.1))
     training: TrainingSpec = field(
@@ -118,13 +118,13 @@ def check(example: Example, codecs: Codecs) -> Example:
 
 
 def build(config: SpeechConfig, codecs: Codecs) -> Model:
-    from suite.nn.build import frames_to_each, frames_to_letters
+    from suite.nn.build import frames_to_each, frames_to_tokens
 
     letters = codecs["target"]
     assert isinstance(letters, Letters)
     frames = (config.audio.mels, config.audio.stack, config.masks, config.encoder, config.head)
     if letters.criterion == "rnnt":
-        return frames_to_letters(*frames, config.joint, config.prediction, letters.size)
+        return frames_to_tokens(*frames, config.joint, config.prediction, letters.size)
     return frames_to_each(*frames, letters.size)
 
 
@@ -231,7 +231,7 @@ def stream(pipeline: Pipeline, **options: Any) -> Iterator[Result]:
 
 def train_lm(pipeline: Pipeline | None, *files: str, order: int, out: Path) -> dict[str, Any]:
     """An n-gram model of the texts in some files."""
-    return ngrams.learn_files(files, order, out, Letters(LettersSpec()).plain)
+    return ngrams.train_ngram_files(files, order, out, Letters(LettersSpec()).plain)
 
 
 def _rate(*verbs: str) -> Option:

@@ -16,11 +16,11 @@ import suite_assets
 from suite.codecs.sentences import Cutter, sentences
 from suite.codecs.subwords import END, START, SubwordCodec, SubwordSpec, SubwordTarget
 from suite.codecs.text import as_it_comes
-from suite.decoding.beam_search import Written
+from suite.decoding.beam_search import Hypothesis
 from suite.errors import DataError, UsageError, nearest
 from suite.hooks import hookimpl
 from suite.metrics import bleu_and_chrf
-from suite.nn.specs import AttentionSpec, EmbeddingSpec, EncoderSpec, StepHeadSpec
+from suite.nn.specs import AttentionSpec, EmbeddingSpec, RecurrentSpec, StepHeadSpec
 from suite.task import Codecs, Column, Example, Option, Result, Segments, Task, later
 from suite.task import seq2seq as writing
 from suite.training.specs import TrainingSpec
@@ -42,8 +42,8 @@ class TranslationConfig:
 
     subwords: SubwordSpec = field(default_factory=SubwordSpec)
     embedding: EmbeddingSpec = field(default_factory=lambda: EmbeddingSpec(features=256, dropout=0.1))
-    encoder: EncoderSpec = field(default_factory=lambda: EncoderSpec(hidden=160, layers=2, bidirectional=True))
-    decoder: EncoderSpec = field(default_factory=lambda: EncoderSpec(hidden=320, layers=2))
+    encoder: RecurrentSpec = field(default_factory=lambda: RecurrentSpec(hidden=160, layers=2, bidirectional=True))
+    decoder: RecurrentSpec = field(default_factory=lambda: RecurrentSpec(hidden=320, layers=2))
     attention: AttentionSpec = field(default_factory=lambda: AttentionSpec(features=256, heads=4))
     head: StepHeadSpec = field(default_factory=lambda: StepHeadSpec(tied=True))
     training: TrainingSpec = field(
@@ -181,7 +181,7 @@ def limit(array: np.ndarray) -> int:
     return LIMIT[0] * len(array) + LIMIT[1]
 
 
-def _result(piece: str, best: Sequence[Written], codec: SubwordCodec) -> SentenceResult:
+def _result(piece: str, best: Sequence[Hypothesis], codec: SubwordCodec) -> SentenceResult:
     answers = tuple((codec.decode(one.tokens), one.score, len(one.tokens) + 1) for one in best)
     return SentenceResult(input=piece, text=answers[0][0], score=answers[0][1], answers=answers)
 

@@ -20,8 +20,6 @@ from suite.decoding import ngram_lm as ngrams
 from suite.errors import CheckpointError, DataError
 
 FILE = "letters.json"
-#: What stands for no letter: the blank.
-BLANK = 0
 Criterion = Literal["ctc", "rnnt"]
 
 
@@ -56,7 +54,7 @@ class Letters:
     spec: LettersSpec
     criterion: Criterion = "ctc"
     doubt: float = 0.5
-    expects: ngrams.Packed | None = field(default=None, compare=False)
+    expects: ngrams.PackedNgramLM | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         check_ranges(self, least={"doubt": 0})
@@ -70,7 +68,7 @@ class Letters:
                 plain.append(letters.plain(text) if isinstance(text, str) else "")
             except DataError:
                 continue
-        return dataclasses.replace(letters, expects=ngrams.fitted(plain, expects))
+        return dataclasses.replace(letters, expects=ngrams.fit_ngram(plain, expects))
 
     @property
     def size(self) -> int:
@@ -139,7 +137,7 @@ class Letters:
         spec = {name: values.pop(name) for name in ("alphabet", "digits")}
         made = from_dict(LettersSpec, spec, where=FILE, error=CheckpointError)
         letters: Self = from_dict(cls, {"spec": made, **values}, where=FILE, error=CheckpointError)
-        expects = ngrams.Packed.from_files(files) if ngrams.FILE in files else None
+        expects = ngrams.PackedNgramLM.from_files(files) if ngrams.FILE in files else None
         return dataclasses.replace(letters, expects=expects)
 
 

@@ -22,7 +22,7 @@ from tokenizers.pre_tokenizers import Split
 from suite.codecs.serialization import as_file, of_file, tokenizer_of
 from suite.config import check_ranges, from_dict, to_dict
 from suite.decoding import reranking as remembering
-from suite.decoding.reranking import Remembered
+from suite.decoding.reranking import ExampleMemory
 from suite.errors import CheckpointError, DataError, UsageError, nearest
 
 SETTINGS, PIECES = "subwords.json", "tokenizer.json"
@@ -199,7 +199,7 @@ class SubwordTarget:
     loss = "cross_entropy"
     start = START
 
-    def __init__(self, codec: SubwordCodec, remembered: Remembered | None = None) -> None:
+    def __init__(self, codec: SubwordCodec, remembered: ExampleMemory | None = None) -> None:
         self.codec, self.remembered = codec, remembered
 
     def files(self) -> dict[str, bytes]:
@@ -207,10 +207,10 @@ class SubwordTarget:
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        kept = Remembered.from_files(files) if remembering.FILE in files else None
+        kept = ExampleMemory.from_files(files) if remembering.FILE in files else None
         return cls(SubwordCodec.from_files(files), kept)
 
-    def remembering(self, kept: Remembered | None) -> Self:
+    def remembering(self, kept: ExampleMemory | None) -> Self:
         """The same, with other items of training to lean on, or none."""
         return type(self)(self.codec, kept)
 

@@ -15,12 +15,13 @@ import numpy as np
 
 from suite.config import check_ranges
 from suite.data.batching import pad
-from suite.decoding.generate import Constraint, Sampling, log_softmax
+from suite.decoding.constraints import Constraint
+from suite.decoding.sampling import Sampling, log_softmax
 from suite.errors import SuiteError
 from suite.runtime import Arrays, GraphRuntime, Runtime, carried
 
 #: So many scores are looked at together when the highest are sought.
-STRETCH = 64
+TOPK_BLOCK = 64
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Beam:
 
 
 @dataclass(frozen=True)
-class Written:
+class Hypothesis:
     """One answer: its ``tokens`` without the end token, and its mean log-probability a token, the end included.
 
     ``weights [T, S]`` says where each token, the end included, was looked for, if that was asked for.
@@ -54,23 +55,25 @@ class Written:
 
 
 @dataclass(frozen=True)
-class Read:
+class EncoderOutput:
     """What an encoder made of N inputs: the decoder's first state and its memory, by the decoder's names."""
 
     state: Arrays
     memory: Arrays
 
-    def rows(self, index: np.ndarray) -> Read:
+    def select(self, index: np.ndarray) -> EncoderOutput:
         """Some of the rows, in any order, as often as they are named."""
         if len(index) == len(self) and (index == np.arange(len(index))).all():
             return self
-        return Read(*({name: array[index] for name, array in part.items()} for part in (self.state, self.memory)))
+        return EncoderOutput(
+            *({name: array[index] for name, array in part.items()} for part in (self.state, self.memory))
+        )
 
     def __len__(self) -> int:
         return len(next(iter(self.memory.values())))
 
 
-def read(runtime: Runtime, inputs: Sequence[np.ndarray]) -> Read:
+def encode(runtime: Runtime, inputs: Sequence[np.ndarray]) -> EncoderOutput:
     """Run the encoder over inputs ``[S, …]``, padded to one batch."""
     padded, lengths = pad(inputs)
     graph = runtime.graph("encoder")
@@ -78,12 +81,12 @@ def read(runtime: Runtime, inputs: Sequence[np.ndarray]) -> Read:
     given = {name: array for name, array in (("inputs", padded), ("lengths", lengths)) if name in graph.inputs}
     outputs = graph({**graph.initial(len(inputs)), **given})
     state = {f"state.{name[6:]}": array for name, array in outputs.items() if name.startswith("start.")}
-    return Read(state, {name: array for name, array in outputs.items() if name.startswith("memory.")})
+    return EncoderOutput(state, {name: array for name, array in outputs.items() if name.startswith("memory.")})
 
 
-def write(
+def decode_steps(
     decoder: GraphRuntime,
-    given: Read,
+    given: EncoderOutput,
     *,
     start: int,
     end: int,
@@ -98,7 +101,7 @@ def write(
     """
     most = np.asarray(limits)
     there = np.flatnonzero(most > 0)
-    given, tokens = given.rows(there), np.full(len(there), start, dtype=np.int64)
+    given, tokens = given.select(there), np.full(len(there), start, dtype=np.int64)
     written = 0
     while len(there):
         outputs, given = _step(decoder, given, tokens)
@@ -113,12 +116,12 @@ def write(
         yield answer
         written += 1
         keep = (tokens != end) & (most[there] > written)
-        there, tokens, given = there[keep], tokens[keep], given.rows(np.flatnonzero(keep))
+        there, tokens, given = there[keep], tokens[keep], given.select(np.flatnonzero(keep))
 
 
-def drawn(
+def sample(
     decoder: GraphRuntime,
-    given: Read,
+    given: EncoderOutput,
     *,
     start: int,
     end: int,
@@ -126,7 +129,7 @@ def drawn(
     sampling: Sampling,
     randoms: Sequence[np.random.Generator],
     attention: bool = False,
-) -> list[Written]:
+) -> list[Hypothesis]:
     """An answer drawn for each of N inputs, each with chance of its own."""
     scores: list[list[float]] = [[] for _ in randoms]
     looked: list[list[np.ndarray]] = [[] for _ in randoms]
@@ -139,10 +142,12 @@ def drawn(
     def look(row: int, weights: np.ndarray) -> None:
         looked[row].append(weights)
 
-    steps = write(decoder, given, start=start, end=end, limits=limits, draw=draw, look=look if attention else None)
+    steps = decode_steps(
+        decoder, given, start=start, end=end, limits=limits, draw=draw, look=look if attention else None
+    )
     rows = np.stack(list(steps), axis=1)
     return [
-        Written(
+        Hypothesis(
             tuple(int(t) for t in row if t not in (-1, end)), sum(own) / len(own), np.stack(seen) if attention else None
         )
         for row, own, seen in zip(rows, scores, looked, strict=True)
@@ -151,7 +156,7 @@ def drawn(
 
 def search(
     decoder: GraphRuntime,
-    given: Read,
+    given: EncoderOutput,
     *,
     start: int,
     end: int,
@@ -159,7 +164,7 @@ def search(
     beam: Beam | None = None,
     constraints: Sequence[Constraint] | None = None,
     attention: bool = False,
-) -> list[list[Written]]:
+) -> list[list[Hypothesis]]:
     """The ``n_best`` answers for each of N inputs that beam search finds, best first.
 
     An answer has at most as many tokens as its limit and then the end token, whose probability counts. Search for an
@@ -168,15 +173,15 @@ def search(
     constraint leaves no answer of that length.
     """
     beam = beam or Beam()
-    answers: list[list[Written]] = []
+    answers: list[list[Hypothesis]] = []
     for rows, ended in _steps(decoder, given, start, end, limits, beam, constraints, attention):
         answers = answers if rows else [_ranked(found, beam) for found in ended]
     return answers
 
 
-def follow(
-    decoder: GraphRuntime, given: Read, *, start: int, end: int, limit: int, beam: Beam | None = None
-) -> Iterator[tuple[tuple[int, ...], Written | None]]:
+def stream_search(
+    decoder: GraphRuntime, given: EncoderOutput, *, start: int, end: int, limit: int, beam: Beam | None = None
+) -> Iterator[tuple[tuple[int, ...], Hypothesis | None]]:
     """`search` for one input, as it goes: the tokens on which all that is left agrees, as soon as it does.
 
     Yields (new tokens, None), and at the end (the rest, the best answer); joined, the tokens are that answer's.
@@ -196,17 +201,17 @@ def follow(
 
 
 #: Answers that have ended, with what they are ranked by.
-Ended = list[tuple[float, Written]]
+Finished = list[tuple[float, Hypothesis]]
 
 
 def _steps(
-    decoder: GraphRuntime, given: Read, start: int, end: int, limits: Sequence[int], beam: Beam,
+    decoder: GraphRuntime, given: EncoderOutput, start: int, end: int, limits: Sequence[int], beam: Beam,
     constraints: Sequence[Constraint] | None, attention: bool,
-) -> Iterator[tuple[list[_Row], list[Ended]]]:  # fmt: skip
+) -> Iterator[tuple[list[_Row], list[Finished]]]:  # fmt: skip
     """Beam search step by step: the hypotheses that go on, those of an input together, and what has ended."""
     width = beam.size
     rows = [_Row() if constraints is None else _Row(constraints[i].start()) for i in range(len(given))]
-    ended: list[Ended] = [[] for _ in rows]
+    ended: list[Finished] = [[] for _ in rows]
     owners = np.arange(len(given))  # whose rows these are, one row each at first
     written = 0
     while rows:
@@ -248,14 +253,14 @@ def _steps(
                 kept += [number for number, _ in live]
                 following += [row for _, row in live]
         rows, owners = following, owners[kept]
-        given = given.rows(np.asarray(kept, dtype=np.int64))
+        given = given.select(np.asarray(kept, dtype=np.int64))
         written += 1
         yield rows, ended
     if not all(ended):
         raise SuiteError("the rules leave no answer of the length that is allowed; loosen them")
 
 
-def _ranked(ended: Ended, beam: Beam) -> list[Written]:
+def _ranked(ended: Finished, beam: Beam) -> list[Hypothesis]:
     """The best that have ended, best first."""
     return [answer for _, answer in sorted(ended, key=lambda pair: -pair[0])[: beam.n_best]]
 
@@ -283,32 +288,32 @@ class _Row:
             row = row.before
         return found[::-1]
 
-    def written(self) -> Written:
+    def written(self) -> Hypothesis:
         """The answer that ends here."""
         steps = self.steps()
         weights = None if self.looked is None else np.stack([step.looked for step in steps if step.looked is not None])
-        return Written(tuple(step.token for step in steps[:-1]), self.score / len(steps), weights)
+        return Hypothesis(tuple(step.token for step in steps[:-1]), self.score / len(steps), weights)
 
 
-def _done(ended: Ended, live: list[tuple[int, _Row]], length: int, beam: Beam) -> bool:
+def _done(ended: Finished, live: list[tuple[int, _Row]], length: int, beam: Beam) -> bool:
     if len(ended) < beam.size or not live:
         return not live
     worst = sorted((score for score, _ in ended), reverse=True)[beam.n_best - 1]
     return all(row.score / length**beam.length_penalty < worst for _, row in live)
 
 
-def _step(decoder: GraphRuntime, given: Read, tokens: np.ndarray) -> tuple[Arrays, Read]:
+def _step(decoder: GraphRuntime, given: EncoderOutput, tokens: np.ndarray) -> tuple[Arrays, EncoderOutput]:
     """Write a token a row: the decoder's outputs, and what is given to the next step."""
     outputs = decoder({**given.state, **given.memory, "token": tokens})
-    return outputs, Read(carried(outputs), given.memory)
+    return outputs, EncoderOutput(carried(outputs), given.memory)
 
 
 def _best(scores: np.ndarray, count: int) -> np.ndarray:
     """The numbers of the ``count`` highest scores, highest first; of equal ones, the lower number first."""
     # As many stretches hold one that is no lower than the least of their highest: all others are out at once.
-    stretches = len(scores) // STRETCH
+    stretches = len(scores) // TOPK_BLOCK
     if count < stretches:
-        highest = scores[: stretches * STRETCH].reshape(stretches, STRETCH).max(axis=1)
+        highest = scores[: stretches * TOPK_BLOCK].reshape(stretches, TOPK_BLOCK).max(axis=1)
         found = np.flatnonzero(scores >= np.partition(highest, stretches - count)[stretches - count])
     else:
         found = np.arange(len(scores))

@@ -9,100 +9,25 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from suite.config import check_ranges
-from suite.errors import SuiteError, UsageError
+from suite.decoding.constraints import Constraint
+from suite.decoding.sampling import Sampling, log_softmax
+from suite.errors import SuiteError
 from suite.runtime import Arrays, GraphRuntime, carried
 
 #: The guard against repetition looks back on so many tokens.
-WINDOW = 1024
+REPEAT_WINDOW = 1024
 #: Long pieces are read so many tokens at a time, with the state carried.
-STRETCH = 256
+PREFILL_CHUNK = 256
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """How a token is drawn from logits ``[V]``.
-
-    ``temperature`` divides them; 0 takes the likeliest. ``top_k`` keeps the k likeliest (0: all), ``top_p`` the
-    likeliest that together have this probability (Holtzman et al., 2020, arXiv:1904.09751). ``no_repeat`` is
-    the guard against loops: no stretch of so many tokens comes twice within `WINDOW` (0: any may), unless there
-    is no other way to go on. What a constraint forbids is left out first.
-    """
-
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    no_repeat: int = 0
-
-    def __post_init__(self) -> None:
-        check_ranges(self, least={"temperature": 0, "top_k": 0, "no_repeat": 0})
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p must be above 0 and at most 1, not {self.top_p}")
-
-    def probabilities(self, logits: np.ndarray, allowed: np.ndarray | None = None) -> np.ndarray:
-        """The distribution ``[V]`` that tokens are drawn from, float64. At least one must be ``allowed``."""
-        found = np.zeros(len(logits))
-        tokens, weights = self._kept(logits, allowed)
-        found[tokens] = weights / weights.sum()
-        return found
-
-    def draw(self, logits: np.ndarray, random: np.random.Generator, allowed: np.ndarray | None = None) -> int:
-        """A token. The likeliest draws nothing from ``random``, any other one number."""
-        if self.temperature == 0:
-            return int((logits if allowed is None else np.where(allowed, logits, -np.inf)).argmax())
-        tokens, weights = self._kept(logits, allowed)
-        heap = weights.cumsum()
-        place = int(heap.searchsorted(random.random() * heap[-1], side="right"))
-        return int(tokens[min(place, len(heap) - 1)])  # the product may round up to the whole heap
-
-    def _kept(self, logits: np.ndarray, allowed: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """The tokens that may be drawn, likeliest first, and how likely each is beside the first, float64."""
-        tokens = np.arange(len(logits)) if allowed is None else allowed.nonzero()[0]
-        scores = logits[tokens].astype(np.float64)
-        order = (-scores).argsort(kind="stable")
-        if self.temperature == 0:
-            order = order[:1]
-        elif self.top_k:
-            order = order[: self.top_k]
-        scores = scores[order]
-        weights: np.ndarray = np.exp((scores - scores[0]) / (self.temperature or 1))
-        if self.top_p < 1:
-            heap = weights.cumsum()
-            weights = weights[: heap.searchsorted(self.top_p * heap[-1]) + 1]
-        return tokens[order[: len(weights)]], weights
-
-
-def check_seed(seed: int) -> None:
-    """Raise UsageError for what no chance starts from."""
-    if seed < 0:
-        raise UsageError(f"seed={seed}: expected a whole number from 0")
-
-
-class Constraint(Protocol):
-    """Rules of what may come next, as a machine whose states are values: one may be kept, and gone on from twice."""
-
-    def start(self) -> Any:
-        """The state before any token, the start token included."""
-        ...
-
-    def mask(self, state: Any) -> np.ndarray:
-        """Which tokens may come next, bool ``[V]``; do not write to it."""
-        ...
-
-    def advance(self, state: Any, token: int) -> Any:
-        """The state after a token, which a prefix may contain even where the rules forbid it."""
-        ...
-
-
-class Beside(Protocol):
+class TokenFeatures(Protocol):
     """What a graph reads of each token, where that is more than the token."""
 
-    def read(self, token: int) -> Sequence[int]:
+    def next(self, token: int) -> Sequence[int]:
         """The inputs ``[F]`` of the next token."""
         ...
 
@@ -110,8 +35,10 @@ class Beside(Protocol):
 class _Row:
     """One piece being written."""
 
-    def __init__(self, random: np.random.Generator, rules: Constraint | None, reader: Beside | None, n: int) -> None:
-        self.random, self.rules, self.reader = random, rules, reader
+    def __init__(
+        self, random: np.random.Generator, rules: Constraint | None, features: TokenFeatures | None, n: int
+    ) -> None:
+        self.random, self.rules, self.features = random, rules, features
         self.state = rules.start() if rules is not None else None
         self.guard = _Guard(n) if n else None
 
@@ -121,7 +48,7 @@ class _Row:
             self.state = self.rules.advance(self.state, token)
         if self.guard:
             self.guard.read(token)
-        return self.reader.read(token) if self.reader else token
+        return self.features.next(token) if self.features else token
 
     def draw(self, logits: np.ndarray, sampling: Sampling) -> int:
         allowed = self.rules.mask(self.state) if self.rules is not None else None
@@ -150,7 +77,7 @@ class _Guard:
         before = hash(tuple(self._last)[:-1])
         self._seen.setdefault(before, []).append(token)
         self._order.append(before)
-        if len(self._order) > WINDOW:
+        if len(self._order) > REPEAT_WINDOW:
             oldest = self._order.popleft()
             self._seen[oldest].pop(0)
             if not self._seen[oldest]:
@@ -169,7 +96,7 @@ def generate(
     *,
     sampling: Sampling | None = None,
     constraints: Sequence[Constraint] | None = None,
-    reader: Callable[[], Beside] | None = None,
+    features: Callable[[], TokenFeatures] | None = None,
     stop: int | None = None,
     limit: int | None = None,
 ) -> Iterator[np.ndarray]:
@@ -178,13 +105,13 @@ def generate(
     Each step yields int64 ``[B]``: a token a row, or −1 for a row that has ended: by ``stop``, which is itself
     yielded, or after ``limit`` tokens. Without either there is no end, and memory does not grow. Rows are
     independent: each has its own of ``randoms`` and ``constraints``, and leaves the batch when it ends.
-    ``graph`` maps ``inputs [B, T]`` (``[B, T, F]`` with a ``reader``), ``lengths`` and ``state.*`` to ``outputs
+    ``graph`` maps ``inputs [B, T]`` (``[B, T, F]`` with ``features``), ``lengths`` and ``state.*`` to ``outputs
     [B, T, V]`` and ``next.*``. Raises SuiteError where a constraint leaves no token.
     """
     sampling = sampling or Sampling()
     rules: Sequence[Constraint | None] = constraints or [None] * len(prefixes)
     rows = [
-        _Row(random, rule, reader() if reader else None, sampling.no_repeat)
+        _Row(random, rule, features() if features else None, sampling.no_repeat)
         for random, rule in zip(randoms, rules, strict=True)
     ]
     read = [[row.read(token) for token in prefix] for row, prefix in zip(rows, prefixes, strict=True)]
@@ -209,13 +136,13 @@ def generate(
 def _begun(graph: GraphRuntime, rows: Sequence[Sequence[Any]]) -> tuple[Arrays, np.ndarray]:
     """The state after each row, and the logits ``[B, V]`` of its last token; long rows are read in stretches."""
     state, logits = graph.initial(len(rows)), np.empty(0)
-    for start in range(0, max(map(len, rows)), STRETCH):
+    for start in range(0, max(map(len, rows)), PREFILL_CHUNK):
         # A row that is over keeps its state, as one of length 0 does.
-        outputs = graph({**state, **_padded([row[start : start + STRETCH] for row in rows])})
+        outputs = graph({**state, **_padded([row[start : start + PREFILL_CHUNK] for row in rows])})
         state, found = carried(outputs), outputs["outputs"]
         logits = logits if start else np.empty((len(rows), found.shape[-1]), found.dtype)
         for i, row in enumerate(rows):
-            if start < len(row) <= start + STRETCH:
+            if start < len(row) <= start + PREFILL_CHUNK:
                 logits[i] = found[i, len(row) - start - 1]
     return state, logits
 
@@ -226,12 +153,12 @@ def score(
     targets: Sequence[np.ndarray],
     *,
     batch_size: int = 32,
-    stretch: int = STRETCH,
+    chunk: int = PREFILL_CHUNK,
 ) -> list[np.ndarray]:
     """The log-probability of every target, float64 ``[T]`` a piece.
 
     ``inputs`` are a piece's ``[T]`` or ``[T, F]``, ``targets [T]`` what comes at each step. Long pieces are read
-    in stretches with the state carried, so that memory is bounded by ``batch_size`` times ``stretch``.
+    in stretches with the state carried, so that memory is bounded by ``batch_size`` times ``chunk``.
     """
     found = [np.empty(len(target)) for target in targets]
     order = sorted(range(len(targets)), key=lambda i: -len(targets[i]))
@@ -240,23 +167,16 @@ def score(
         state = graph.initial(len(there))
         done = 0
         while there:
-            outputs = graph({**state, **_padded([inputs[i][done : done + stretch] for i in there])})
+            outputs = graph({**state, **_padded([inputs[i][done : done + chunk] for i in there])})
             for row, i in enumerate(there):
-                wanted = targets[i][done : done + stretch]
+                wanted = targets[i][done : done + chunk]
                 scores = log_softmax(outputs["outputs"][row, : len(wanted)].astype(np.float64))
                 found[i][done : done + len(wanted)] = scores[np.arange(len(wanted)), wanted]
-            done += stretch
+            done += chunk
             # The longest come first, so that those with more to come are the first rows.
             there = [i for i in there if len(targets[i]) > done]
             state = {name: array[: len(there)] for name, array in carried(outputs).items()}
     return found
-
-
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Log-probabilities over the last axis, in the logits' own precision."""
-    scores: np.ndarray = logits - logits.max(axis=-1, keepdims=True)
-    scores -= np.log(np.exp(scores).sum(axis=-1, keepdims=True))
-    return scores
 
 
 def _padded(rows: Sequence[Sequence[Any] | np.ndarray]) -> Arrays:

@@ -1,8 +1,8 @@
 """Word n-grams with Witten and Bell's smoothing, as the ARPA files that other tools read and write too.
 
 Data flow: texts → counts of every run of up to n words → interpolated probabilities and what is left for words unseen
-after each → ``Ngrams``, which says how likely a word is after some others → an ARPA file, and back; or ``Packed``, the
-same as arrays, which a checkpoint holds and which is there at once.
+after each → `TableNgramLM`, which says how likely a word is after some others → an ARPA file, and back; or
+`PackedNgramLM`, the same as arrays, which a checkpoint holds and which is there at once.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ FILE = "ngrams.npz"
 
 START, END, UNKNOWN = "<s>", "</s>", "<unk>"
 #: The log10 that ARPA files have for what never comes.
-NEVER = -99.0
+LOG10_ZERO = -99.0
 LOG10 = math.log(10)
 #: The longest run that a model may have.
-LONGEST = 9
+MAX_ORDER = 9
 
-Run = tuple[str, ...]
+Ngram = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,11 @@ class NgramSpec:
 
     def __post_init__(self) -> None:
         check_ranges(self, least={"order": 0, "least": 1})
-        if self.order > LONGEST:
-            raise ValueError(f"order must be {LONGEST} or less, not {self.order}")
+        if self.order > MAX_ORDER:
+            raise ValueError(f"order must be {MAX_ORDER} or less, not {self.order}")
 
 
-class Model(ABC):
+class NgramLM(ABC):
     """How likely a word is after others."""
 
     @property
@@ -65,7 +65,7 @@ class Model(ABC):
         """The longest run of words that counts."""
 
     @abstractmethod
-    def entry(self, run: Run) -> tuple[float, float] | None:
+    def entry(self, run: Ngram) -> tuple[float, float] | None:
         """A run's (log10 probability of the last word after the others, log10 back-off weight); None for none."""
 
     def score(self, word: str, before: Sequence[str]) -> float:
@@ -78,7 +78,7 @@ class Model(ABC):
             if found is not None:
                 return (weight + found[0]) * LOG10
             if not past:
-                return (weight + NEVER) * LOG10  # not even unknown words are expected
+                return (weight + LOG10_ZERO) * LOG10  # not even unknown words are expected
             weight += (self.entry(past) or (0.0, 0.0))[1]
             past = past[1:]
 
@@ -96,25 +96,25 @@ class Model(ABC):
 
 
 @dataclass(frozen=True)
-class Ngrams(Model):
+class TableNgramLM(NgramLM):
     """``tables[n - 1]`` of runs of n words: (log10 probability of the last after the others, log10 back-off weight)."""
 
-    tables: tuple[Mapping[Run, tuple[float, float]], ...]
+    tables: tuple[Mapping[Ngram, tuple[float, float]], ...]
 
     @property
     def order(self) -> int:
         return len(self.tables)
 
-    def entry(self, run: Run) -> tuple[float, float] | None:
+    def entry(self, run: Ngram) -> tuple[float, float] | None:
         return self.tables[len(run) - 1].get(run)
 
 
-class Packed(Model):
+class PackedNgramLM(NgramLM):
     """The same as sorted arrays, which take a tenth of the memory and no time to be read.
 
     ``words`` are in order, and the runs of n words are the rows of a table, in order too: ``lasts[n - 1]`` says with
-    which word each ends, ``logs[n - 1]`` ``[rows, 2]`` what `Ngrams` has of it, ``children[n - 1]`` how many longer
-    runs it begins.
+    which word each ends, ``logs[n - 1]`` ``[rows, 2]`` what `TableNgramLM` has of it, ``children[n - 1]`` how many
+    longer runs it begins.
     """
 
     def __init__(
@@ -129,8 +129,8 @@ class Packed(Model):
         self._starts = [np.concatenate([[0], np.cumsum(count, dtype=np.int64)]) for count in children]
 
     @classmethod
-    def of(cls, model: Ngrams) -> Self:
-        """The arrays of tables in which each run's beginning is a run too, as `learn` makes them."""
+    def from_tables(cls, model: TableNgramLM) -> Self:
+        """The arrays of tables in which each run's beginning is a run too, as `train_ngram` makes them."""
         words = sorted(word for (word,) in model.tables[0])
         ids = {word: i for i, word in enumerate(words)}
         tables = [
@@ -148,7 +148,7 @@ class Packed(Model):
     def order(self) -> int:
         return len(self.lasts)
 
-    def entry(self, run: Run) -> tuple[float, float] | None:
+    def entry(self, run: Ngram) -> tuple[float, float] | None:
         row, end = 0, len(self.words)
         for n, word in enumerate(run):
             number = self._ids.get(word)
@@ -182,16 +182,16 @@ class Packed(Model):
             raise CheckpointError(f"{FILE}: {one_line(error)}; copy the checkpoint again") from error
 
 
-def learn(texts: Iterable[str], order: int = 3, least: int = 1) -> Ngrams:
+def train_ngram(texts: Iterable[str], order: int = 3, min_count: int = 1) -> TableNgramLM:
     """The model of some texts, each a line of words (Witten and Bell, 1991, their method C, interpolated).
 
     After a run that came c times with t different words next, a new word has t / (c + t) of the probability, shared
-    as the shorter run says; the shortest shares it evenly. Runs of three words or more count from ``least`` times on.
-    Raises DataError for no words.
+    as the shorter run says; the shortest shares it evenly. Runs of three words or more count from ``min_count`` times
+    on. Raises DataError for no words.
     """
     if order < 1:
         raise ValueError(f"order must be 1 or more, not {order}")
-    counts: list[Counter[Run]] = [Counter() for _ in range(order)]
+    counts: list[Counter[Ngram]] = [Counter() for _ in range(order)]
     for text in texts:
         if not (words := text.split()):
             continue
@@ -202,9 +202,9 @@ def learn(texts: Iterable[str], order: int = 3, least: int = 1) -> Ngrams:
     if not counts[0]:
         raise DataError("no words to learn from; give a text, a sentence a line")
     for n in range(2, order):
-        counts[n] = Counter({run: count for run, count in counts[n].items() if count >= least})
+        counts[n] = Counter({run: count for run, count in counts[n].items() if count >= min_count})
 
-    following: defaultdict[Run, list[int]] = defaultdict(lambda: [0, 0])  # how often, and by how many words
+    following: defaultdict[Ngram, list[int]] = defaultdict(lambda: [0, 0])  # how often, and by how many words
     for table in counts:
         for run, count in table.items():
             entry = following[run[:-1]]
@@ -212,27 +212,27 @@ def learn(texts: Iterable[str], order: int = 3, least: int = 1) -> Ngrams:
     share = {run: kinds / (total + kinds) for run, (total, kinds) in following.items()}
     even = 1 / (len(counts[0]) + 1)  # the words there are, and the unknown one
 
-    probabilities: dict[Run, float] = {(UNKNOWN,): share[()] * even}
+    probabilities: dict[Ngram, float] = {(UNKNOWN,): share[()] * even}
     for table in counts:
         for run, count in table.items():
             before = run[:-1]
             lower = probabilities[run[1:]] if before else even
             probabilities[run] = (1 - share[before]) * count / following[before][0] + share[before] * lower
-    tables: list[dict[Run, tuple[float, float]]] = [{} for _ in range(order)]
+    tables: list[dict[Ngram, tuple[float, float]]] = [{} for _ in range(order)]
     for run, value in probabilities.items():
         # What is written with a run is the share of new words after it.
         tables[len(run) - 1][run] = (math.log10(value), math.log10(share[run]) if run in share else 0.0)
-    tables[0][START,] = (NEVER, math.log10(share[START,]) if (START,) in share else 0.0)
-    return Ngrams(tuple(tables))
+    tables[0][START,] = (LOG10_ZERO, math.log10(share[START,]) if (START,) in share else 0.0)
+    return TableNgramLM(tuple(tables))
 
 
-def fitted(texts: Iterable[str], spec: NgramSpec) -> Packed | None:
+def fit_ngram(texts: Iterable[str], spec: NgramSpec) -> PackedNgramLM | None:
     """What a search is to expect after these texts; None where there is nothing to expect."""
     spoken = [text for text in texts if text.strip()]
-    return Packed.of(learn(spoken, spec.order, spec.least)) if spec.order and spoken else None
+    return PackedNgramLM.from_tables(train_ngram(spoken, spec.order, spec.least)) if spec.order and spoken else None
 
 
-def write(model: Ngrams, path: Path) -> None:
+def write_arpa(model: TableNgramLM, path: Path) -> None:
     """Write an ARPA file."""
     lines = ["\\data\\", *(f"ngram {n}={len(table)}" for n, table in enumerate(model.tables, 1))]
     for n, table in enumerate(model.tables, 1):
@@ -246,11 +246,11 @@ def write(model: Ngrams, path: Path) -> None:
         raise DataError(f"{one_line(error)}; choose another place for the model") from error
 
 
-def read(path: Path) -> Ngrams:
+def read_arpa(path: Path) -> TableNgramLM:
     """The model of an ARPA file, which may be gzipped. Raises DataError, naming the line, for what is none."""
     try:
         with _text(path) as file:
-            return Ngrams(tuple(_tables(file, str(path))))
+            return TableNgramLM(tuple(_tables(file, str(path))))
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as ARPA ({one_line(error)}); give another model") from error
 
@@ -259,8 +259,8 @@ def _text(path: Path) -> IO[str]:
     return gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
 
 
-def _tables(lines: Iterable[str], name: str) -> Iterator[dict[Run, tuple[float, float]]]:
-    table: dict[Run, tuple[float, float]] | None = None
+def _tables(lines: Iterable[str], name: str) -> Iterator[dict[Ngram, tuple[float, float]]]:
+    table: dict[Ngram, tuple[float, float]] | None = None
     order = done = 0
     for number, line in enumerate(lines, 1):
         text = line.strip()
@@ -289,12 +289,12 @@ def _tables(lines: Iterable[str], name: str) -> Iterator[dict[Run, tuple[float, 
     yield table
 
 
-def learn_files(files: Sequence[str], order: int, out: Path, plain: Callable[[str], str]) -> dict[str, Any]:
+def train_ngram_files(files: Sequence[str], order: int, out: Path, plain: Callable[[str], str]) -> dict[str, Any]:
     """Write a model of the texts in some files, a sentence a line or row, as ``plain`` makes each; what it is like."""
     if not files:
         raise UsageError("give files of text, a sentence a line, or - for standard input")
-    if not 1 <= order <= LONGEST:
-        raise UsageError(f"order={order}: expected a whole number from 1 to {LONGEST}")
+    if not 1 <= order <= MAX_ORDER:
+        raise UsageError(f"order={order}: expected a whole number from 1 to {MAX_ORDER}")
     texts = []
     for file in files:
         for row in read_rows(file):
@@ -305,13 +305,13 @@ def learn_files(files: Sequence[str], order: int, out: Path, plain: Callable[[st
                 texts.append(plain(text))
             except DataError as error:
                 raise DataError(f"{row.where}: {error}") from error
-    model = learn(texts, order)
-    write(model, out)
+    model = train_ngram(texts, order)
+    write_arpa(model, out)
     counts = {f"{n}-grams": len(table) for n, table in enumerate(model.tables, 1)}
     return {"file": str(out), "texts": len(texts), **counts, "perplexity": round(model.perplexity(texts), 2)}
 
 
-def opened(path: Path) -> Ngrams:
+def load_arpa(path: Path) -> TableNgramLM:
     """The model of an ARPA file, read anew only where it has changed."""
     try:
         return _kept(path, path.stat().st_mtime_ns)
@@ -320,5 +320,5 @@ def opened(path: Path) -> Ngrams:
 
 
 @lru_cache(4)
-def _kept(path: Path, changed: int) -> Ngrams:
-    return read(path)
+def _kept(path: Path, changed: int) -> TableNgramLM:
+    return read_arpa(path)

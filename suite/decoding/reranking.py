@@ -21,7 +21,7 @@ from suite.checkpoint.arrays import packed, unpacked
 from suite.errors import CheckpointError, one_line
 
 if TYPE_CHECKING:
-    from suite.decoding.beam_search import Read
+    from suite.decoding.beam_search import EncoderOutput
     from suite.runtime import Runtime
 
 #: The file of a checkpoint that they are in.
@@ -30,17 +30,17 @@ FILE = "remembered.npz"
 #: dev, by captions of photographs.
 TEMPERATURE, WEIGHT = 0.2, 4.0
 #: Hypotheses that are chosen from, at least.
-HYPOTHESES = 16
+MIN_HYPOTHESES = 16
 #: Letters in a row that are compared, at most, and how much what is missing counts beside what is too much.
-LETTERS, RECALL = 6, 2
+CHRF_ORDER, CHRF_BETA = 6, 2
 #: Items that go through the encoder together, and that are kept at most: each takes as many bytes as it has features.
-BATCH, MOST = 16, 10_000
+ENCODER_BATCH, MAX_ITEMS = 16, 10_000
 
 #: How often each run of one letter, two, … is in a text.
-Runs = tuple[Counter[str], ...]
+CharacterNgrams = tuple[Counter[str], ...]
 
 
-class Remembered:
+class ExampleMemory:
     """Items of training: ``vectors`` ``[N, D]``, of 127ths, less their ``mean`` ``[D]``, and a text of each."""
 
     def __init__(self, vectors: np.ndarray, mean: np.ndarray, texts: Sequence[str]) -> None:
@@ -50,8 +50,8 @@ class Remembered:
         self._directions = vectors.astype(np.float32) / 127
 
     @classmethod
-    def of(cls, vectors: np.ndarray, texts: Sequence[str]) -> Self:
-        """Of what ``read_as`` makes of the items, ``[N, D]``."""
+    def from_vectors(cls, vectors: np.ndarray, texts: Sequence[str]) -> Self:
+        """Of what `pool_memory` makes of the items, ``[N, D]``."""
         mean = vectors.mean(axis=0).astype(np.float32)
         return cls(np.round(_directions(vectors - mean) * 127).astype(np.int8), mean, texts)
 
@@ -79,37 +79,39 @@ class Remembered:
             raise CheckpointError(f"{FILE}: {one_line(error)}; copy the checkpoint again") from error
 
 
-def remember(runtime: Runtime, arrays: Sequence[np.ndarray], texts: Sequence[str]) -> Remembered:
+def build_memory(runtime: Runtime, arrays: Sequence[np.ndarray], texts: Sequence[str]) -> ExampleMemory:
     """What is kept of some items: what the encoder makes of their inputs, and a text of each."""
-    from suite.decoding.beam_search import read
+    from suite.decoding.beam_search import encode
 
-    parts = [read_as(read(runtime, arrays[at : at + BATCH])) for at in range(0, len(arrays), BATCH)]
-    return Remembered.of(np.concatenate(parts), texts)
+    parts = [
+        pool_memory(encode(runtime, arrays[at : at + ENCODER_BATCH])) for at in range(0, len(arrays), ENCODER_BATCH)
+    ]
+    return ExampleMemory.from_vectors(np.concatenate(parts), texts)
 
 
-def read_as(given: Read) -> np.ndarray:
+def pool_memory(given: EncoderOutput) -> np.ndarray:
     """A vector ``[N, D]`` for what an encoder made of each input: the mean of its memory over the places there are."""
     values, mask = given.memory["memory.values"], given.memory["memory.mask"]
     there = mask.astype(np.float32)[..., None]
     return np.asarray((values * there).sum(axis=1) / np.maximum(there.sum(axis=1), 1), np.float32)
 
 
-def ordered(hypotheses: Sequence[tuple[str, float]], neighbours: Sequence[tuple[float, str]]) -> list[int]:
+def rerank(hypotheses: Sequence[tuple[str, float]], neighbours: Sequence[tuple[float, str]]) -> list[int]:
     """The numbers of hypotheses, (text, mean log-probability a token) each, in the order that neighbours make."""
     others = [(share, _runs(text)) for share, text in neighbours]
     ranks = []
     for text, score in hypotheses:
         own = _runs(text)
-        ranks.append(score + WEIGHT * sum(share * _likeness(own, other) for share, other in others))
+        ranks.append(score + WEIGHT * sum(share * _similarity(own, other) for share, other in others))
     return sorted(range(len(ranks)), key=lambda i: -ranks[i])
 
 
-def likeness(found: str, wanted: str) -> float:
+def chrf_similarity(found: str, wanted: str) -> float:
     """How many runs of up to six letters two texts share, 0 … 1."""
-    return _likeness(_runs(found), _runs(wanted))
+    return _similarity(_runs(found), _runs(wanted))
 
 
-def _likeness(found: Runs, wanted: Runs) -> float:
+def _similarity(found: CharacterNgrams, wanted: CharacterNgrams) -> float:
     precision = recall = 0.0
     sizes = 0
     for ours, theirs in zip(found, wanted, strict=True):
@@ -120,12 +122,12 @@ def _likeness(found: Runs, wanted: Runs) -> float:
     if not precision:
         return 0.0
     precision, recall = precision / sizes, recall / sizes
-    return (1 + RECALL**2) * precision * recall / (RECALL**2 * precision + recall)
+    return (1 + CHRF_BETA**2) * precision * recall / (CHRF_BETA**2 * precision + recall)
 
 
-def _runs(text: str) -> Runs:
+def _runs(text: str) -> CharacterNgrams:
     letters = "".join(text.split())
-    return tuple(Counter(letters[i : i + n] for i in range(len(letters) - n + 1)) for n in range(1, LETTERS + 1))
+    return tuple(Counter(letters[i : i + n] for i in range(len(letters) - n + 1)) for n in range(1, CHRF_ORDER + 1))
 
 
 def _directions(vectors: np.ndarray) -> np.ndarray:

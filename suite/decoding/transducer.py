@@ -16,32 +16,33 @@ from typing import Any
 
 import numpy as np
 
-from suite.codecs.characters import BLANK, Letters
-from suite.decoding.ctc import LEAST, ZERO, Expected, Grown, Leaning, Letter, Search, chained, listed, log_sum
-from suite.decoding.generate import log_softmax
+from suite.decoding.ctc import BLANK, MIN_LOG_PROB, Extension, PrefixSearch, Search, Symbol, to_chain, to_list
+from suite.decoding.sampling import log_softmax
+from suite.decoding.shallow_fusion import LOG_ZERO, ShallowFusion, log_add
 from suite.runtime import Arrays, Runtime, carried
 
 #: Letters that one step may bring.
-MOST = 8
+MAX_SYMBOLS_PER_STEP = 8
 
 
-class Transduced(Search):
+class GreedyTransducer(Search):
     """A transducer's likeliest letters, step by step; the prediction moves on a letter only, never on the blank."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, *, max_symbols: int = MAX_SYMBOLS_PER_STEP) -> None:
+        self._max_symbols = max_symbols
         self._decoder, self._joiner = runtime.graph("decoder"), runtime.graph("joiner")
-        self._letters: list[Letter] = []
+        self._letters: list[Symbol] = []
         self._state: Arrays = {}
         self.reset()
 
     def step(self, row: np.ndarray, at: int) -> float:
-        for _ in range(MOST):
+        for _ in range(self._max_symbols):
             logits = self._joiner({"frame": row[None], "prediction": self._prediction})["logits"][0]
             scores = log_softmax(logits)
             number = int(scores.argmax())
             if number == BLANK:
                 break
-            self._letters.append(Letter(number, at, at, float(scores[number])))
+            self._letters.append(Symbol(number, at, at, float(scores[number])))
             self._move(number)
         return float(scores.max())
 
@@ -49,7 +50,7 @@ class Transduced(Search):
         outputs = self._decoder({"token": np.array([number]), **self._state})
         self._prediction, self._state = outputs["prediction"], carried(outputs)
 
-    def best(self, *, last: bool = False) -> Sequence[Letter]:
+    def best(self, *, last: bool = False) -> Sequence[Symbol]:
         return self._letters
 
     def reset(self) -> None:
@@ -66,7 +67,7 @@ class Transduced(Search):
         }
 
     def restore(self, pending: Any) -> None:
-        self._letters = [Letter(*letter) for letter in pending["letters"]]
+        self._letters = [Symbol(*letter) for letter in pending["letters"]]
         self._prediction = np.asarray(pending["prediction"], np.float32)
         self._state = _arrays(pending["state"], self._state)
 
@@ -82,7 +83,7 @@ def _arrays(plain: dict[str, Any], like: Arrays) -> Arrays:
 
 
 @dataclass
-class _Joined:
+class _Hypothesis:
     """What a transducer may have written: letters as (the rest, the last), the log-probability of all ways to write
     them, words as a ``_Prefix`` has them, and what is expected after them."""
 
@@ -95,21 +96,25 @@ class _Joined:
     state: Arrays
 
 
-class Joined(Leaning):
+class TransducerBeamSearch(PrefixSearch):
     """The ``size`` likeliest texts of a transducer, each the sum of all ways to write it.
 
     At each step what is likeliest goes on by a letter, and again, up to ``MOST`` of them; all that takes the blank goes
     on to the next step.
     """
 
-    def __init__(self, runtime: Runtime, letters: Letters, size: int, expected: Expected | None = None) -> None:
+    def __init__(
+        self, runtime: Runtime, alphabet: str, size: int, fusion: ShallowFusion | None = None, *,
+        max_symbols: int = MAX_SYMBOLS_PER_STEP,
+    ) -> None:  # fmt: skip
         self._decoder, self._joiner = runtime.graph("decoder"), runtime.graph("joiner")
-        super().__init__(letters, size, expected)
+        super().__init__(alphabet, size, fusion)
+        self._max_symbols = max_symbols
 
     def step(self, row: np.ndarray, at: int) -> float:
         going, peak = list(self._beam.values()), 0.0
-        over: dict[Any, _Joined] = {}
-        for turn in range(MOST + 1):
+        over: dict[Any, _Hypothesis] = {}
+        for turn in range(self._max_symbols + 1):
             frames = np.repeat(row[None], len(going), axis=0)
             predictions = np.concatenate([one.prediction for one in going])
             scores = log_softmax(self._joiner({"frame": frames, "prediction": predictions})["logits"])
@@ -117,7 +122,7 @@ class Joined(Leaning):
                 peak = float(scores[0].max())
             for one, blank in zip(going, scores[:, BLANK].tolist(), strict=True):
                 self._passes(over, one, one.heard + blank)
-            if turn == MOST:
+            if turn == self._max_symbols:
                 break
             likely = self._likely(going, scores, over, at)
             if not likely:
@@ -126,11 +131,11 @@ class Joined(Leaning):
         ranked = sorted(over.items(), key=lambda pair: -self._rank(pair[1]))[: self._size]
         top = max(one.heard for _, one in ranked)
         for _, one in ranked:
-            one.heard = max(one.heard - top, ZERO)
+            one.heard = max(one.heard - top, LOG_ZERO)
         self._beam = dict(ranked)
         return peak
 
-    def _passes(self, over: dict[Any, _Joined], one: _Joined, score: float) -> None:
+    def _passes(self, over: dict[Any, _Hypothesis], one: _Hypothesis, score: float) -> None:
         """Take the blank: no more is written at this step."""
         found = over.get((one.words, one.part))
         if found is None:
@@ -138,18 +143,18 @@ class Joined(Leaning):
         else:
             if score > found.heard:
                 found.letters = one.letters
-            found.heard = log_sum(found.heard, score)
+            found.heard = log_add(found.heard, score)
 
     def _likely(
-        self, going: Sequence[_Joined], scores: np.ndarray, over: dict[Any, _Joined], at: int
-    ) -> list[tuple[_Joined, Letter, float, Grown]]:
+        self, going: Sequence[_Hypothesis], scores: np.ndarray, over: dict[Any, _Hypothesis], at: int
+    ) -> list[tuple[_Hypothesis, Symbol, float, Extension]]:
         """Texts that go on by a letter, their scores and words, if they may still be among the ``size`` likeliest."""
         ranks = sorted((self._rank(one) for one in over.values()), reverse=True)
-        least = ranks[self._size - 1] if len(ranks) >= self._size else ranks[0] + LEAST
+        least = ranks[self._size - 1] if len(ranks) >= self._size else ranks[0] + MIN_LOG_PROB
         found = []
         for one, row in zip(going, scores.tolist(), strict=True):
             # What is less likely by itself cannot be likely enough.
-            low = max(LEAST, least - one.heard - one.added - self._expected.most(one.part))
+            low = max(MIN_LOG_PROB, least - one.heard - one.added - self._fusion.max_gain(one.part))
             for number, score in enumerate(row):
                 # At the beginning, or after another one, a space says nothing.
                 if score <= low or number == BLANK or (number == self._space and not one.part):
@@ -158,33 +163,33 @@ class Joined(Leaning):
                 if grown is None:
                     continue
                 heard = one.heard + score
-                rank = heard + grown[2] + self._expected.so_far(grown[1])
+                rank = heard + grown[2] + self._fusion.prefix_score(grown[1])
                 if rank > least:
-                    found.append((rank, (one, Letter(number, at, at, score), heard, grown)))
+                    found.append((rank, (one, Symbol(number, at, at, score), heard, grown)))
         found.sort(key=lambda ranked: -ranked[0])
         return [likely for _, likely in found[: self._size]]
 
-    def _written(self, likely: Sequence[tuple[_Joined, Letter, float, Grown]]) -> list[_Joined]:
+    def _written(self, likely: Sequence[tuple[_Hypothesis, Symbol, float, Extension]]) -> list[_Hypothesis]:
         """What has another letter, and what is expected after it."""
         state = {name: np.concatenate([one.state[name] for one, *_ in likely]) for name in likely[0][0].state}
-        outputs = self._decoder({"token": np.array([letter.number for _, letter, *_ in likely]), **state})
+        outputs = self._decoder({"token": np.array([letter.label for _, letter, *_ in likely]), **state})
         following = carried(outputs)
         found = []
         for place, (one, letter, heard, grown) in enumerate(likely):
             own = {name: array[place : place + 1] for name, array in following.items()}
             prediction = outputs["prediction"][place : place + 1]
-            found.append(_Joined((one.letters, letter), heard, *grown, prediction, own))
+            found.append(_Hypothesis((one.letters, letter), heard, *grown, prediction, own))
         return found
 
     def reset(self) -> None:
         outputs = self._decoder({"token": np.array([BLANK]), **self._decoder.initial(1)})
-        self._beam = {((), ""): _Joined(None, 0.0, (), "", 0.0, outputs["prediction"], carried(outputs))}
+        self._beam = {((), ""): _Hypothesis(None, 0.0, (), "", 0.0, outputs["prediction"], carried(outputs))}
 
     @property
     def pending(self) -> Any:
         return [
             [
-                listed(one.letters), one.heard, list(one.words), one.part, one.added, one.prediction.tolist(),
+                to_list(one.letters), one.heard, list(one.words), one.part, one.added, one.prediction.tolist(),
                 _plain(one.state),
             ]
             for one in self._beam.values()
@@ -194,7 +199,7 @@ class Joined(Leaning):
         initial = self._decoder.initial(1)
         self._beam = {}
         for letters, heard, words, part, added, prediction, state in pending:
-            self._beam[tuple(words), part] = _Joined(
-                chained(letters), heard, tuple(words), part, added, np.asarray(prediction, np.float32),
+            self._beam[tuple(words), part] = _Hypothesis(
+                to_chain(letters), heard, tuple(words), part, added, np.asarray(prediction, np.float32),
                 _arrays(state, initial),
             )  # fmt: skip

@@ -17,23 +17,22 @@ import json
 import struct
 import warnings
 from collections.abc import Iterator, Sequence
-from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from suite.errors import MissingExtra, SuiteError
-from suite.nn.cells.base import Cell, State, counted
+from suite.errors import MissingExtra
+from suite.nn.cells.base import Cell
+from suite.nn.cells.masking import masked_step
+from suite.nn.cells.tracing import DOMAIN, naming_cells
 from suite.nn.models import Graph, Model
 
 if TYPE_CHECKING:
     import onnx
 
 OPSET = 17
-DOMAIN = "suite"
-_names: ContextVar[dict[nn.Module, str] | None] = ContextVar("names", default=None)
 
 
 def export(model: Model, folder: Path, weights: str = "model.safetensors") -> list[str]:
@@ -50,35 +49,6 @@ def export(model: Model, folder: Path, weights: str = "model.safetensors") -> li
         (folder / f"{name}.onnx").write_bytes(data)
         written.append(f"{name}.onnx")
     return written
-
-
-def recurrence(cell: Cell, projected: Tensor, state: State, mask: Tensor | None) -> tuple[Tensor, State]:
-    """The placeholder for a cell's scan while a graph is traced."""
-    names = _names.get()
-    if names is None or cell not in names:
-        raise SuiteError("a cell can be exported only as part of a model: use suite.export.onnx.export")
-    keys = list(cell.state_shapes())  # the order of the Scan's body, whatever the caller's
-    arrays = [state[key] for key in keys] + [projected] + ([] if mask is None else [mask])
-    results = _Recurrence.apply(names[cell], len(keys), cell.hidden, *arrays)  # type: ignore[no-untyped-call]
-    return results[-1], dict(zip(keys, results[:-1], strict=True))
-
-
-class _Recurrence(torch.autograd.Function):
-    """A node with the inputs and outputs of an ONNX Scan, and the name of the cell that is its body."""
-
-    @staticmethod
-    def forward(ctx: Any, name: str, count: int, hidden: int, *arrays: Tensor) -> tuple[Tensor, ...]:
-        projected = arrays[count]
-        y = projected.new_zeros(projected.shape[0], projected.shape[1], hidden)
-        return (*(array.clone() for array in arrays[:count]), y)
-
-    @staticmethod
-    def symbolic(g: Any, name: str, count: int, hidden: int, *arrays: Any) -> Any:
-        results = g.op(f"{DOMAIN}::Recurrence", *arrays, name_s=name, count_i=count, outputs=count + 1)
-        for result, array in zip(results, arrays, strict=False):
-            result.setType(array.type())
-        results[-1].setType(arrays[count].type().with_sizes([None, None, hidden]))
-        return results
 
 
 class _ByName(nn.Module):
@@ -104,18 +74,15 @@ class _Body(nn.Module):
         state = dict(zip(self.keys, arrays[:count], strict=True))
         y, following = self.cell.recur(arrays[count], state)
         if self.masked:
-            y, following = counted(arrays[count + 1], y, following, state)
+            y, following = masked_step(arrays[count + 1], y, following, state)
         return (*(following[key] for key in self.keys), y)
 
 
 def _trace(model: Model, graph: Graph) -> onnx.ModelProto:
     cells = {name: module for name, module in model.named_modules() if isinstance(module, Cell)}
-    token = _names.set({module: name for name, module in cells.items()})
-    try:
+    with naming_cells({module: name for name, module in cells.items()}):
         outputs = list(graph.call(graph.example))
         proto = _to_onnx(_ByName(model, graph), list(graph.example.values()), list(graph.example), outputs, graph.axes)
-    finally:
-        _names.reset(token)
     for initializer in proto.graph.initializer:
         _rename(proto.graph, initializer.name, initializer.name.removeprefix("model."))
     for node in [n for n in proto.graph.node if n.domain == DOMAIN]:

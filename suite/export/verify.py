@@ -54,7 +54,7 @@ def verify(model: Model, checkpoint: Checkpoint, inputs: Sequence[Any] = ()) -> 
                 where = f"{checkpoint.path}/{name}.onnx: cannot be run at batch {batch}, {steps} steps"
                 raise SuiteError(f"{where}: {one_line(failure):.300}") from failure
             for label, right in ours_found.items():
-                error = apart(theirs_found[label], right)
+                error = max_difference(theirs_found[label], right)
                 worst = max(worst, error)
                 if not error <= TOLERANCE:
                     raise SuiteError(
@@ -64,7 +64,7 @@ def verify(model: Model, checkpoint: Checkpoint, inputs: Sequence[Any] = ()) -> 
     return worst
 
 
-def apart(found: np.ndarray, right: np.ndarray) -> float:
+def max_difference(found: np.ndarray, right: np.ndarray) -> float:
     """The largest difference of two arrays, relative to `suite.checkpoint.arrays.row_scale`."""
     return float(np.max(np.abs(right.astype(np.float64) - found) / row_scale(right), initial=0))
 

@@ -1,15 +1,19 @@
-"""From a name or a directory to a task, its checkpoint, its configuration and its codecs."""
+"""From a name or a directory to a task, its checkpoint, its configuration, its codecs and its model."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from suite.checkpoint import MANIFEST, Checkpoint
 from suite.config import from_dict
-from suite.errors import CheckpointError, nearest
+from suite.errors import CheckpointError, MissingExtra, UsageError, nearest, one_line
 from suite.plugins import registry
+from suite.runtime import Kind, Runtime
 from suite.task import Codecs, Task
+
+if TYPE_CHECKING:
+    from suite.nn.models import Model
 
 
 def open_checkpoint(task: Task, path: str | Path | None = None) -> Checkpoint:
@@ -40,3 +44,49 @@ def task_and_checkpoint(name: str, path: str | Path | None = None) -> tuple[Task
     """A task by name and its checkpoint."""
     task = registry().task(name)
     return task, open_checkpoint(task, path)
+
+
+def open_runtime(checkpoint: Checkpoint, kind: Kind | None = None) -> Runtime:
+    """The runtime of a checkpoint: ``kind``, by default ONNX where the checkpoint has graphs and torch elsewhere.
+
+    Raises:
+        UsageError: If there is no runtime of that kind.
+    """
+    if kind not in (None, "onnx", "torch"):
+        raise UsageError(f"runtime {kind!r}: choose onnx or torch")
+    if kind is None:
+        kind = "onnx" if any(name.endswith(".onnx") for name in checkpoint.manifest.files) else "torch"
+    if kind == "onnx":
+        from suite.runtime.onnx import OnnxRuntime
+
+        return OnnxRuntime(checkpoint)
+    from suite.runtime.torch import TorchRuntime
+
+    return TorchRuntime(lambda: load_model(checkpoint, purpose="the torch runtime"))
+
+
+def load_model(checkpoint: Checkpoint, *, purpose: str = "loading a torch model") -> Model:
+    """The torch model of a checkpoint, rebuilt from its configuration and codecs. This imports torch.
+
+    Args:
+        checkpoint: The opened checkpoint.
+        purpose: What needs the model, for the message where torch is not installed.
+
+    Raises:
+        MissingExtra: If torch is not installed.
+        CheckpointError: If the weights cannot be read, or do not fit the configuration.
+    """
+    try:
+        from suite.checkpoint.weights import WEIGHTS, load_weights
+    except ImportError as error:
+        raise MissingExtra(purpose, "train", error) from error
+    task = registry().task(checkpoint.manifest.task)
+    config, codecs = open_config(task, checkpoint)
+    model: Model = task.build(config, codecs)
+    try:
+        model.load_state_dict(load_weights(checkpoint.path / WEIGHTS))
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{checkpoint.path}: weights do not fit its configuration ({one_line(error)}); copy the checkpoint again"
+        ) from error
+    return model

@@ -18,8 +18,8 @@ import numpy as np
 
 from suite.data.batching import pad
 from suite.errors import DataError, UsageError
-from suite.inference.loading import open_config, task_and_checkpoint
-from suite.runtime import Kind, Runtime, carried, open_runtime
+from suite.inference.loading import open_config, open_runtime, task_and_checkpoint
+from suite.runtime import Kind, Runtime, carried
 from suite.task import Codecs, Result, Task
 
 #: Inputs longer than this many steps are read in stretches with carried state, in bounded memory.

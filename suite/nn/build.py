@@ -6,80 +6,80 @@ from collections.abc import Sequence
 
 import torch
 
-from suite.nn.layers.embeddings import Columns, Embedding, Features, Masked
-from suite.nn.layers.vision import Pictures
+from suite.nn.cells.registry import cell_class
+from suite.nn.layers.embeddings import Embedding, FactoredEmbedding, FeatureInput, SpecAugment
+from suite.nn.layers.vision import ImageBackbone
 from suite.nn.models import Aligned, ManyToOne, OneToMany, Transducer, Unaligned
-from suite.nn.specs import AttentionSpec, BackboneSpec, EmbeddingSpec, EncoderSpec, HeadSpec, MaskSpec, StepHeadSpec
-from suite.plugins import registry
+from suite.nn.specs import AttentionSpec, BackboneSpec, EmbeddingSpec, HeadSpec, MaskSpec, RecurrentSpec, StepHeadSpec
 
 
 def tokens_to_one(
-    vocabulary: int, embedding: EmbeddingSpec, encoder: EncoderSpec, head: HeadSpec, outputs: int,
+    vocabulary: int, embedding: EmbeddingSpec, encoder: RecurrentSpec, head: HeadSpec, outputs: int,
     silent: int | None = None,
 ) -> ManyToOne:  # fmt: skip
     """A many-to-one model over token ids ``[B, T]``; the token ``silent`` says nothing (see ``Embedding``)."""
-    cell = registry().cell(encoder.cell)
+    cell = cell_class(encoder.cell)
     example = torch.zeros(2, 2, dtype=torch.int64)
     return ManyToOne(Embedding(vocabulary, embedding, silent), cell, encoder, head, outputs, example)
 
 
-def series_to_one(features: int, encoder: EncoderSpec, head: HeadSpec, outputs: int) -> ManyToOne:
+def series_to_one(features: int, encoder: RecurrentSpec, head: HeadSpec, outputs: int) -> ManyToOne:
     """A many-to-one model over feature vectors ``[B, T, D]``."""
-    cell = registry().cell(encoder.cell)
-    return ManyToOne(Features(features), cell, encoder, head, outputs, torch.zeros(2, 2, features))
+    cell = cell_class(encoder.cell)
+    return ManyToOne(FeatureInput(features), cell, encoder, head, outputs, torch.zeros(2, 2, features))
 
 
 def tokens_to_each(
-    vocabulary: int, embedding: EmbeddingSpec, encoder: EncoderSpec, head: StepHeadSpec, outputs: int,
+    vocabulary: int, embedding: EmbeddingSpec, encoder: RecurrentSpec, head: StepHeadSpec, outputs: int,
     graph: str = "encoder",
 ) -> Aligned:  # fmt: skip
     """An aligned model over token ids ``[B, T]``; ``graph`` is ``"decoder"`` where it writes tokens itself."""
-    cell = registry().cell(encoder.cell)
+    cell = cell_class(encoder.cell)
     example = torch.zeros(2, 2, dtype=torch.int64)
     return Aligned(Embedding(vocabulary, embedding), cell, encoder, head, outputs, example, graph)
 
 
 def columns_to_each(
-    sizes: Sequence[int], embedding: EmbeddingSpec, beside: Sequence[int], encoder: EncoderSpec, head: StepHeadSpec,
+    sizes: Sequence[int], embedding: EmbeddingSpec, beside: Sequence[int], encoder: RecurrentSpec, head: StepHeadSpec,
     outputs: int, graph: str = "encoder",
 ) -> Aligned:  # fmt: skip
     """An aligned model over tokens and what is known beside them, ``[B, T, F]`` (see ``Columns``)."""
-    cell = registry().cell(encoder.cell)
+    cell = cell_class(encoder.cell)
     example = torch.zeros(2, 2, len(sizes), dtype=torch.int64)
-    return Aligned(Columns(sizes, embedding, beside), cell, encoder, head, outputs, example, graph)
+    return Aligned(FactoredEmbedding(sizes, embedding, beside), cell, encoder, head, outputs, example, graph)
 
 
-def series_to_each(features: int, encoder: EncoderSpec, head: StepHeadSpec, outputs: int) -> Aligned:
+def series_to_each(features: int, encoder: RecurrentSpec, head: StepHeadSpec, outputs: int) -> Aligned:
     """An aligned model over feature vectors ``[B, T, D]``."""
-    cell = registry().cell(encoder.cell)
-    return Aligned(Features(features), cell, encoder, head, outputs, torch.zeros(2, 2, features))
+    cell = cell_class(encoder.cell)
+    return Aligned(FeatureInput(features), cell, encoder, head, outputs, torch.zeros(2, 2, features))
 
 
 def frames_to_each(
-    bands: int, stack: int, masks: MaskSpec, encoder: EncoderSpec, head: StepHeadSpec, outputs: int
+    bands: int, stack: int, masks: MaskSpec, encoder: RecurrentSpec, head: StepHeadSpec, outputs: int
 ) -> Aligned:
     """An aligned model over frames of bands, ``stack`` of them a step, ``[B, T, stack · bands]`` (see ``Masked``)."""
-    cell = registry().cell(encoder.cell)
-    return Aligned(Masked(bands, stack, masks), cell, encoder, head, outputs, torch.zeros(2, 2, bands * stack))
+    cell = cell_class(encoder.cell)
+    return Aligned(SpecAugment(bands, stack, masks), cell, encoder, head, outputs, torch.zeros(2, 2, bands * stack))
 
 
-def frames_to_letters(
-    bands: int, stack: int, masks: MaskSpec, encoder: EncoderSpec, head: StepHeadSpec, joint: int,
-    prediction: EncoderSpec, outputs: int,
+def frames_to_tokens(
+    bands: int, stack: int, masks: MaskSpec, encoder: RecurrentSpec, head: StepHeadSpec, joint: int,
+    prediction: RecurrentSpec, outputs: int,
 ) -> Transducer:  # fmt: skip
     """A transducer over frames of bands, as ``frames_to_each``; ``joint`` is the size of what is joined."""
-    cells = registry().cell(encoder.cell), registry().cell(prediction.cell)
+    cells = cell_class(encoder.cell), cell_class(prediction.cell)
     example = torch.zeros(2, 2, bands * stack)
-    frontend = Masked(bands, stack, masks)
+    frontend = SpecAugment(bands, stack, masks)
     return Transducer(frontend, cells[0], encoder, head, joint, cells[1], prediction, outputs, example)
 
 
 def tokens_to_tokens(
-    vocabulary: int, embedding: EmbeddingSpec, encoder: EncoderSpec, decoder: EncoderSpec, attention: AttentionSpec,
+    vocabulary: int, embedding: EmbeddingSpec, encoder: RecurrentSpec, decoder: RecurrentSpec, attention: AttentionSpec,
     head: StepHeadSpec,
 ) -> Unaligned:  # fmt: skip
     """An unaligned model from token ids ``[B, S]`` to tokens of the same vocabulary, in one table for both."""
-    cells = registry().cell(encoder.cell), registry().cell(decoder.cell)
+    cells = cell_class(encoder.cell), cell_class(decoder.cell)
     example = torch.zeros(2, 2, dtype=torch.int64)
     frontend = Embedding(vocabulary, embedding, scaled=head.tied)
     return Unaligned(
@@ -87,12 +87,12 @@ def tokens_to_tokens(
     )  # fmt: skip
 
 
-def picture_to_tokens(
-    size: int, vocabulary: int, embedding: EmbeddingSpec, backbone: BackboneSpec, decoder: EncoderSpec,
+def image_to_tokens(
+    size: int, vocabulary: int, embedding: EmbeddingSpec, backbone: BackboneSpec, decoder: RecurrentSpec,
     attention: AttentionSpec, head: StepHeadSpec,
 ) -> OneToMany:  # fmt: skip
     """A one-to-many model from a picture ``[B, 3, size, size]`` (uint8) to tokens of a vocabulary."""
     example = torch.zeros(2, 3, size, size, dtype=torch.uint8)
     table = Embedding(vocabulary, embedding, scaled=head.tied)
-    cell = registry().cell(decoder.cell)
-    return OneToMany(Pictures(backbone, size), cell, decoder, attention, head, vocabulary, example, table)
+    cell = cell_class(decoder.cell)
+    return OneToMany(ImageBackbone(backbone, size), cell, decoder, attention, head, vocabulary, example, table)

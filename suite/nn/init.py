@@ -12,7 +12,7 @@ from torch import nn
 from suite.errors import DataError, UsageError
 from suite.nn.cells.base import Cell
 from suite.nn.layers.embeddings import Embedding
-from suite.nn.layers.recurrent import Encoder
+from suite.nn.layers.recurrent import RecurrentStack
 
 
 def set_vectors(frontend: nn.Module, vocabulary: Sequence[str], vectors: Mapping[str, np.ndarray]) -> int:
@@ -37,11 +37,11 @@ def set_vectors(frontend: nn.Module, vocabulary: Sequence[str], vectors: Mapping
     return len(known)
 
 
-def set_memory(encoder: Encoder, shortest: float, longest: float) -> None:
+def set_time_constants(encoder: RecurrentStack, shortest: float, longest: float) -> None:
     """Spread the units' memories from ``shortest`` to ``longest`` steps, evenly by their logarithm, by chance.
 
-    Cells whose memory is not a matter of gates stay as they are (see ``Cell.remember``). Raises UsageError unless
-    1 < shortest.
+    Cells whose memory is not a matter of gates stay as they are (see `Cell.init_time_constants`). Raises UsageError
+    unless 1 < shortest.
     """
     if not shortest > 1:
         raise UsageError(f"a memory of {shortest:g} steps: it must be longer than one")
@@ -49,4 +49,4 @@ def set_memory(encoder: Encoder, shortest: float, longest: float) -> None:
     for layer in encoder.layers:
         for cell in (layer.cell, layer.back):
             if isinstance(cell, Cell):
-                cell.remember(torch.exp(low + (high - low) * torch.rand(cell.hidden)))
+                cell.init_time_constants(torch.exp(low + (high - low) * torch.rand(cell.hidden)))

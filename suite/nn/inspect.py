@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from suite.nn.cells.base import Cell, weights_of
+from suite.nn.cells.base import Cell
+from suite.nn.cells.initialisation import rnn_parameters
 from suite.nn.cells.rnn import RNN
 
 #: How far apart in time: distances of gradients, and delays of recall.
@@ -213,7 +214,7 @@ def clipping(
         cell, readout = RNN(inputs, hidden), nn.Linear(hidden, SYMBOLS)
         parameters = [*cell.parameters(), *readout.parameters()]
         with torch.no_grad():
-            weights_of(cell.rnn)[1].mul_(gain)
+            rnn_parameters(cell.rnn)[1].mul_(gain)
         x, _ = recall_sequences(inputs, 16, DISTANCES[-1] + 20, generator)
         gradient = gradient_by_distance(cell, x=x, seed=seed)
         before, after = list[float](), list[float]()
@@ -299,6 +300,16 @@ class Inspection:
     cost: Cost
 
     @property
+    def trained_at(self) -> int:
+        """The delay that the cell of ``trained`` learned to recall over."""
+        return TRAINED_AT
+
+    @property
+    def chance(self) -> float:
+        """The accuracy of guessing."""
+        return 1 / SYMBOLS
+
+    @property
     def accuracy(self) -> dict[int, float]:
         """The share of symbols recalled, by delay."""
         return {delay: learnt.accuracy for delay, learnt in self.recall.items()}
@@ -306,7 +317,7 @@ class Inspection:
     @property
     def training(self) -> Learnt:
         """The training whose cell ``trained`` is of."""
-        return self.recall[TRAINED_AT]
+        return self.recall[self.trained_at]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; gradients at ``DISTANCES`` only."""
@@ -319,12 +330,12 @@ class Inspection:
                 "distance": list(DISTANCES),
                 "initial": [self.initial[d] for d in DISTANCES],
                 "trained": [self.trained[d] for d in DISTANCES],
-                "trained_at": TRAINED_AT,
+                "trained_at": self.trained_at,
             },
             "recall": {
                 "delay": list(self.accuracy),
                 "accuracy": list(self.accuracy.values()),
-                "chance": 1 / SYMBOLS,
+                "chance": self.chance,
             },
             "clipping": {"limit": LIMIT, "before": self.training.before, "after": self.training.after},
             "cost_us": asdict(self.cost),

@@ -9,7 +9,7 @@ from suite.config import check_ranges
 
 
 @dataclass(frozen=True)
-class EncoderSpec:
+class RecurrentSpec:
     """A stack of recurrent layers.
 
     ``cell`` is any registered cell. ``residual`` adds a layer's input to its output where the sizes agree;
@@ -29,6 +29,10 @@ class EncoderSpec:
 
     def __post_init__(self) -> None:
         check_ranges(self, least={"hidden": 1, "layers": 1, "feedforward": 0}, shares=("dropout",))
+
+
+#: The former name of `RecurrentSpec`.
+EncoderSpec = RecurrentSpec
 
 
 @dataclass(frozen=True)

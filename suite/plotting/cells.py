@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from suite.nn.inspect import SYMBOLS, TRAINED_AT, Clipping, Inspection
 from suite.plotting.charts import AXIS, PALETTE, SOFT, Axis, Chart, Panel, figure
+
+if TYPE_CHECKING:
+    from suite.nn.inspect import Clipping, Inspection
 
 #: The reference whose gradients explode: an rnn with larger recurrent weights.
 EXPLODING = "exploding rnn"
@@ -18,7 +21,8 @@ FLOOR = 1e-20
 def draw(found: Mapping[str, Inspection], exploding: Clipping, path: Path) -> None:
     """Gradients by distance at the start and after training, recall, cost and clipping, of any number of cells."""
     start = _LogChart("gradient of the last output, at the start", x="steps back", y="norm")
-    trained = _LogChart(f"after training to recall over {TRAINED_AT} steps", x="steps back", y="norm")
+    delay = next(iter(found.values())).trained_at
+    trained = _LogChart(f"after training to recall over {delay} steps", x="steps back", y="norm")
     for name, one in found.items():
         start.line(range(len(one.initial)), _log(one.initial), name, markers=False)
         trained.line(range(len(one.trained)), _log(one.trained), name, markers=False)
@@ -27,11 +31,12 @@ def draw(found: Mapping[str, Inspection], exploding: Clipping, path: Path) -> No
 
 
 def _recall(found: Mapping[str, Inspection]) -> Panel:
-    delays = list(next(iter(found.values())).accuracy)
+    first = next(iter(found.values()))
+    delays = list(first.accuracy)
     chart = _LogChart(
         "recall of a symbol (dashed: by chance)", x="distracting steps since", y="recalled, %", delays=delays
     )  # fmt: skip
-    chart.horizontal(100 / SYMBOLS)
+    chart.horizontal(100 * first.chance)
     for name, one in found.items():
         chart.line(_log(delays), [100 * share for share in one.accuracy.values()], name)
     return chart

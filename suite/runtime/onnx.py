@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 
 from suite.errors import CheckpointError
-from suite.runtime import Arrays, Kind, graph_path, threads
+from suite.runtime.base import Arrays, Kind, graph_path, threads
 
 if TYPE_CHECKING:
     from suite.checkpoint import Checkpoint

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from suite.errors import MissingExtra
-from suite.runtime import Arrays, Kind
+from suite.runtime.base import Arrays, Kind
 
 if TYPE_CHECKING:
-    from suite.checkpoint import Checkpoint
     from suite.nn.models import Graph, Model
 
 
@@ -39,36 +37,31 @@ class TorchGraph:
 
 
 class TorchRuntime:
-    """A checkpoint's model, rebuilt from its configuration and weights."""
+    """The graphs of a torch model, which ``load`` makes when the first graph is asked for."""
 
     kind: Kind = "torch"
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self._checkpoint = checkpoint
+    def __init__(self, load: Callable[[], Model]) -> None:
+        self._load = load
         self._model: Model | None = None
         self._lock = threading.Lock()
 
     @classmethod
     def of(cls, model: Model) -> TorchRuntime:
-        """A runtime over a model that is in memory."""
-        runtime = cls.__new__(cls)
-        runtime._model, runtime._lock = model.eval(), threading.Lock()
-        return runtime
+        """A runtime over a model in memory, which is put in evaluation mode."""
+        model.eval()
+        return cls(lambda: model)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The model's graphs."""
-        return tuple(self._opened().graphs())
+        return tuple(self._loaded().graphs())
 
     def graph(self, name: str) -> TorchGraph:
-        return TorchGraph(self._opened().graphs()[name])
+        return TorchGraph(self._loaded().graphs()[name])
 
-    def _opened(self) -> Model:
+    def _loaded(self) -> Model:
         with self._lock:
             if self._model is None:
-                try:
-                    from suite.nn.weights import load_model
-                except ImportError as error:
-                    raise MissingExtra("the torch runtime", "train", error) from error
-                self._model = load_model(self._checkpoint).eval()
+                self._model = self._load().eval()
             return self._model

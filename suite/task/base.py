@@ -199,8 +199,9 @@ class Task:
     mapping
         Which of the core's mappings the model is; it decides how predictions and streams are driven.
     config
-        A frozen dataclass with a default for every field. ``encoder`` and ``decoder`` (``suite.nn.specs.EncoderSpec``),
-        of which there is one at least, and ``training`` (``suite.training.specs.TrainingSpec``) are read by the core.
+        A frozen dataclass with a default for every field. ``encoder`` and ``decoder`` (``suite.nn.specs.RecurrentSpec``
+        each), of which there is one at least, and ``training`` (``suite.training.specs.TrainingSpec``) are read by the
+        core.
     result
         The task's ``Result`` type.
     columns, example

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 import numpy as np
 
 from suite.config import from_options
-from suite.decoding.generate import Beside, Constraint, Sampling, check_seed, generate, log_softmax
+from suite.decoding.constraints import Constraint
+from suite.decoding.generate import TokenFeatures, generate
+from suite.decoding.sampling import Sampling, check_seed, log_softmax
 from suite.task import Option
 
 if TYPE_CHECKING:
     from suite.inference.pipeline import Pipeline
 
 
-class Foretold(Protocol):
+class AutoregressiveCodec(Protocol):
     """An input codec whose pieces a model foretells token by token."""
 
     @property
@@ -33,7 +35,7 @@ class Foretold(Protocol):
         """The token that comes next at each step that ``encode`` gives, the end included, int64 ``[T]``."""
         ...
 
-    def reader(self) -> Beside:
+    def token_features(self) -> TokenFeatures:
         """What gives a model its inputs, token by token: the rows of ``encode``."""
         ...
 
@@ -47,11 +49,11 @@ class NextTokens:
     A task says in a class of its own how that is read from a checkpoint's files (``read``).
     """
 
-    codec: Foretold
+    codec: AutoregressiveCodec
     loss: ClassVar[str] = "cross_entropy"
 
     @staticmethod
-    def read(files: Mapping[str, bytes]) -> Foretold:
+    def read(files: Mapping[str, bytes]) -> AutoregressiveCodec:
         """The input codec, from a checkpoint's files."""
         raise NotImplementedError
 
@@ -143,4 +145,4 @@ def _steps(
 ) -> Iterator[np.ndarray]:  # fmt: skip
     codec: Any = pipeline.codecs["input"]
     graph = pipeline.runtime.graph("decoder")
-    yield from generate(graph, prefixes, randoms, sampling=sampling, reader=codec.reader, **more)
+    yield from generate(graph, prefixes, randoms, sampling=sampling, features=codec.token_features, **more)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import numpy as np
 
 from suite.config import from_options
-from suite.decoding.beam_search import Beam, Read, Written, drawn, follow, read, search
-from suite.decoding.generate import Sampling, check_seed
-from suite.decoding.reranking import HYPOTHESES, ordered, read_as
+from suite.decoding import beam_search
+from suite.decoding.beam_search import Beam, EncoderOutput, Hypothesis, encode, search, stream_search
+from suite.decoding.reranking import MIN_HYPOTHESES, pool_memory, rerank
+from suite.decoding.sampling import Sampling, check_seed
 from suite.errors import DataError, UsageError
 from suite.task import Option, Result, Segments
 
@@ -50,22 +51,22 @@ def neighbours() -> Option:
     """The option of a task whose checkpoints may keep items of training (``training.remember``)."""
     return Option(
         name="neighbours", type=int, default=NEIGHBOURS, verbs=SEARCHING,
-        help=f"where a checkpoint keeps items of training, choose among {HYPOTHESES} hypotheses at least by the texts "
-        "of so many similar items; 0: by none",
+        help=f"where a checkpoint keeps items of training, choose among {MIN_HYPOTHESES} hypotheses at least by the "
+        "texts of so many similar items; 0: by none",
     )  # fmt: skip
 
 
 def answers(
     runtime: Runtime, arrays: Sequence[np.ndarray], limits: Sequence[int], *, start: int, end: int, beam: int,
     length_penalty: float, n_best: int = 1, sample: bool = False, temperature: float = 1.0, top_p: float = 1.0,
-    seed: int = 0, given: Read | None = None, attention: bool = False,
-) -> Sequence[Sequence[Written]]:  # fmt: skip
+    seed: int = 0, given: EncoderOutput | None = None, attention: bool = False,
+) -> Sequence[Sequence[Hypothesis]]:  # fmt: skip
     """The answers to each input, best first, as `options` ask: searched for, or one drawn.
 
     What is drawn depends on the seed and the input alone. ``given`` is what the encoder made of the inputs, if that is
     there already. Raises UsageError for options that make no sense.
     """
-    given, decoder = given or read(runtime, arrays), runtime.graph("decoder")
+    given, decoder = given or encode(runtime, arrays), runtime.graph("decoder")
     if not sample:
         kept = beam_of(beam, length_penalty, n_best)
         return search(decoder, given, start=start, end=end, limits=limits, beam=kept, attention=attention)
@@ -74,7 +75,7 @@ def answers(
         raise UsageError("--n-best ranks what a beam found: leave it or --sample out")
     sampling = from_options(Sampling, temperature, top_p=top_p)
     randoms = [np.random.default_rng([seed, zlib.crc32(array.tobytes())]) for array in arrays]
-    found = drawn(
+    found = beam_search.sample(
         decoder, given, start=start, end=end, limits=limits, sampling=sampling, randoms=randoms,
         attention=attention,
     )  # fmt: skip
@@ -96,11 +97,11 @@ def alternatives(rest: Sequence[tuple[str, float]], n_best: int) -> tuple[dict[s
 def followed(
     runtime: Runtime, array: np.ndarray, writer: Writer, carried: dict[str, Any], *, start: int, end: int, limit: int,
     beam: int, length_penalty: float,
-) -> Iterator[tuple[str, Written | None]]:  # fmt: skip
+) -> Iterator[tuple[str, Hypothesis | None]]:  # fmt: skip
     """The text of one answer of a stream as it is settled, and with the rest of it the answer, which is noted."""
     kept = beam_of(beam, length_penalty)
-    given = read(runtime, [array])
-    for tokens, answer in follow(runtime.graph("decoder"), given, start=start, end=end, limit=limit, beam=kept):
+    given = encode(runtime, [array])
+    for tokens, answer in stream_search(runtime.graph("decoder"), given, start=start, end=end, limit=limit, beam=kept):
         text = "".join(map(writer.feed, tokens))
         if answer is not None:
             count(carried, answer)
@@ -115,7 +116,7 @@ def last(kind: type[R], updates: Sequence[Any], carried: Mapping[str, Any]) -> R
     return kind(input=given, text=text, score=mean(carried), final=True)  # type: ignore[call-arg]
 
 
-def count(carried: dict[str, Any], answer: Written) -> int:
+def count(carried: dict[str, Any], answer: Hypothesis) -> int:
     """Note an answer of a stream for `mean`; gives how many tokens its score is a mean of."""
     tokens = len(answer.tokens) + 1
     carried["score"] = carried.get("score", 0.0) + answer.score * tokens
@@ -173,23 +174,23 @@ def text_answer(
 def chosen(
     pipeline: Pipeline, arrays: Sequence[np.ndarray], *, limit: int, beam: int, n_best: int = 1, neighbours: int = 0,
     **options: Any,
-) -> Sequence[Sequence[Written]]:  # fmt: skip
+) -> Sequence[Sequence[Hypothesis]]:  # fmt: skip
     """The answers of such a task to each input, best first, in the order that ``neighbours`` items of training make."""
     from suite.codecs.subwords import END, START
 
     codec: Any = pipeline.codecs["target"]
-    given = read(pipeline.runtime, arrays)
+    given = encode(pipeline.runtime, arrays)
     leans = leans_on_items(pipeline, beam=beam, neighbours=neighbours, **options)
     found = answers(
         pipeline.runtime, arrays, [limit] * len(arrays), start=START, end=END, beam=beam, given=given,
-        n_best=max(n_best, HYPOTHESES) if leans else n_best, **options,
+        n_best=max(n_best, MIN_HYPOTHESES) if leans else n_best, **options,
     )  # fmt: skip
     if not leans:
         return found
     best = []
-    for hypotheses, vector in zip(found, read_as(given), strict=True):
+    for hypotheses, vector in zip(found, pool_memory(given), strict=True):
         texts = [(codec.codec.decode(one.tokens), one.score) for one in hypotheses]
-        places = ordered(texts, codec.remembered.nearest(vector, neighbours))
+        places = rerank(texts, codec.remembered.nearest(vector, neighbours))
         best.append([hypotheses[i] for i in places[:n_best]])
     return best
 

@@ -18,8 +18,10 @@ import numpy as np
 from suite.codecs.audio import AudioCodec
 from suite.codecs.characters import Letters
 from suite.decoding import ngram_lm as ngrams
-from suite.decoding.ctc import BestPath, Expected, Heard, Listener, Prefixes, Search
-from suite.decoding.transducer import Joined, Transduced
+from suite.decoding.ctc import CTCGreedy, CTCPrefixBeamSearch, Search
+from suite.decoding.endpointing import Endpointer, Utterance
+from suite.decoding.shallow_fusion import ShallowFusion
+from suite.decoding.transducer import GreedyTransducer, TransducerBeamSearch
 from suite.errors import UsageError
 from suite.metrics import edits, error_rates, per_source
 from suite.task import Codecs, Example, Option, Result
@@ -108,27 +110,28 @@ class TranscriptReader:
             raise UsageError("only: of which words? give them with vocabulary")
         if beam == 1 and not (lm is None and vocabulary is None):
             raise UsageError("beam=1 leans on nothing: leave it out, or lm and vocabulary")
-        model: ngrams.Model | None = letters.expects if not only and beam != 1 else None
-        model = model if lm is None else ngrams.opened(lm)
+        model: ngrams.NgramLM | None = letters.expects if not only and beam != 1 else None
+        model = model if lm is None else ngrams.load_arpa(lm)
         model = model if lm_weight else None
-        expected = None
+        fusion = None
         if model is not None or vocabulary is not None:
-            expected = Expected(
-                model, weight=lm_weight, bonus=word_bonus, favour=favour, only=only,
-                words=() if vocabulary is None else _words(vocabulary, _changed(vocabulary), letters),
+            fusion = ShallowFusion(
+                model, lm_weight=lm_weight, word_bonus=word_bonus, vocabulary_bonus=favour, vocabulary_only=only,
+                vocabulary=() if vocabulary is None else _words(vocabulary, _changed(vocabulary), letters),
             )  # fmt: skip
         if beam is None:
             # What CTC says knows little of texts: with nothing to lean on, the likeliest letters do.
-            beam = BEAM if expected is not None or letters.criterion == "rnnt" else 1
+            beam = BEAM if fusion is not None or letters.criterion == "rnnt" else 1
+        alphabet = letters.spec.alphabet
         search: Search
         if letters.criterion == "rnnt":
             runtime = pipeline.runtime
-            search = Transduced(runtime) if beam == 1 else Joined(runtime, letters, beam, expected)
+            search = GreedyTransducer(runtime) if beam == 1 else TransducerBeamSearch(runtime, alphabet, beam, fusion)
         else:
-            search = BestPath() if beam == 1 else Prefixes(letters, beam, expected)
+            search = CTCGreedy() if beam == 1 else CTCPrefixBeamSearch(alphabet, beam, fusion)
         pending = pending or {"listener": None, "shown": ""}
         self._step = codec.spec.step
-        self._listener = Listener(letters, search, round(pause / self._step), pending["listener"])
+        self._listener = Endpointer(alphabet, search, round(pause / self._step), pending["listener"])
         self._shown: str = pending["shown"]
 
     def feed(self, outputs: np.ndarray) -> list[Transcript]:
@@ -136,7 +139,7 @@ class TranscriptReader:
         found = [self._result(heard, final=False, whole=True) for heard in self._listener.feed(outputs)]
         if found:
             self._shown = ""
-        heard = self._listener.heard()
+        heard = self._listener.partial()
         if heard.text != self._shown:
             self._shown = heard.text
             found.append(self._result(heard, final=False, whole=False))
@@ -155,7 +158,7 @@ class TranscriptReader:
         """All that is kept between two pieces, as JSON."""
         return {"listener": self._listener.pending, "shown": self._shown}
 
-    def _result(self, heard: Heard, *, final: bool, whole: bool | None = None) -> Transcript:
+    def _result(self, heard: Utterance, *, final: bool, whole: bool | None = None) -> Transcript:
         words = tuple(
             {
                 "word": word.word,

@@ -14,7 +14,8 @@ from suite.testing.base import DOUBLE, SINGLE, LawBroken, same
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from suite.nn.cells.base import Cell, State
+    from suite.nn.cells.base import Cell
+    from suite.nn.cells.state import State
 
 #: Rows, steps, and each row's length where rows are padded: an empty one, a short one and a full one.
 ROWS, STEPS, LENGTHS = 3, 7, (0, 4, 7)
@@ -197,18 +198,18 @@ def exports_to_onnx(cell: Callable[[int, int], Cell], *, inputs: int = 5, hidden
     import torch
 
     from suite.checkpoint import Checkpoint, Manifest
+    from suite.checkpoint.weights import WEIGHTS, round_weights, save_weights
     from suite.export.onnx import export
     from suite.export.verify import verify
-    from suite.nn.layers.embeddings import Features
+    from suite.nn.layers.embeddings import FeatureInput
     from suite.nn.models import ManyToOne
-    from suite.nn.specs import EncoderSpec, HeadSpec
-    from suite.nn.weights import WEIGHTS, round_weights, save_weights
+    from suite.nn.specs import HeadSpec, RecurrentSpec
 
     with torch.random.fork_rng(devices=[]), tempfile.TemporaryDirectory() as place:
         torch.manual_seed(0)
         example = torch.zeros(2, 2, inputs)
-        spec, head = EncoderSpec(hidden=hidden, residual=False), HeadSpec(pooling=("last", "mean"))
-        model = ManyToOne(Features(inputs), cell, spec, head, 2, example)  # type: ignore[arg-type]
+        spec, head = RecurrentSpec(hidden=hidden, residual=False), HeadSpec(pooling=("last", "mean"))
+        model = ManyToOne(FeatureInput(inputs), cell, spec, head, 2, example)  # type: ignore[arg-type]
         round_weights(model)
         folder = Path(place)
         save_weights(model, folder / WEIGHTS)

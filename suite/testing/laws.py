@@ -176,7 +176,7 @@ def declaration_is_whole(task: Task) -> None:
     need(hasattr(config, "training"), "config has no field training (suite.training.specs.TrainingSpec)")
     need(
         bool(stacks(config)),
-        "config has no field encoder or decoder (suite.nn.specs.EncoderSpec), so --cell has no place",
+        "config has no field encoder or decoder (suite.nn.specs.RecurrentSpec), so --cell has no place",
     )
     need(isinstance(task.result, type) and issubclass(task.result, Result), "result is no subclass of suite.Result")
     need(bool(task.columns), "columns is empty; the first is what is predicted from")

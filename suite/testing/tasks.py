@@ -40,9 +40,8 @@ def check_task(
     ``stream_pieces(input)`` gives the ways to cut one for a stream; by default ``cuts``. Raises LawBroken,
     and UsageError where there is nothing to check with.
     """
-    from suite.inference.loading import open_checkpoint, open_config
+    from suite.inference.loading import open_checkpoint, open_config, open_runtime
     from suite.inference.pipeline import Pipeline
-    from suite.runtime import open_runtime
 
     opened = open_checkpoint(task, checkpoint)
     config, codecs = open_config(task, opened)
@@ -235,9 +234,8 @@ def saving_changes_nothing(
     Returns a note on the weights where torch is not installed.
     """
     from suite.checkpoint import Checkpoint, save
-    from suite.inference.loading import open_config
+    from suite.inference.loading import open_config, open_runtime
     from suite.inference.pipeline import Pipeline
-    from suite.runtime import open_runtime
 
     law = "saving and loading changes nothing"
     notes = []
@@ -247,7 +245,7 @@ def saving_changes_nothing(
         if importlib.util.find_spec("torch") is None:
             notes.append("law 9 was not checked for weights: torch is not installed")
         else:
-            from suite.nn.weights import WEIGHTS, load_weights, save_weights
+            from suite.checkpoint.weights import WEIGHTS, load_weights, save_weights
 
             again = Path(place) / WEIGHTS
             save_weights(_model(task, checkpoint, config, codecs), again, config.training.weights)
@@ -260,8 +258,8 @@ def saving_changes_nothing(
         copy = Checkpoint.open(Path(place) / "copy", task=task.name)
         _, codecs_again = open_config(task, copy)
         pipelines = [
-            Pipeline(task, read, open_runtime(one), causal=one.manifest.streams)
-            for read, one in ((codecs_again, copy), (codecs, checkpoint))
+            Pipeline(task, own, open_runtime(one), causal=one.manifest.streams)
+            for own, one in ((codecs_again, copy), (codecs, checkpoint))
         ]
         found, wanted = (_outputs(pipeline, _encoded(pipeline, inputs)) for pipeline in pipelines)
     _same_outputs(law, found, wanted, 0.0)
@@ -383,11 +381,11 @@ def _outputs(pipeline: Pipeline, arrays: list[np.ndarray]) -> Any:
     """Raw outputs, one array an input; of a decoder that attends, the logits ``[T, V]`` of tokens it is given."""
     if not pipeline.task.writes:
         return pipeline.outputs(arrays)
-    from suite.decoding.beam_search import read
+    from suite.decoding.beam_search import encode
 
     target: Any = pipeline.codecs["target"]
     tokens = [target.start, *np.random.default_rng(0).integers(target.size, size=FORCED)]
-    given, decoder = read(pipeline.runtime, arrays), pipeline.runtime.graph("decoder")
+    given, decoder = encode(pipeline.runtime, arrays), pipeline.runtime.graph("decoder")
     state, steps = given.state, []
     for token in tokens:
         outputs = decoder({**state, **given.memory, "token": np.full(len(arrays), token, dtype=np.int64)})
@@ -398,7 +396,7 @@ def _outputs(pipeline: Pipeline, arrays: list[np.ndarray]) -> Any:
 
 def _model(task: Task, checkpoint: Checkpoint, config: Any, codecs: Codecs) -> Any:
     """The torch model of a checkpoint, built by the task at hand, which need not be a registered one."""
-    from suite.nn.weights import WEIGHTS, load_weights
+    from suite.checkpoint.weights import WEIGHTS, load_weights
 
     model = task.build(config, codecs)
     model.load_state_dict(load_weights(checkpoint.path / WEIGHTS))

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from suite.nn.cells.base import State
+from suite.nn.cells.state import State
 from suite.training.distributed import Processes
 from suite.training.objectives import Objective, Stretch, plan, steps_each
 from suite.training.specs import TrainingSpec

@@ -106,10 +106,10 @@ def rnnt(model: Any, batch: Mapping[str, Tensor], outputs: Tensor) -> Tensor:
     """The same of a transducer (Graves, 2012), of frames ``outputs [B, T, J]``; a batch is as ``ctc`` has it."""
     from torchaudio.functional import rnnt_loss
 
-    predicted = model.predicted(batch["targets"])
+    predicted = model.predict(batch["targets"])
 
     def of_row(frames: Tensor, expected: Tensor, tokens: Tensor) -> Tensor:
-        logits = model.joined(frames[:, None], expected[None])[None].float()
+        logits = model.join(frames[:, None], expected[None])[None].float()
         steps, size = (tokens.new_tensor([len(part)]) for part in (frames, tokens))
         loss: Tensor = rnnt_loss(logits, tokens[None], steps, size, blank=0, reduction="sum")
         return loss

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from suite.data.batching import Length, bucketed, filled, pad
-from suite.nn.cells.base import State, within
+from suite.nn.cells.masking import length_mask
+from suite.nn.cells.state import State
 from suite.training.losses import written
 from suite.training.specs import TrainingSpec
 
@@ -141,7 +142,7 @@ def aligned(
     def summed(model: Any, batch: Batch, state: State) -> tuple[Tensor, State]:
         outputs, following = _read(model, batch, state)
         losses = loss(outputs.flatten(0, 1), batch["targets"].flatten(0, 1))
-        inside = within(batch["lengths"], outputs.shape[1]).flatten()
+        inside = length_mask(batch["lengths"], outputs.shape[1]).flatten()
         return (losses * inside).sum(), following
 
     return Objective([len(array) for array in inputs], count, batch, summed)
@@ -202,7 +203,7 @@ def unaligned(
     def summed(model: Any, batch: Batch, state: State) -> tuple[Tensor, State]:
         features = model(batch["inputs"], batch["lengths"], batch["tokens"])
         # The head is the largest product of all: padding is left out of it.
-        there = within(batch["steps"], features.shape[1]).flatten().nonzero()[:, 0]
+        there = length_mask(batch["steps"], features.shape[1]).flatten().nonzero()[:, 0]
         features, wanted = features.flatten(0, 1).index_select(0, there), batch["targets"].flatten()[there]
         weight, bias = model.head
         return written(features, weight, bias, wanted, smoothing), {}

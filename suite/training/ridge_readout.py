@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 from suite.data.batching import pad
-from suite.decoding.generate import log_softmax
+from suite.decoding.sampling import log_softmax
 from suite.errors import UsageError
 from suite.nn.models import ManyToOne, Model
 from suite.task import Codecs

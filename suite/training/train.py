@@ -30,7 +30,7 @@ from suite.task import Codecs, Example, Task
 from suite.task.reading import identity, read_examples, split_dev
 
 if TYPE_CHECKING:
-    from suite.decoding.reranking import Remembered
+    from suite.decoding.reranking import ExampleMemory
     from suite.inference.pipeline import Pipeline
     from suite.training.ridge_readout import Readout
 
@@ -78,7 +78,7 @@ def train(
     try:
         import torch
 
-        from suite.nn.weights import WEIGHTS, load_weights, round_weights, transfer
+        from suite.checkpoint.weights import WEIGHTS, load_weights, round_weights, transfer
         from suite.training import ridge_readout as readout
         from suite.training.distributed import Processes
         from suite.training.loop import Progress, fit, start
@@ -258,10 +258,10 @@ def finish(
     Raises SuiteError, and leaves what is at ``out`` as it is, if the graphs do not say what torch says or
     something cannot be written.
     """
+    from suite.checkpoint.weights import WEIGHTS, save_weights
     from suite.export.model_card import card
     from suite.export.onnx import export
     from suite.export.verify import verify
-    from suite.nn.weights import WEIGHTS, save_weights
 
     files = {name: content for codec in codecs.values() for name, content in codec.files().items()}
     try:
@@ -381,7 +381,7 @@ def _encoded(
 
 def _check_remembering(task: Task, codecs: Codecs, items: int) -> None:
     """Raise UsageError where items would be kept that no answer leans on, or too many of them."""
-    from suite.decoding.reranking import MOST
+    from suite.decoding.reranking import MAX_ITEMS
 
     leans = any(option.name == "neighbours" for option in task.options) and hasattr(codecs["target"], "remembering")
     if task.mapping != "one-to-many" or not leans:
@@ -389,8 +389,8 @@ def _check_remembering(task: Task, codecs: Codecs, items: int) -> None:
             "training.remember is for one-to-many tasks that write sub-words and have suite.task.seq2seq.neighbours "
             f"among their options; {task.name} is none: leave it out"
         )
-    if items > MOST:
-        raise UsageError(f"training.remember keeps every item, and {items:,} are more than {MOST:,}: leave it out")
+    if items > MAX_ITEMS:
+        raise UsageError(f"training.remember keeps every item, and {items:,} are more than {MAX_ITEMS:,}: leave it out")
 
 
 def _remembering(
@@ -399,13 +399,13 @@ def _remembering(
     """The codecs with the items that answers may lean on, if they are to be kept, and without those of before."""
     if not config.training.remember:
         return _leaning_on(codecs, None)
-    from suite.decoding.reranking import remember
+    from suite.decoding.reranking import build_memory
 
     texts = [codecs["target"].plain(example.target) for example in examples]  # type: ignore[attr-defined]
-    return _leaning_on(codecs, remember(_pipeline(task, codecs, model).runtime, inputs, texts))
+    return _leaning_on(codecs, build_memory(_pipeline(task, codecs, model).runtime, inputs, texts))
 
 
-def _leaning_on(codecs: Codecs, kept: Remembered | None) -> Codecs:
+def _leaning_on(codecs: Codecs, kept: ExampleMemory | None) -> Codecs:
     """The codecs with other items to lean on, or none; those of a task that has no such thing as they are."""
     target: Any = codecs["target"]
     return {**codecs, "target": target.remembering(kept)} if hasattr(target, "remembering") else codecs
@@ -515,13 +515,11 @@ def export_checkpoint(
 
     ``note`` takes the place of the one in its card.
     """
-    try:
-        from suite.nn.weights import load_model
-    except ImportError as error:
-        raise MissingExtra("exporting", "train", error) from error
+    from suite.inference.loading import load_model
+
     task = registry().task(checkpoint.manifest.task)
     _, codecs = open_config(task, checkpoint)
-    model = load_model(checkpoint)
+    model = load_model(checkpoint, purpose="exporting")
     manifest = dataclasses.replace(
         checkpoint.manifest,
         versions={**checkpoint.manifest.versions, **_versions()},

@@ -13,7 +13,7 @@ import transformer
 from torch.nn import functional
 from transformer import Clock, Settings, TimeIsUp, Transformer, compare, count
 
-from suite.decoding.beam_search import Beam, read, search
+from suite.decoding.beam_search import Beam, encode, search
 from suite.runtime import carried
 from suite.runtime.torch import TorchRuntime
 from suite.training.loop import Progress, fit, learning_rate, start
@@ -47,7 +47,7 @@ def test_writing_step_by_step_is_teacher_forcing() -> None:
     with torch.inference_mode():
         features = model(padded, torch.tensor([len(ids) for ids in SOURCES]), torch.from_numpy(tokens))
         wanted = functional.linear(features, *model.head).numpy()
-    given, decoder = read(runtime, SOURCES), runtime.graph("decoder")
+    given, decoder = encode(runtime, SOURCES), runtime.graph("decoder")
     state = given.state
     for step in range(tokens.shape[1]):
         outputs = decoder({**state, **given.memory, "token": tokens[:, step]})
@@ -79,7 +79,7 @@ def test_the_same_training_and_the_same_search_serve_it() -> None:
     runtime = TorchRuntime.of(model)
     for size in (1, 3):
         best = search(
-            runtime.graph("decoder"), read(runtime, SOURCES), start=START, end=END, limits=[20] * 3, beam=Beam(size)
+            runtime.graph("decoder"), encode(runtime, SOURCES), start=START, end=END, limits=[20] * 3, beam=Beam(size)
         )  # fmt: skip
         assert [[*found[0].tokens, END] for found in best] == targets
 

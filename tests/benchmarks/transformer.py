@@ -39,8 +39,8 @@ from suite import config as configs
 from suite.datasets.recipes import located
 from suite.inference.evaluation import evaluate
 from suite.inference.pipeline import Pipeline
-from suite.nn.cells.base import within
-from suite.nn.models import Arrays, Graph, Model
+from suite.nn.cells.masking import length_mask
+from suite.nn.models import Graph, Model, Tensors
 from suite.plugins import registry
 from suite.runtime.torch import TorchRuntime
 from suite.task.reading import read_examples
@@ -132,7 +132,7 @@ class Transformer(Model):
 
     def forward(self, inputs: Tensor, lengths: Tensor, tokens: Tensor) -> Tensor:
         """Teacher forcing: the features ``[B, T, D]`` of each step, from the tokens before it."""
-        steps, outside = tokens.shape[1], ~within(lengths, inputs.shape[1])
+        steps, outside = tokens.shape[1], ~length_mask(lengths, inputs.shape[1])
         ahead = torch.ones(steps, steps, dtype=torch.bool, device=tokens.device).triu(1)
         features: Tensor = self.body(
             self.embedded(inputs), self.embedded(tokens), tgt_mask=ahead, tgt_is_causal=True,
@@ -143,13 +143,13 @@ class Transformer(Model):
     def graphs(self) -> dict[str, Graph]:
         layers: Any = self.body.decoder.layers
 
-        def encode(arrays: Arrays) -> Arrays:
-            inside = within(arrays["lengths"], arrays["inputs"].shape[1])
+        def encode(arrays: Tensors) -> Tensors:
+            inside = length_mask(arrays["lengths"], arrays["inputs"].shape[1])
             y = self.body.encoder(self.embedded(arrays["inputs"]), src_key_padding_mask=~inside)
             across = torch.stack([_projected(layer.multihead_attn, y, 1).unflatten(2, (2, -1)) for layer in layers], 2)
             return {"memory.across": across, "memory.mask": inside, "start.past": across[:, :0]}
 
-        def decode(arrays: Arrays) -> Arrays:
+        def decode(arrays: Tensors) -> Tensors:
             past, across, mask = arrays["state.past"], arrays["memory.across"], arrays["memory.mask"]
             x, after = self.embedded(arrays["token"][:, None], past.shape[1]), []
             for number, layer in enumerate(layers):

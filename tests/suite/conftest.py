@@ -16,7 +16,7 @@ import pytest
 
 from suite.checkpoint.arrays import packed, unpacked
 from suite.errors import DataError
-from suite.nn.specs import EmbeddingSpec, EncoderSpec, StepHeadSpec
+from suite.nn.specs import EmbeddingSpec, RecurrentSpec, StepHeadSpec
 from suite.task import Column, Example, Result, Task
 from suite.training.specs import TrainingSpec
 
@@ -70,7 +70,7 @@ LETTERS = "abcd"
 @dataclass(frozen=True)
 class EchoConfig:
     embedding: EmbeddingSpec = field(default_factory=lambda: EmbeddingSpec(features=6, dropout=0))
-    encoder: EncoderSpec = field(default_factory=lambda: EncoderSpec(cell="gru", hidden=12, dropout=0.1))
+    encoder: RecurrentSpec = field(default_factory=lambda: RecurrentSpec(cell="gru", hidden=12, dropout=0.1))
     head: StepHeadSpec = field(default_factory=StepHeadSpec)
     training: TrainingSpec = field(
         default_factory=lambda: TrainingSpec(epochs=2, batch_size=8, lr=0.02, ema=0, patience=0)

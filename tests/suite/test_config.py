@@ -12,7 +12,7 @@ import pytest
 
 from suite.config import check_ranges, from_dict, from_options, override, paths, stacks, to_dict
 from suite.errors import CheckpointError, UsageError
-from suite.nn.specs import EncoderSpec, HeadSpec
+from suite.nn.specs import HeadSpec, RecurrentSpec
 from suite.training.specs import TrainingSpec
 
 
@@ -178,8 +178,8 @@ def test_ranges() -> None:
 @pytest.mark.parametrize(
     ("kind", "values"),
     [
-        (EncoderSpec, {"hidden": 0}), (EncoderSpec, {"layers": 0}), (EncoderSpec, {"dropout": 1.0}),
-        (EncoderSpec, {"feedforward": -1.0}), (HeadSpec, {"pooling": ()}), (HeadSpec, {"hidden": -1}),
+        (RecurrentSpec, {"hidden": 0}), (RecurrentSpec, {"layers": 0}), (RecurrentSpec, {"dropout": 1.0}),
+        (RecurrentSpec, {"feedforward": -1.0}), (HeadSpec, {"pooling": ()}), (HeadSpec, {"hidden": -1}),
         (TrainingSpec, {"epochs": 0}), (TrainingSpec, {"batch_size": 0}), (TrainingSpec, {"lr": float("nan")}),
         (TrainingSpec, {"ema": 1.0}), (TrainingSpec, {"patience": -1}), (TrainingSpec, {"clip": -1.0}),
     ],
@@ -198,6 +198,6 @@ def test_options_that_a_user_gave() -> None:
 
 def test_the_stacks_of_a_configuration() -> None:
     both = dataclasses.make_dataclass("Both", ["decoder", "encoder", "head"])
-    assert stacks(both(EncoderSpec(), EncoderSpec(), HeadSpec())) == ["encoder", "decoder"]
-    assert stacks(both(None, EncoderSpec(), EncoderSpec())) == ["encoder"]
+    assert stacks(both(RecurrentSpec(), RecurrentSpec(), HeadSpec())) == ["encoder", "decoder"]
+    assert stacks(both(None, RecurrentSpec(), RecurrentSpec())) == ["encoder"]
     assert stacks(Outer()) == []

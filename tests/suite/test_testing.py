@@ -21,11 +21,11 @@ from suite.checkpoint import Checkpoint, save
 from suite.codecs.targets import Labels, Value
 from suite.codecs.wordpieces import TextFeeder, WordCodec, WordSpec
 from suite.errors import CheckpointError, UsageError
-from suite.inference.loading import open_config
+from suite.inference.loading import open_config, open_runtime
 from suite.inference.pipeline import Pipeline
-from suite.nn.cells.base import Cell, State, within
+from suite.nn.cells.base import Cell, State
+from suite.nn.cells.masking import length_mask
 from suite.plugins import registry
-from suite.runtime import open_runtime
 from suite.task import Task
 from suite.testing import LawBroken
 
@@ -107,7 +107,7 @@ class LeaksBetweenRows(Plain):
 class PaddingMovesState(Plain):
     def scan(self, x: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
         y, state = super().scan(x, state)
-        return (y if lengths is None else y * within(lengths, x.shape[1])[:, :, None]), state
+        return (y if lengths is None else y * length_mask(lengths, x.shape[1])[:, :, None]), state
 
 
 class PaddingShows(Plain):

@@ -116,7 +116,7 @@ class ChoraleCodec:
         """How many values each of the `COLUMNS` has."""
         return self.size, 5, POSITIONS, *([self.size] * 5)
 
-    def reader(self) -> Reader:
+    def token_features(self) -> Reader:
         """What gives a model its `COLUMNS`, token by token."""
         return Reader()
 
@@ -158,7 +158,7 @@ class ChoraleCodec:
     def read(self, tokens: Iterable[int]) -> np.ndarray:
         """Tokens with their `COLUMNS`, int64 ``[T, 8]``."""
         reader = Reader()
-        return np.asarray([reader.read(token) for token in tokens], dtype=np.int64).reshape(-1, len(COLUMNS))
+        return np.asarray([reader.next(token) for token in tokens], dtype=np.int64).reshape(-1, len(COLUMNS))
 
     def decode(self, tokens: Sequence[int] | np.ndarray) -> Chorale:
         """The piece of ids that begin with key, meter and pickup; a step that is not whole is left out."""
@@ -186,7 +186,7 @@ class Reader:
         self._meter, self._position, self._turn = 16, 0, -1
         self._sounding = [0] * 4
 
-    def read(self, token: int) -> tuple[int, ...]:
+    def next(self, token: int) -> tuple[int, ...]:
         """The `COLUMNS` of the next token."""
         if METER <= token < PICKUP:
             self._meter = list(METERS.values())[token - METER]

@@ -112,7 +112,7 @@ class TuneCodec:
         """What a token stands for in a key."""
         return _written(self.vocabulary[token], key)
 
-    def reader(self) -> Reader:
+    def token_features(self) -> Reader:
         """What gives a model its `COLUMNS`, token by token."""
         return Reader(self)
 
@@ -150,7 +150,7 @@ class TuneCodec:
     def read(self, tokens: Iterable[int]) -> np.ndarray:
         """Tokens with their `COLUMNS`, int64 ``[T, 5]``."""
         reader = Reader(self)
-        return np.asarray([reader.read(token) for token in tokens], dtype=np.int64).reshape(-1, len(COLUMNS))
+        return np.asarray([reader.next(token) for token in tokens], dtype=np.int64).reshape(-1, len(COLUMNS))
 
     # -- ids to text -------------------------------------------------------------------------------------
 
@@ -177,7 +177,7 @@ class Reader:
     def __init__(self, codec: TuneCodec) -> None:
         self._events, self._clock, self._echo = codec.events, Clock(), Echo()
 
-    def read(self, token: int) -> tuple[int, int, int, int, int]:
+    def next(self, token: int) -> tuple[int, int, int, int, int]:
         """The `COLUMNS` of the next token."""
         self._clock = clock = advance(self._clock, self._events[token])
         hint, stretch = self._echo.read(token)

@@ -7,7 +7,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from suite.hooks import hookimpl
-from suite.nn.cells.base import Cell, State, freeze_column, full_precision, start_weights, weights_of, within
+from suite.nn.cells.base import Cell
+from suite.nn.cells.initialisation import init_rnn_, rnn_parameters
+from suite.nn.cells.masking import append_freeze_column, length_mask
+from suite.nn.cells.precision import full_precision
+from suite.nn.cells.state import State
 
 
 class GRU(Cell):
@@ -22,21 +26,21 @@ class GRU(Cell):
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__(inputs, hidden)
         self.rnn = nn.GRU(inputs, hidden, batch_first=True)
-        start_weights(self.rnn, gates=3)
+        init_rnn_(self.rnn, gates=3)
 
-    def remember(self, times: Tensor) -> None:
-        bias = weights_of(self.rnn)[2].data
+    def init_time_constants(self, times: Tensor) -> None:
+        bias = rnn_parameters(self.rnn)[2].data
         bias[self.hidden : 2 * self.hidden] = torch.log(times - 1)
         bias[2 * self.hidden :].normal_()
 
     def project(self, x: Tensor) -> Tensor:
-        weight, _, bias, _ = weights_of(self.rnn)
+        weight, _, bias, _ = rnn_parameters(self.rnn)
         return functional.linear(x, weight, bias)
 
     def recur(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
         h = state["h"]
         xr, xz, xn = projected.chunk(3, dim=-1)
-        _, weight, _, bias = weights_of(self.rnn)
+        _, weight, _, bias = rnn_parameters(self.rnn)
         hr, hz, hn = functional.linear(h, weight, bias).chunk(3, dim=-1)
         reset, update = torch.sigmoid(xr + hr), torch.sigmoid(xz + hz)
         h = (1 - update) * torch.tanh(xn + reset * hn) + update * h
@@ -49,9 +53,9 @@ class GRU(Cell):
         if lengths is None:
             y, h = self.rnn(x, state["h"][None])
             return y, {"h": h[0]}
-        mask = within(lengths, x.shape[1])
-        weight, *others = weights_of(self.rnn)
-        x, weight = freeze_column(x, weight, mask, (0.0, 1e4, 0.0))
+        mask = length_mask(lengths, x.shape[1])
+        weight, *others = rnn_parameters(self.rnn)
+        x, weight = append_freeze_column(x, weight, mask, (0.0, 1e4, 0.0))
         y, h = torch.gru(x, state["h"][None], [weight, *others], True, 1, 0.0, self.training, False, True)
         return y * mask[:, :, None], {"h": h[0]}
 

@@ -7,7 +7,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from suite.hooks import hookimpl
-from suite.nn.cells.base import Cell, State, freeze_column, full_precision, last, start_weights, weights_of, within
+from suite.nn.cells.base import Cell
+from suite.nn.cells.initialisation import init_rnn_, rnn_parameters
+from suite.nn.cells.masking import append_freeze_column, last_output, length_mask
+from suite.nn.cells.precision import full_precision
+from suite.nn.cells.state import State
 
 #: How many features oneDNN's kernel of bfloat16 takes at once.
 MULTIPLE = 32
@@ -24,26 +28,26 @@ class LSTM(Cell):
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__(inputs, hidden)
         self.rnn = nn.LSTM(inputs, hidden, batch_first=True)
-        start_weights(self.rnn, gates=4)
+        init_rnn_(self.rnn, gates=4)
         # Forget bias 1: remember until taught otherwise (Jozefowicz et al., 2015).
-        weights_of(self.rnn)[2].data[hidden : 2 * hidden] = 1.0
+        rnn_parameters(self.rnn)[2].data[hidden : 2 * hidden] = 1.0
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         return {"h": (self.hidden,), "c": (self.hidden,)}
 
-    def remember(self, times: Tensor) -> None:
+    def init_time_constants(self, times: Tensor) -> None:
         # Chrono initialisation (Tallec and Ollivier, 2018, arXiv:1804.11188). The candidates' biases set the units
         # apart: with none, all would sum up the same inputs.
-        bias, keep = weights_of(self.rnn)[2].data, torch.log(times - 1)
+        bias, keep = rnn_parameters(self.rnn)[2].data, torch.log(times - 1)
         bias[: self.hidden], bias[self.hidden : 2 * self.hidden] = -keep, keep
         bias[2 * self.hidden : 3 * self.hidden].normal_(std=0.5)
 
     def project(self, x: Tensor) -> Tensor:
-        weight, _, bias, _ = weights_of(self.rnn)
+        weight, _, bias, _ = rnn_parameters(self.rnn)
         return functional.linear(x, weight, bias)
 
     def recur(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
-        _, weight, _, bias = weights_of(self.rnn)
+        _, weight, _, bias = rnn_parameters(self.rnn)
         gates = projected + functional.linear(state["h"], weight, bias)
         i, f, g, o = gates.chunk(4, dim=-1)
         c = torch.sigmoid(f) * state["c"] + torch.sigmoid(i) * torch.tanh(g)
@@ -58,13 +62,13 @@ class LSTM(Cell):
         if lengths is None:
             y, (h, c) = self.rnn(x, before)
             return y, {"h": h[0], "c": c[0]}
-        mask = within(lengths, x.shape[1])
-        weight, *others = weights_of(self.rnn)
+        mask = length_mask(lengths, x.shape[1])
+        weight, *others = rnn_parameters(self.rnn)
         # In bfloat16 oneDNN takes half as long again over an odd number of features.
         multiple = MULTIPLE if self.training else 1
-        x, weight = freeze_column(x, weight, mask, (-1e4, 1e4, 0.0, 0.0), multiple)
+        x, weight = append_freeze_column(x, weight, mask, (-1e4, 1e4, 0.0, 0.0), multiple)
         y, _, c = torch.lstm(x, before, [weight, *others], True, 1, 0.0, self.training, False, True)
-        return y * mask[:, :, None], {"h": last(y, lengths, state["h"]), "c": c[0]}
+        return y * mask[:, :, None], {"h": last_output(y, lengths, state["h"]), "c": c[0]}
 
 
 @hookimpl

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from suite.hooks import hookimpl
-from suite.nn.cells.base import Cell, glorot_blocks
+from suite.nn.cells.base import Cell
+from suite.nn.cells.initialisation import glorot_gates_
 from suite.nn.cells.linear import LinearCell
 
 
@@ -19,12 +20,12 @@ class MinGRU(LinearCell):
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__(inputs, hidden)
         self.gates = nn.Linear(inputs, 2 * hidden)
-        glorot_blocks(self.gates.weight.data, gates=2)
+        glorot_gates_(self.gates.weight.data, gates=2)
         nn.init.zeros_(self.gates.bias)
         # A negative update bias is the forget bias 1 of the other cells, turned round.
         self.gates.bias.data[:hidden] = -1.0
 
-    def remember(self, times: Tensor) -> None:
+    def init_time_constants(self, times: Tensor) -> None:
         self.gates.bias.data[: self.hidden] = -torch.log(times - 1)
         self.gates.bias.data[self.hidden :].normal_(std=0.5)
 

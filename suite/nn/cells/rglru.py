@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from suite.hooks import hookimpl
-from suite.nn.cells.base import Cell, glorot_blocks
+from suite.nn.cells.base import Cell
+from suite.nn.cells.initialisation import glorot_gates_
 from suite.nn.cells.linear import LinearCell
 
 
@@ -29,15 +30,15 @@ class RGLRU(LinearCell):
         super().__init__(inputs, hidden)
         self.input = nn.Linear(inputs, hidden)
         self.gates = nn.Linear(hidden, 2 * hidden)
-        glorot_blocks(self.input.weight.data, gates=1)
-        glorot_blocks(self.gates.weight.data, gates=2)
+        glorot_gates_(self.input.weight.data, gates=1)
+        glorot_gates_(self.gates.weight.data, gates=2)
         nn.init.zeros_(self.input.bias)
         nn.init.zeros_(self.gates.bias)
         # The decay a at r = 1 is spread over 0.9 … 0.999 (Griffin, section 2.4; LRU, arXiv:2303.06349).
         decay = torch.empty(hidden).uniform_(0.9, 0.999)
         self.decay = nn.Parameter(torch.log(torch.expm1(-torch.log(decay) / self.sharpness)))
 
-    def remember(self, times: Tensor) -> None:
+    def init_time_constants(self, times: Tensor) -> None:
         # The gate r is about one half before anything is learnt.
         rate = -torch.log1p(-1 / times) * 2 / self.sharpness
         self.decay.data.copy_(torch.log(torch.expm1(rate)))

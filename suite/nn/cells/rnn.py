@@ -7,7 +7,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from suite.hooks import hookimpl
-from suite.nn.cells.base import Cell, State, full_precision, last, start_weights, weights_of, within
+from suite.nn.cells.base import Cell
+from suite.nn.cells.initialisation import init_rnn_, rnn_parameters
+from suite.nn.cells.masking import last_output, length_mask
+from suite.nn.cells.precision import full_precision
+from suite.nn.cells.state import State
 
 
 class RNN(Cell):
@@ -19,14 +23,14 @@ class RNN(Cell):
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__(inputs, hidden)
         self.rnn = nn.RNN(inputs, hidden, batch_first=True)
-        start_weights(self.rnn, gates=1)
+        init_rnn_(self.rnn, gates=1)
 
     def project(self, x: Tensor) -> Tensor:
-        weight, _, bias, _ = weights_of(self.rnn)
+        weight, _, bias, _ = rnn_parameters(self.rnn)
         return functional.linear(x, weight, bias)
 
     def recur(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
-        _, weight, _, bias = weights_of(self.rnn)
+        _, weight, _, bias = rnn_parameters(self.rnn)
         h = torch.tanh(projected + functional.linear(state["h"], weight, bias))
         return h, {"h": h}
 
@@ -37,7 +41,7 @@ class RNN(Cell):
         y, h = self.rnn(x, state["h"][None])
         if lengths is None:
             return y, {"h": h[0]}
-        return y * within(lengths, x.shape[1])[:, :, None], {"h": last(y, lengths, state["h"])}
+        return y * length_mask(lengths, x.shape[1])[:, :, None], {"h": last_output(y, lengths, state["h"])}
 
 
 @hookimpl

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from suite.errors import UsageError
-from suite.nn.cells.base import Cell, State
+from suite.nn.cells.base import Cell
+from suite.nn.cells.state import State
 from suite.nn.layers.attention import Attention
-from suite.nn.layers.recurrent import Encoder
-from suite.nn.specs import AttentionSpec, EncoderSpec
+from suite.nn.layers.recurrent import RecurrentStack
+from suite.nn.specs import AttentionSpec, RecurrentSpec
 
 
 class AttendingDecoder(nn.Module):
@@ -25,7 +26,13 @@ class AttendingDecoder(nn.Module):
     """
 
     def __init__(
-        self, cell: type[Cell], inputs: int, remembers: int, spec: EncoderSpec, attention: AttentionSpec, features: int
+        self,
+        cell: type[Cell],
+        inputs: int,
+        memory_features: int,
+        spec: RecurrentSpec,
+        attention: AttentionSpec,
+        features: int,
     ) -> None:
         super().__init__()
         if spec.bidirectional:
@@ -33,11 +40,13 @@ class AttendingDecoder(nn.Module):
         if attention.after > spec.layers:
             raise UsageError(f"attention.after={attention.after}: the decoder has {spec.layers} layers")
         below = attention.after or spec.layers
-        self.below = Encoder(cell, inputs + features * attention.feeding, dataclasses.replace(spec, layers=below))
-        self.attention = Attention(self.below.outputs, remembers, attention)
+        self.below = RecurrentStack(
+            cell, inputs + features * attention.feeding, dataclasses.replace(spec, layers=below)
+        )
+        self.attention = Attention(self.below.outputs, memory_features, attention)
         read = self.below.outputs + attention.features
         above = spec.layers - below
-        self.above = Encoder(cell, read, dataclasses.replace(spec, layers=above)) if above else None
+        self.above = RecurrentStack(cell, read, dataclasses.replace(spec, layers=above)) if above else None
         # What was found goes past the layers above too: a name is copied by finding it.
         read = self.above.outputs + attention.features if self.above is not None else read
         self.join = nn.Linear(read, features)

@@ -1,11 +1,12 @@
-"""Attention: what a decoder finds in a memory of S places when it asks for something."""
+"""Attention: what a decoder finds in a memory of S places when it query_features for something."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from suite.nn.cells.base import State, within
+from suite.nn.cells.masking import length_mask
+from suite.nn.cells.state import State
 from suite.nn.specs import AttentionSpec
 
 #: What is added to the score of a place that is not there: nothing of it is left after softmax, and where no place
@@ -16,24 +17,24 @@ NOWHERE = -1e9
 class Attention(nn.Module):
     """Additive or multiplicative attention over a memory (Bahdanau et al., 2015; Luong et al., 2015).
 
-    ``remember(values [B, S, M], lengths)`` makes the memory once: ``keys`` and ``values`` (``[B, S, A]`` both) and
+    ``make_memory(values [B, S, M], lengths)`` makes the memory once: ``keys`` and ``values`` (``[B, S, A]`` both) and
     ``mask [B, S]``. ``forward(x [B, T, Q], memory) -> (found [B, T, A], weights [B, T, S])``. With several heads
     each looks for a part of its own, and the weights are their mean.
     """
 
-    def __init__(self, asks: int, remembers: int, spec: AttentionSpec) -> None:
+    def __init__(self, query_features: int, memory_features: int, spec: AttentionSpec) -> None:
         super().__init__()
-        self.query = nn.Linear(asks, spec.features)
-        self.key = nn.Linear(remembers, spec.features, bias=False)
-        self.value = nn.Linear(remembers, spec.features, bias=False)
+        self.query = nn.Linear(query_features, spec.features)
+        self.key = nn.Linear(memory_features, spec.features, bias=False)
+        self.value = nn.Linear(memory_features, spec.features, bias=False)
         self.heads, self.features = spec.heads, spec.features
         size = spec.features // spec.heads
         self.scale = size**-0.5
         self.energy = nn.Parameter(torch.randn(spec.heads, size) * size**-0.5) if spec.kind == "additive" else None
 
-    def remember(self, values: Tensor, lengths: Tensor) -> State:
+    def make_memory(self, values: Tensor, lengths: Tensor) -> State:
         """The memory, as named arrays; places beyond a row's length are not there."""
-        return {"keys": self.key(values), "values": self.value(values), "mask": within(lengths, values.shape[1])}
+        return {"keys": self.key(values), "values": self.value(values), "mask": length_mask(lengths, values.shape[1])}
 
     def forward(self, x: Tensor, memory: State) -> tuple[Tensor, Tensor]:
         query, keys, values = (self._split(a) for a in (self.query(x), memory["keys"], memory["values"]))

@@ -43,7 +43,7 @@ class Embedding(nn.Module):
         return _thinned(x, self.dropout) if self.training and self.dropout else x
 
 
-class Columns(nn.Module):
+class FactoredEmbedding(nn.Module):
     """Rows of whole numbers ``[B, T, F]`` to vectors ``[B, T, D]``: a table for each of the F columns, joined.
 
     The first column is the token and has ``spec.features``; the others are what is known beside it, each with as
@@ -67,7 +67,7 @@ class Columns(nn.Module):
         return _thinned(x, self.dropout) if self.training and self.dropout else x
 
 
-class Features(nn.Module):
+class FeatureInput(nn.Module):
     """Feature vectors ``[B, T, D]`` as they are."""
 
     def __init__(self, features: int) -> None:
@@ -78,7 +78,7 @@ class Features(nn.Module):
         return inputs
 
 
-class Masked(Features):
+class SpecAugment(FeatureInput):
     """Feature vectors ``[B, T, stack · bands]`` as they are; in training, stretches of time and bands are hidden.
 
     What is hidden is zero, the mean of features that are normalised (Park et al., 2019, arXiv:1904.08779).

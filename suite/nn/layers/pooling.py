@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from suite.errors import UsageError, nearest
-from suite.nn.cells.base import State, last, within
+from suite.nn.cells.masking import last_output, length_mask
+from suite.nn.cells.state import State
 
 
 class Pooling(nn.Module):
@@ -25,18 +26,18 @@ class Pooling(nn.Module):
         raise NotImplementedError
 
 
-class Last(Pooling):
+class LastPooling(Pooling):
     """The output of the last step."""
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         return {"last": (self.hidden,)}
 
     def forward(self, y: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
-        pooled = last(y, lengths, state["last"])
+        pooled = last_output(y, lengths, state["last"])
         return pooled, {"last": pooled}
 
 
-class Mean(Pooling):
+class MeanPooling(Pooling):
     """The running mean."""
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -45,20 +46,20 @@ class Mean(Pooling):
     def forward(self, y: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
         # Kept as a mean and a count: a sum would lose float32 digits on a long stream.
         count = state["count"] + lengths[:, None].to(y.dtype)
-        total = (y * within(lengths, y.shape[1])[:, :, None]).sum(dim=1)
+        total = (y * length_mask(lengths, y.shape[1])[:, :, None]).sum(dim=1)
         share = lengths[:, None].to(y.dtype) / count.clamp(min=1)
         mean = state["mean"] * (1 - share) + total / count.clamp(min=1)
         return mean, {"mean": mean, "count": count}
 
 
-class Max(Pooling):
+class MaxPooling(Pooling):
     """The running maximum of each feature; zero before any step."""
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         return {"max": (self.hidden,), "begun": (1,)}
 
     def forward(self, y: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
-        inside = within(lengths, y.shape[1])[:, :, None]
+        inside = length_mask(lengths, y.shape[1])[:, :, None]
         begun = torch.maximum(state["begun"], (lengths > 0)[:, None].to(y.dtype))
         before = torch.where(state["begun"] > 0, state["max"], -1e30)
         top = torch.maximum(before, torch.where(inside, y, -1e30).amax(dim=1))
@@ -66,7 +67,7 @@ class Max(Pooling):
         return pooled, {"max": pooled, "begun": begun}
 
 
-class Attention(Pooling):
+class AttentionPooling(Pooling):
     """A learned weighted mean: softmax over time of a score of each output (Yang et al., 2016).
 
     The running form keeps the largest score, the sum of weights relative to it, and the weighted mean, as
@@ -83,7 +84,7 @@ class Attention(Pooling):
         return {"attended": (self.hidden,), "top": (1,), "weight": (1,)}
 
     def forward(self, y: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
-        inside = within(lengths, y.shape[1])
+        inside = length_mask(lengths, y.shape[1])
         scores = torch.where(inside, self.score(y)[:, :, 0], -1e30)
         # Before any step the weight is zero, so that the starting score of zero counts for nothing.
         top = torch.maximum(torch.where(state["weight"] > 0, state["top"], -1e30), scores.amax(dim=1, keepdim=True))
@@ -95,10 +96,15 @@ class Attention(Pooling):
         return attended, {"attended": attended, "top": top, "weight": weight}
 
 
-POOLINGS: dict[str, type[Pooling]] = {"last": Last, "mean": Mean, "max": Max, "attention": Attention}
+POOLINGS: dict[str, type[Pooling]] = {
+    "last": LastPooling,
+    "mean": MeanPooling,
+    "max": MaxPooling,
+    "attention": AttentionPooling,
+}
 
 
-def pooling(name: str, hidden: int) -> Pooling:
+def make_pooling(name: str, hidden: int) -> Pooling:
     """The pooling of that name. Raises UsageError for an unknown one."""
     if name not in POOLINGS:
         raise UsageError(f"pooling {name!r}: no such pooling; {nearest(name, POOLINGS)}")

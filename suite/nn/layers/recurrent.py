@@ -6,14 +6,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from suite.nn.cells.base import Cell, State, within
-from suite.nn.specs import EncoderSpec
+from suite.nn.cells.base import Cell
+from suite.nn.cells.masking import length_mask
+from suite.nn.cells.state import State
+from suite.nn.specs import RecurrentSpec
 
 
-class Layer(nn.Module):
+class RecurrentLayer(nn.Module):
     """norm → cell (one or both ways) → dropout → residual, and a perceptron if asked for."""
 
-    def __init__(self, cell: type[Cell], inputs: int, spec: EncoderSpec) -> None:
+    def __init__(self, cell: type[Cell], inputs: int, spec: RecurrentSpec) -> None:
         super().__init__()
         self.norm = _norm(spec.norm, inputs)
         self.cell = cell(inputs, spec.hidden)
@@ -40,8 +42,8 @@ class Layer(nn.Module):
         if self.back is not None:
             assert lengths is not None
             start = self.back.initial(x.shape[0])
-            reverse, _ = self.back.scan(reversed_by_length(normed, lengths), start, lengths)
-            y = torch.cat([y, reversed_by_length(reverse, lengths)], dim=2)
+            reverse, _ = self.back.scan(reverse_by_length(normed, lengths), start, lengths)
+            y = torch.cat([y, reverse_by_length(reverse, lengths)], dim=2)
         y = self.dropout(y)
         if self.residual:
             y = y + x
@@ -50,17 +52,17 @@ class Layer(nn.Module):
         return y, following
 
 
-class Encoder(nn.Module):
+class RecurrentStack(nn.Module):
     """``[B, T, D]`` to ``[B, T, outputs]``, carrying a flat state (``0.h``, ``0.c``, ``1.h``, …).
 
     Without ``lengths`` every step counts.
     """
 
-    def __init__(self, cell: type[Cell], inputs: int, spec: EncoderSpec) -> None:
+    def __init__(self, cell: type[Cell], inputs: int, spec: RecurrentSpec) -> None:
         super().__init__()
-        layers: list[Layer] = []
+        layers: list[RecurrentLayer] = []
         for _ in range(spec.layers):
-            layers.append(Layer(cell, layers[-1].outputs if layers else inputs, spec))
+            layers.append(RecurrentLayer(cell, layers[-1].outputs if layers else inputs, spec))
         self.layers = nn.ModuleList(layers)
         self.outputs = layers[-1].outputs
         self.causal = not spec.bidirectional
@@ -87,7 +89,7 @@ class Encoder(nn.Module):
             own = {k.partition(".")[2]: v for k, v in state.items() if k.startswith(f"{i}.")}
             x, after = layer(x, lengths, own)
             following.update({f"{i}.{name}": value for name, value in after.items()})
-        return x if lengths is None else x * within(lengths, x.shape[1])[:, :, None], following
+        return x if lengths is None else x * length_mask(lengths, x.shape[1])[:, :, None], following
 
 
 class RMSNorm(nn.Module):
@@ -102,7 +104,7 @@ class RMSNorm(nn.Module):
         return normed
 
 
-def reversed_by_length(x: Tensor, lengths: Tensor) -> Tensor:
+def reverse_by_length(x: Tensor, lengths: Tensor) -> Tensor:
     """Each row's own steps in reverse, its padding left in place: ``[B, T, D] → [B, T, D]``."""
     steps = torch.arange(x.shape[1], device=x.device)[None, :].expand(x.shape[0], -1)
     index = torch.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)

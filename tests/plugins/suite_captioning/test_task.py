@@ -25,7 +25,7 @@ from suite.checkpoint import Checkpoint
 from suite.codecs.images import ImageCodec
 from suite.codecs.subwords import SubwordCodec, SubwordSpec
 from suite.decoding import reranking as remembering
-from suite.decoding.reranking import likeness
+from suite.decoding.reranking import chrf_similarity
 from suite.errors import DataError, UsageError
 from suite.inference.pipeline import Pipeline
 from suite.task import Example
@@ -156,7 +156,7 @@ def test_of_what_it_might_write_it_chooses_what_similar_pictures_are_called(remi
     assert sorted(target.remembered.texts) == sorted(map(caption, given))
 
     def like(results: list[Any]) -> float:
-        return sum(likeness(one.text, caption(path)) for one, path in zip(results, given, strict=True))
+        return sum(chrf_similarity(one.text, caption(path)) for one, path in zip(results, given, strict=True))
 
     assert like(describe(given, neighbours=1)) > like(alone)
     hypotheses = describe(given, neighbours=0, beam=16, n_best=16)
@@ -203,7 +203,7 @@ def test_what_is_remembered_is_of_the_last_training(
 
 
 def test_too_many_to_remember(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remembering, "MOST", 2)
+    monkeypatch.setattr(remembering, "MAX_ITEMS", 2)
     with pytest.raises(UsageError, match=r"keeps every item, and [0-9]+ are more than 2: leave it out"):
         suite.train(
             "captioning", data=pictures / "captions.jsonl", out=tmp_path / "m", epochs=1,

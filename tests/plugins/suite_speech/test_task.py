@@ -17,7 +17,7 @@ from suite_speech import TASK, SpeechConfig, expand
 import suite
 from suite.codecs.characters import Letters
 from suite.data.audio import read, wav
-from suite.decoding.ngram_lm import learn, write
+from suite.decoding.ngram_lm import train_ngram, write_arpa
 from suite.errors import DataError, UsageError
 from suite.inference.pipeline import Pipeline
 from suite.inference.streaming import ReadingSession
@@ -144,7 +144,7 @@ def test_a_search_leans_on_what_training_has_read(checkpoint: Path, transducer: 
             search: Any = TranscriptReader(pipeline, None, **given)._listener._search
             size = getattr(search, "_size", 1)
             assert size == (beam or without), how
-            model = search._expected.model if size > 1 else None
+            model = search._fusion.lm if size > 1 else None
             assert model is (letters.expects if leans else None), how
 
 
@@ -306,7 +306,7 @@ def test_a_transducer_leans_on_words_and_on_a_language_model(
     words, model = tmp_path / "words.txt", tmp_path / "lm.arpa"
     words.write_text("net\n")
     assert set(pipeline(path, vocabulary=words, only=True).text.split()) == {"net"}
-    write(learn([*said(recordings).values()], 2), model)
+    write_arpa(train_ngram([*said(recordings).values()], 2), model)
     assert pipeline(path, lm=model).text == pipeline(path).text
 
 

@@ -9,8 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from suite.decoding.beam_search import Beam, Read, Written, _best, drawn, follow, read, search, write
-from suite.decoding.generate import Sampling
+from suite.decoding.beam_search import (
+    Beam,
+    EncoderOutput,
+    Hypothesis,
+    _best,
+    decode_steps,
+    encode,
+    sample,
+    search,
+    stream_search,
+)
+from suite.decoding.sampling import Sampling
 from suite.errors import SuiteError
 
 V, END, START = 4, 0, 1
@@ -43,8 +53,8 @@ class Decoder:
         return {"logits": logits, "weights": weights, "next.past": past}
 
 
-def given(*rows: int) -> Read:
-    return Read({"state.past": np.zeros(len(rows), np.int64)}, {"memory.row": np.asarray(rows)})
+def given(*rows: int) -> EncoderOutput:
+    return EncoderOutput({"state.past": np.zeros(len(rows), np.int64)}, {"memory.row": np.asarray(rows)})
 
 
 def likelihood(decoder: Decoder, row: int, tokens: tuple[int, ...]) -> float:
@@ -86,7 +96,7 @@ def test_a_wide_beam_is_brute_force(seed: int, penalty: float) -> None:
 def test_a_beam_of_one_is_greedy(seed: int) -> None:
     decoder = Decoder(seed)
     limits = [6, 2, 9, 0]
-    greedy = np.stack(list(write(decoder, given(0, 1, 2, 3), start=START, end=END, limits=limits)), axis=1)
+    greedy = np.stack(list(decode_steps(decoder, given(0, 1, 2, 3), start=START, end=END, limits=limits)), axis=1)
     found = search(decoder, given(0, 1, 2, 3), start=START, end=END, limits=limits, beam=Beam(1))
     for row, (best,) in enumerate(found):
         own = greedy[row][greedy[row] >= 0].tolist()
@@ -127,14 +137,14 @@ def test_what_is_told_on_the_way_is_never_taken_back_and_ends_as_the_answer(seed
     decoder, beam = Decoder(seed, sharp=3), Beam(size)
     for limit in (0, 3, 12):
         ((best,),) = search(decoder, given(seed), start=START, end=END, limits=[limit], beam=beam)
-        told = list(follow(decoder, given(seed), start=START, end=END, limit=limit, beam=beam))
+        told = list(stream_search(decoder, given(seed), start=START, end=END, limit=limit, beam=beam))
         assert [answer for _, answer in told] == [None] * (len(told) - 1) + [best]
         assert sum((tokens for tokens, _ in told), ()) == best.tokens
 
 
 def test_a_greedy_answer_is_told_token_by_token() -> None:
     for seed in range(20):
-        told = list(follow(Decoder(seed), given(0), start=START, end=END, limit=9, beam=Beam(1)))
+        told = list(stream_search(Decoder(seed), given(0), start=START, end=END, limit=9, beam=Beam(1)))
         assert all(len(tokens) == 1 for tokens, _ in told[:-1])
         assert told[-1][0] == ()
 
@@ -178,7 +188,7 @@ def test_attention_follows_the_tokens_of_the_answer() -> None:
     assert best.weights is not None
     assert best.weights.tolist() == [[9, token] for token in (START, *best.tokens)]
     ((plain,),) = search(decoder, given(9), start=START, end=END, limits=[4], beam=Beam(3))
-    assert plain == Written(best.tokens, best.score)
+    assert plain == Hypothesis(best.tokens, best.score)
 
 
 def test_what_is_drawn_is_told_which_row_it_is_for() -> None:
@@ -188,7 +198,7 @@ def test_what_is_drawn_is_told_which_row_it_is_for() -> None:
         asked.append(row)
         return END if row == 1 else 2
 
-    tokens = list(write(Decoder(), given(0, 1, 2), start=START, end=END, limits=[3, 3, 1], draw=draw))
+    tokens = list(decode_steps(Decoder(), given(0, 1, 2), start=START, end=END, limits=[3, 3, 1], draw=draw))
     assert np.stack(tokens).tolist() == [[2, END, 2], [2, -1, -1], [2, -1, -1]]
     assert asked == [0, 1, 2, 0, 0]
 
@@ -196,10 +206,10 @@ def test_what_is_drawn_is_told_which_row_it_is_for() -> None:
 def test_drawn_answers_have_the_mean_of_what_their_tokens_were_likely_and_depend_on_their_own_chance() -> None:
     decoder = Decoder(2)
 
-    def answers(*rows: int, seeds: tuple[int, ...]) -> list[Written]:
+    def answers(*rows: int, seeds: tuple[int, ...]) -> list[Hypothesis]:
         randoms = [np.random.default_rng(seed) for seed in seeds]
         limits = [30] * len(rows)
-        return drawn(
+        return sample(
             decoder, given(*rows), start=START, end=END, limits=limits, sampling=Sampling(2.0), randoms=randoms
         )  # fmt: skip
 
@@ -209,10 +219,10 @@ def test_drawn_answers_have_the_mean_of_what_their_tokens_were_likely_and_depend
         assert END not in one.tokens
     assert answers(4, seeds=(2,))[0].tokens == found[1].tokens
     assert len({answers(3, seeds=(seed,))[0].tokens for seed in range(20)}) > 5
-    careful = drawn(
+    careful = sample(
         decoder, given(3), start=START, end=END, limits=[30], sampling=Sampling(0), randoms=[np.random.default_rng(0)]
     )  # fmt: skip
-    greedy = [int(t[0]) for t in write(decoder, given(3), start=START, end=END, limits=[30])]
+    greedy = [int(t[0]) for t in decode_steps(decoder, given(3), start=START, end=END, limits=[30])]
     assert [*careful[0].tokens, END] == greedy
 
 
@@ -220,7 +230,7 @@ def test_where_a_drawn_answer_looked() -> None:
     rows, limits = (3, 4), [30, 2]
     randoms = [np.random.default_rng(seed) for seed in (1, 2)]
     plain, seen = (
-        drawn(
+        sample(
             Decoder(2), given(*rows), start=START, end=END, limits=limits, sampling=Sampling(0), randoms=randoms,
             attention=attention,
         )
@@ -253,9 +263,9 @@ def test_read_takes_what_the_decoder_needs_from_the_encoder(lengths: bool) -> No
         def graph(self, name: str) -> Any:
             return Graph()
 
-    made = read(Runtime(), [np.array([1, 2, 3]), np.array([4])])  # type: ignore[arg-type]
+    made = encode(Runtime(), [np.array([1, 2, 3]), np.array([4])])  # type: ignore[arg-type]
     assert (list(made.state), list(made.memory), len(made)) == (["state.h"], ["memory.mask"], 2)
-    assert made.rows(np.array([1, 1])).state["state.h"].tolist() == [1, 1]
+    assert made.select(np.array([1, 1])).state["state.h"].tolist() == [1, 1]
 
 
 def test_beams_that_cannot_be() -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from suite.decoding.generate import STRETCH, Sampling, generate, score
+from suite.decoding.generate import PREFILL_CHUNK, generate, score
+from suite.decoding.sampling import Sampling
 from suite.errors import SuiteError
 from suite.runtime import Arrays
 
@@ -75,7 +76,7 @@ class Pairs:
     def __init__(self) -> None:
         self.last = 0
 
-    def read(self, token: int) -> tuple[int, int]:
+    def next(self, token: int) -> tuple[int, int]:
         row, self.last = (token, self.last), token
         return row
 
@@ -156,12 +157,12 @@ def test_the_prefix_is_read_in_one_call_and_each_token_in_one_more() -> None:
 @pytest.mark.parametrize("reader", [None, Pairs])
 def test_long_prefixes_are_read_in_stretches(reader: Any) -> None:
     graph, random = Graph(3), np.random.default_rng(0)
-    prefixes = [random.integers(0, SIZE, size).tolist() for size in (3, 2 * STRETCH + 5, STRETCH, 1)]
-    together = written(graph, prefixes, randoms(4), reader=reader, limit=6)
-    assert [shape[:2] for shape in graph.calls[:4]] == [(4, STRETCH), (4, STRETCH), (4, 5), (4, 1)]
+    prefixes = [random.integers(0, SIZE, size).tolist() for size in (3, 2 * PREFILL_CHUNK + 5, PREFILL_CHUNK, 1)]
+    together = written(graph, prefixes, randoms(4), features=reader, limit=6)
+    assert [shape[:2] for shape in graph.calls[:4]] == [(4, PREFILL_CHUNK), (4, PREFILL_CHUNK), (4, 5), (4, 1)]
     for i, prefix in enumerate(prefixes):
         # Read token by token, with the state carried by hand.
-        read = reader().read if reader else int
+        read = reader().next if reader else int
         arrays = graph.initial(1)
         chance, row = np.random.default_rng([0, i]), list(prefix)
         for place in range(len(prefix) + 5):
@@ -213,11 +214,11 @@ def test_a_token_is_given_before_the_next_is_computed() -> None:
 
 def test_a_reader_says_what_the_graph_reads() -> None:
     graph = Graph()
-    row = written(graph, [[1, 2]], randoms(1), reader=Pairs, limit=5)[0]
+    row = written(graph, [[1, 2]], randoms(1), features=Pairs, limit=5)[0]
     assert graph.calls[0] == (1, 2, 2)
     assert graph.calls[1] == (1, 1, 2)
     reader = Pairs()
-    inputs = np.array([reader.read(t) for t in [1, 2, *row[:-1]]])
+    inputs = np.array([reader.next(t) for t in [1, 2, *row[:-1]]])
     found = score(graph, [inputs], [np.array([2, *row])])
     assert found[0].shape == (6,)
 
@@ -324,14 +325,14 @@ def test_scores_are_log_probabilities_whatever_the_batch_and_the_stretch() -> No
             arrays = {**graph.initial(1), "inputs": row[None, : t + 1], "lengths": np.array([t + 1])}
             expected = np.log(softmax(graph(arrays)["outputs"][0, t]))[target[t]]
             assert whole[i][t] == pytest.approx(expected, abs=1e-9)
-    for options in ({"batch_size": 1}, {"batch_size": 2, "stretch": 4}, {"stretch": 1}, {"stretch": 7}):
+    for options in ({"batch_size": 1}, {"batch_size": 2, "chunk": 4}, {"chunk": 1}, {"chunk": 7}):
         for a, b in zip(whole, score(graph, inputs, targets, **options), strict=True):
             np.testing.assert_allclose(a, b, atol=1e-12)
 
 
 def test_long_pieces_are_read_in_stretches() -> None:
     graph = Graph()
-    score(graph, [np.zeros(10, dtype=np.int64)], [np.zeros(10, dtype=np.int64)], stretch=4)
+    score(graph, [np.zeros(10, dtype=np.int64)], [np.zeros(10, dtype=np.int64)], chunk=4)
     assert graph.calls == [(1, 4), (1, 4), (1, 2)]
 
 

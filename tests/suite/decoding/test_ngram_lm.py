@@ -11,7 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from suite.decoding.ngram_lm import END, FILE, START, UNKNOWN, NgramSpec, Packed, fitted, learn, read, write
+from suite.decoding.ngram_lm import (
+    END,
+    FILE,
+    START,
+    UNKNOWN,
+    NgramSpec,
+    PackedNgramLM,
+    fit_ngram,
+    read_arpa,
+    train_ngram,
+    write_arpa,
+)
 from suite.errors import CheckpointError, DataError
 
 TEXTS = ["press one for sales", "press two for support", "press pound", "one two three", ""]
@@ -21,14 +32,14 @@ TEXTS = ["press one for sales", "press two for support", "press pound", "one two
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
 @pytest.mark.parametrize("before", [[], [START], ["press"], [START, "press"], ["zebra", "press"], ["one", "two"]])
 def test_after_any_words_the_chances_of_all_words_sum_to_one(order: int, before: list[str], least: int) -> None:
-    model = learn(TEXTS, order, least)
+    model = train_ngram(TEXTS, order, least)
     words = [run[0] for run in model.tables[0] if run != (START,)]
     assert {END, UNKNOWN, "press"} <= set(words)
     assert sum(math.exp(model.score(word, before)) for word in words) == pytest.approx(1)
 
 
 def test_the_figures_are_witten_and_bells() -> None:
-    model = learn(["a b", "a c"], 2)
+    model = train_ngram(["a b", "a c"], 2)
     # Of seven words and ends, four kinds: a new one has 4 / (6 + 4), shared evenly by these and the unknown one.
     single = {"a": 0.6 * 2 / 6 + 0.4 / 5, "b": 0.6 / 6 + 0.4 / 5}
     assert math.exp(model.score("a", [])) == pytest.approx(single["a"])
@@ -40,7 +51,7 @@ def test_the_figures_are_witten_and_bells() -> None:
 
 
 def test_what_was_read_often_is_expected() -> None:
-    model = learn(TEXTS)
+    model = train_ngram(TEXTS)
     assert model.order == 3
     assert model.score("one", [START, "press"]) > model.score("three", [START, "press"])
     assert model.perplexity(TEXTS) < model.perplexity(["sales for press"])
@@ -49,11 +60,11 @@ def test_what_was_read_often_is_expected() -> None:
 
 @pytest.mark.parametrize("name", ["lm.arpa", "lm.arpa.gz"])
 def test_an_arpa_file_says_the_same(tmp_path: Path, name: str) -> None:
-    model = learn(TEXTS)
-    write(model, tmp_path / "lm.arpa")
+    model = train_ngram(TEXTS)
+    write_arpa(model, tmp_path / "lm.arpa")
     if name.endswith("gz"):
         (tmp_path / name).write_bytes(gzip.compress((tmp_path / "lm.arpa").read_bytes()))
-    again = read(tmp_path / name)
+    again = read_arpa(tmp_path / name)
     assert [set(table) for table in again.tables] == [set(table) for table in model.tables]
     for word in ("one", "zebra", END):
         for before in ([START], ["press"], ["one", "two"], ["zebra", "for"]):
@@ -78,7 +89,7 @@ ngram 2=1
 \\end\\
 """
     (tmp_path / "other.arpa").write_text(text)
-    model = read(tmp_path / "other.arpa")
+    model = read_arpa(tmp_path / "other.arpa")
     assert model.score("hello", [START]) == pytest.approx(-0.1 * math.log(10))
     assert model.score(END, ["hello"]) == pytest.approx((-0.2 - 0.3) * math.log(10))
     assert model.score("unknown", ["hello"]) < -200, "it expects no other words"
@@ -97,17 +108,17 @@ ngram 2=1
 def test_what_is_no_arpa_file(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "bad.arpa").write_text(text)
     with pytest.raises(DataError, match=message):
-        read(tmp_path / "bad.arpa")
+        read_arpa(tmp_path / "bad.arpa")
 
 
 def test_files_that_cannot_be_read_or_written(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere.arpa: cannot be read as ARPA"):
-        read(tmp_path / "nowhere.arpa")
+        read_arpa(tmp_path / "nowhere.arpa")
     (tmp_path / "bad.gz").write_bytes(b"not packed")
     with pytest.raises(DataError, match="cannot be read as ARPA"):
-        read(tmp_path / "bad.gz")
+        read_arpa(tmp_path / "bad.gz")
     with pytest.raises(DataError, match="choose another place"):
-        write(learn(TEXTS), tmp_path / "no" / "lm.arpa")
+        write_arpa(train_ngram(TEXTS), tmp_path / "no" / "lm.arpa")
 
 
 # --- as arrays ------------------------------------------------------------------------------------------------
@@ -115,8 +126,8 @@ def test_files_that_cannot_be_read_or_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
 def test_arrays_say_what_tables_do(order: int) -> None:
-    model = learn(TEXTS, order)
-    packed = Packed.from_files(Packed.of(model).files())
+    model = train_ngram(TEXTS, order)
+    packed = PackedNgramLM.from_files(PackedNgramLM.from_tables(model).files())
     assert packed.order == model.order == order
     words = [word for (word,) in model.tables[0]]
     for table in model.tables:
@@ -131,17 +142,18 @@ def test_arrays_say_what_tables_do(order: int) -> None:
 
 
 def test_the_same_texts_make_the_same_file() -> None:
-    assert Packed.of(learn(TEXTS)).files() == Packed.of(learn(TEXTS[::-1])).files()
+    one, other = (PackedNgramLM.from_tables(train_ngram(texts)) for texts in (TEXTS, TEXTS[::-1]))
+    assert one.files() == other.files()
 
 
 def test_a_word_may_have_very_many_after_it() -> None:
-    packed = Packed.of(learn([f"the {n:x}" for n in range(66_000)], 2))
+    packed = PackedNgramLM.from_tables(train_ngram([f"the {n:x}" for n in range(66_000)], 2))
     assert packed.score("ff", ["the"]) > packed.score("ff", ["ff"])
 
 
 def test_long_runs_that_came_once_may_be_left_out() -> None:
     texts = [*TEXTS, "press one for support"]
-    whole, common = learn(texts, 3), learn(texts, 3, least=2)
+    whole, common = train_ngram(texts, 3), train_ngram(texts, 3, min_count=2)
     assert {("press", "one", "for"), (START, "press", "one")} <= set(common.tables[2])
     assert common.tables[2].keys() < whole.tables[2].keys()
     assert common.tables[1].keys() == whole.tables[1].keys()
@@ -158,15 +170,15 @@ def test_long_runs_that_came_once_may_be_left_out() -> None:
 )  # fmt: skip
 def test_what_is_no_file_of_arrays(change: Any, altered: Callable[..., bytes]) -> None:
     with pytest.raises(CheckpointError, match=rf"^{FILE}: .*; copy the checkpoint again$"):
-        Packed.from_files({FILE: altered(Packed.of(learn(TEXTS)).files(), FILE, change)})
+        PackedNgramLM.from_files({FILE: altered(PackedNgramLM.from_tables(train_ngram(TEXTS)).files(), FILE, change)})
 
 
 def test_how_much_is_learnt_of_texts() -> None:
-    found = fitted(TEXTS, NgramSpec(order=2))
+    found = fit_ngram(TEXTS, NgramSpec(order=2))
     assert found is not None
     assert found.order == 2
-    assert fitted(TEXTS, NgramSpec(order=0)) is None
-    assert fitted(["", " "], NgramSpec()) is None
+    assert fit_ngram(TEXTS, NgramSpec(order=0)) is None
+    assert fit_ngram(["", " "], NgramSpec()) is None
     for wrong in ({"order": -1}, {"order": 10}, {"least": 0}):
         with pytest.raises(ValueError, match="must be"):
             NgramSpec(**wrong)
@@ -174,6 +186,6 @@ def test_how_much_is_learnt_of_texts() -> None:
 
 def test_no_words_and_no_order() -> None:
     with pytest.raises(DataError, match="no words to learn from"):
-        learn(["", " "])
+        train_ngram(["", " "])
     with pytest.raises(ValueError, match="order must be 1 or more"):
-        learn(TEXTS, 0)
+        train_ngram(TEXTS, 0)

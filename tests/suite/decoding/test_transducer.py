@@ -13,16 +13,19 @@ import numpy as np
 import pytest
 
 from suite.codecs.characters import Letters, LettersSpec
-from suite.decoding.ctc import Expected, Heard, Listener, Search
-from suite.decoding.generate import log_softmax
-from suite.decoding.transducer import Joined, Transduced
+from suite.decoding.ctc import Search
+from suite.decoding.endpointing import Endpointer, Utterance
+from suite.decoding.sampling import log_softmax
+from suite.decoding.shallow_fusion import ShallowFusion
+from suite.decoding.transducer import GreedyTransducer, TransducerBeamSearch
 from suite.runtime import Arrays
 
 ABC = Letters(LettersSpec(alphabet=" ab", digits=()))
+ALPHABET = ABC.spec.alphabet
 
 
-def heard(runtime: Any, search: Search) -> Heard:
-    listener = Listener(ABC, search)
+def heard(runtime: Any, search: Search) -> Utterance:
+    listener = Endpointer(ALPHABET, search)
     assert listener.feed(runtime.frames) == []
     return listener.finish()
 
@@ -74,27 +77,26 @@ class Decoder:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_a_wide_beam_finds_the_likeliest_text_of_a_transducer(
-    seed: int, monkeypatch: pytest.MonkeyPatch, ranks_as: Callable[..., str]
+    seed: int, ranks_as: Callable[..., str]
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("suite.decoding.transducer.MOST", 2)
     runtime: Any = Written(seed)
     chances = runtime.chances(2)
-    search = Joined(runtime, ABC, 1000)
+    search = TransducerBeamSearch(runtime, ALPHABET, 1000, max_symbols=2)
     for at, row in enumerate(runtime.frames):
         search.step(row, at)
     top = ranks_as(search, chances, least=1e-2, apart=2e-2)
-    assert ABC.decode(letter.number for letter in search.best()) == top
+    assert ABC.decode(letter.label for letter in search.best()) == top
 
 
 def test_a_transducer_in_a_beam_goes_on_from_what_was_kept() -> None:
     runtime: Any = Written(3, steps=6)
-    whole = Joined(runtime, ABC, 4)
-    kept: Search = Joined(runtime, ABC, 4)
+    whole = TransducerBeamSearch(runtime, ALPHABET, 4)
+    kept: Search = TransducerBeamSearch(runtime, ALPHABET, 4)
     for at, row in enumerate(runtime.frames):
         whole.step(row, at)
         kept.step(row, at)
         pending = json.loads(json.dumps(kept.pending))
-        kept = Joined(runtime, ABC, 4)
+        kept = TransducerBeamSearch(runtime, ALPHABET, 4)
         kept.restore(pending)
     assert list(kept.best()) == list(whole.best())
     whole.reset()
@@ -104,10 +106,13 @@ def test_a_transducer_in_a_beam_goes_on_from_what_was_kept() -> None:
 def test_a_transducer_leans_on_words_too() -> None:
     runtime: Any = Written(5, steps=4)
     for words in (["ab"], ["b"], ["a", "ba"]):
-        search = Joined(runtime, ABC, 64, Expected(words=words, only=True))
-        found = heard(runtime, search)
+        fusion = ShallowFusion(vocabulary=words, vocabulary_only=True)
+        found = heard(runtime, TransducerBeamSearch(runtime, ALPHABET, 64, fusion))
         assert {word.word for word in found.words} <= set(words)
-    found = heard(runtime, Joined(runtime, ABC, 64, Expected(words=["bb"], favour=20.0)))
+    found = heard(
+        runtime,
+        TransducerBeamSearch(runtime, ALPHABET, 64, ShallowFusion(vocabulary=["bb"], vocabulary_bonus=20.0)),
+    )
     assert "bb" in found.text.split()
 
 
@@ -116,8 +121,8 @@ def test_one_text_at_a_time_is_at_most_as_likely_as_a_beam_s() -> None:
     for seed in range(20):
         runtime: Any = Written(seed)
         chances = runtime.chances(2)
-        one = heard(runtime, Transduced(runtime))
-        other = heard(runtime, Joined(runtime, ABC, 16))
+        one = heard(runtime, GreedyTransducer(runtime))
+        other = heard(runtime, TransducerBeamSearch(runtime, ALPHABET, 16))
         if one.text in chances and other.text in chances:
             assert chances[other.text] >= chances[one.text] * 0.99
             compared += 1

@@ -11,34 +11,34 @@ import torch
 from torch import Tensor, nn
 
 from suite.checkpoint import Checkpoint, Manifest
+from suite.checkpoint.weights import WEIGHTS, Kind, round_weights, save_weights
 from suite.errors import SuiteError
 from suite.export.onnx import export
-from suite.export.verify import SIZES, apart, verify
+from suite.export.verify import SIZES, max_difference, verify
 from suite.nn.build import series_to_each, tokens_to_each, tokens_to_tokens
 from suite.nn.cells.base import Cell, State
-from suite.nn.layers.embeddings import Embedding, Features
+from suite.nn.layers.embeddings import Embedding, FeatureInput
 from suite.nn.models import ManyToOne, Model
-from suite.nn.specs import AttentionSpec, EmbeddingSpec, EncoderSpec, HeadSpec, StepHeadSpec
-from suite.nn.weights import WEIGHTS, Kind, round_weights, save_weights
+from suite.nn.specs import AttentionSpec, EmbeddingSpec, HeadSpec, RecurrentSpec, StepHeadSpec
 from suite.plugins import registry
 
 SHAPES = {
-    "one layer": EncoderSpec(hidden=16),
-    "deep": EncoderSpec(hidden=16, layers=2, norm="rms", feedforward=2.0),
-    "both ways": EncoderSpec(hidden=8, norm="layer", bidirectional=True),
+    "one layer": RecurrentSpec(hidden=16),
+    "deep": RecurrentSpec(hidden=16, layers=2, norm="rms", feedforward=2.0),
+    "both ways": RecurrentSpec(hidden=8, norm="layer", bidirectional=True),
 }
 ALL = HeadSpec(pooling=("last", "mean", "max", "attention"), hidden=12)
 
 
-def tokens(cell: type[Cell], spec: EncoderSpec, head: HeadSpec = ALL, vocabulary: int = 300) -> ManyToOne:
+def tokens(cell: type[Cell], spec: RecurrentSpec, head: HeadSpec = ALL, vocabulary: int = 300) -> ManyToOne:
     torch.manual_seed(0)
     example = torch.zeros(2, 2, dtype=torch.int64)
     return ManyToOne(Embedding(vocabulary, EmbeddingSpec(features=8)), cell, spec, head, 3, example)
 
 
-def series(cell: type[Cell], spec: EncoderSpec, head: HeadSpec = ALL) -> ManyToOne:
+def series(cell: type[Cell], spec: RecurrentSpec, head: HeadSpec = ALL) -> ManyToOne:
     torch.manual_seed(0)
-    return ManyToOne(Features(4), cell, spec, head, 3, torch.zeros(2, 2, 4))
+    return ManyToOne(FeatureInput(4), cell, spec, head, 3, torch.zeros(2, 2, 4))
 
 
 def exported(model: Model, folder: Path, kind: Kind = "float16") -> Checkpoint:
@@ -107,7 +107,7 @@ def test_aligned_graph_says_what_torch_says_and_holds_no_weights(name: str, head
 @pytest.mark.parametrize("both", [False, True])
 def test_aligned_series(both: bool, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    model = series_to_each(4, EncoderSpec(cell="mingru", hidden=8, bidirectional=both), StepHeadSpec(), 3)
+    model = series_to_each(4, RecurrentSpec(cell="mingru", hidden=8, bidirectional=both), StepHeadSpec(), 3)
     checkpoint = exported(model, tmp_path)
     assert [path.name for path in sorted(tmp_path.glob("*.onnx"))] == ["encoder.onnx"]
     rows = [np.random.default_rng(i).standard_normal((i + 1, 4)) for i in range(9)]
@@ -116,7 +116,7 @@ def test_aligned_series(both: bool, tmp_path: Path) -> None:
 
 def test_tied_weights_are_stored_once(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    spec = EncoderSpec(cell="gru", hidden=48)
+    spec = RecurrentSpec(cell="gru", hidden=48)
     model = tokens_to_each(20_000, EmbeddingSpec(features=32), spec, StepHeadSpec(tied=True), 20_000, graph="decoder")
     exported(model, tmp_path)
     parameters = sum(p.numel() for p in model.parameters())
@@ -210,7 +210,7 @@ def test_embedding_is_looked_up_in_half_precision(tmp_path: Path) -> None:
 
 
 def test_size_of_a_large_model_is_that_of_its_weights(tmp_path: Path) -> None:
-    model = tokens(registry().cell("gru"), EncoderSpec(hidden=64), vocabulary=20_000)
+    model = tokens(registry().cell("gru"), RecurrentSpec(hidden=64), vocabulary=20_000)
     exported(model, tmp_path)
     parameters = sum(p.numel() for p in model.parameters())
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 2 * parameters + 60_000
@@ -286,8 +286,8 @@ def test_tampered_graph_is_caught(tamper: object, tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_how_far_runtimes_are_apart(right: object, found: object, expected: float) -> None:
-    assert apart(np.asarray(found), np.asarray(right)) == pytest.approx(expected)
-    assert not apart(np.array([[np.nan, 0.0]]), np.array([[1.0, 0.0]])) <= 1
+    assert max_difference(np.asarray(found), np.asarray(right)) == pytest.approx(expected)
+    assert not max_difference(np.array([[np.nan, 0.0]]), np.array([[1.0, 0.0]])) <= 1
 
 
 def test_a_model_that_changed_since_its_export_is_caught(tmp_path: Path) -> None:
@@ -303,8 +303,8 @@ def test_a_model_that_changed_since_its_export_is_caught(tmp_path: Path) -> None
 
 def two_graphs(cell: str, attention: AttentionSpec, vocabulary: int = 400) -> Model:
     torch.manual_seed(0)
-    reads = EncoderSpec(cell=cell, hidden=8, layers=2, bidirectional=True)
-    writes, head = EncoderSpec(cell=cell, hidden=12, layers=2), StepHeadSpec(tied=True)
+    reads = RecurrentSpec(cell=cell, hidden=8, layers=2, bidirectional=True)
+    writes, head = RecurrentSpec(cell=cell, hidden=12, layers=2), StepHeadSpec(tied=True)
     return tokens_to_tokens(vocabulary, EmbeddingSpec(features=6), reads, writes, attention, head)
 
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from suite.errors import DataError, UsageError
-from suite.nn.init import set_memory, set_vectors
+from suite.nn.init import set_time_constants, set_vectors
 from suite.nn.layers.embeddings import Embedding
-from suite.nn.layers.recurrent import Encoder
-from suite.nn.specs import EmbeddingSpec, EncoderSpec
+from suite.nn.layers.recurrent import RecurrentStack
+from suite.nn.specs import EmbeddingSpec, RecurrentSpec
 from suite.plugins import registry
 
 WORDS = ["<pad>", "good", "##ly", "bad"]
@@ -67,7 +67,7 @@ def test_units_remember_as_long_as_they_are_told(name: str) -> None:
     torch.manual_seed(0)
     cell = registry().cell(name)(2, 64)
     times = torch.full((64,), 20.0)
-    cell.remember(times)
+    cell.init_time_constants(times)
     for parameter in cell.parameters():
         if parameter.ndim > 1:
             parameter.data.zero_()  # no input and no other unit interferes
@@ -81,9 +81,9 @@ def test_units_remember_as_long_as_they_are_told(name: str) -> None:
 
 
 def test_memories_are_spread_by_chance_over_every_layer() -> None:
-    encoder = Encoder(registry().cell("lstm"), 3, EncoderSpec(hidden=256, layers=2, bidirectional=True))
+    encoder = RecurrentStack(registry().cell("lstm"), 3, RecurrentSpec(hidden=256, layers=2, bidirectional=True))
     torch.manual_seed(0)
-    set_memory(encoder, 2.0, 100.0)
+    set_time_constants(encoder, 2.0, 100.0)
     for layer in encoder.layers:
         for cell in (layer.cell, layer.back):
             times = 1 + np.exp(cell.rnn.bias_ih_l0.detach().numpy()[256:512])
@@ -95,10 +95,10 @@ def test_memories_are_spread_by_chance_over_every_layer() -> None:
 def test_a_cell_without_gates_stays_as_it_is() -> None:
     cell = registry().cell("rnn")(2, 4)
     before = [p.clone() for p in cell.parameters()]
-    cell.remember(torch.full((4,), 9.0))
+    cell.init_time_constants(torch.full((4,), 9.0))
     assert all(torch.equal(a, b) for a, b in zip(before, cell.parameters(), strict=True))
 
 
 def test_a_memory_is_longer_than_a_step() -> None:
     with pytest.raises(UsageError, match="a memory of 1 steps: it must be longer than one"):
-        set_memory(Encoder(registry().cell("lstm"), 3, EncoderSpec(hidden=4)), 1.0, 10.0)
+        set_time_constants(RecurrentStack(registry().cell("lstm"), 3, RecurrentSpec(hidden=4)), 1.0, 10.0)

@@ -6,16 +6,16 @@ from torch import Tensor
 
 from suite.errors import UsageError
 from suite.nn.build import (
-    frames_to_letters,
+    frames_to_tokens,
     series_to_each,
     series_to_one,
     tokens_to_each,
     tokens_to_one,
     tokens_to_tokens,
 )
-from suite.nn.layers.embeddings import Embedding, Features
+from suite.nn.layers.embeddings import Embedding, FeatureInput
 from suite.nn.models import Aligned, ManyToOne, Transducer, Unaligned
-from suite.nn.specs import AttentionSpec, EmbeddingSpec, EncoderSpec, HeadSpec, MaskSpec, StepHeadSpec
+from suite.nn.specs import AttentionSpec, EmbeddingSpec, HeadSpec, MaskSpec, RecurrentSpec, StepHeadSpec
 from suite.plugins import registry
 
 HEAD = HeadSpec(pooling=("last", "mean", "max", "attention"), hidden=5)
@@ -24,8 +24,8 @@ LENGTHS = torch.tensor([0, 3, 8])
 
 def model(name: str = "lstm", head: HeadSpec = HEAD, **sizes: object) -> ManyToOne:
     torch.manual_seed(0)
-    spec = EncoderSpec(hidden=6, layers=2, **sizes)  # type: ignore[arg-type]
-    made = ManyToOne(Features(4), registry().cell(name), spec, head, 3, torch.zeros(2, 2, 4))
+    spec = RecurrentSpec(hidden=6, layers=2, **sizes)  # type: ignore[arg-type]
+    made = ManyToOne(FeatureInput(4), registry().cell(name), spec, head, 3, torch.zeros(2, 2, 4))
     return made.double().eval()
 
 
@@ -109,11 +109,11 @@ def test_example_is_no_weight() -> None:
 
 
 def test_builders() -> None:
-    tokens = tokens_to_one(50, EmbeddingSpec(features=7), EncoderSpec(cell="gru", hidden=6), HeadSpec(), 2)
+    tokens = tokens_to_one(50, EmbeddingSpec(features=7), RecurrentSpec(cell="gru", hidden=6), HeadSpec(), 2)
     outputs, _ = tokens(torch.tensor([[1, 49]]), torch.tensor([2]), tokens.initial(1))
     assert outputs.shape == (1, 2)
     assert type(tokens.encoder.layers[0].cell) is registry().cell("gru")
-    series = series_to_one(4, EncoderSpec(cell="mingru", hidden=6), HeadSpec(), 3)
+    series = series_to_one(4, RecurrentSpec(cell="mingru", hidden=6), HeadSpec(), 3)
     outputs, _ = series(torch.zeros(2, 5, 4), torch.tensor([5, 0]), series.initial(2))
     assert outputs.shape == (2, 3)
 
@@ -123,8 +123,10 @@ def test_builders() -> None:
 
 def aligned(name: str = "lstm", head: StepHeadSpec | None = None, **sizes: object) -> Aligned:
     torch.manual_seed(0)
-    spec = EncoderSpec(hidden=6, layers=2, **sizes)  # type: ignore[arg-type]
-    made = Aligned(Features(4), registry().cell(name), spec, head or StepHeadSpec(hidden=5), 3, torch.zeros(2, 2, 4))
+    spec = RecurrentSpec(hidden=6, layers=2, **sizes)  # type: ignore[arg-type]
+    made = Aligned(
+        FeatureInput(4), registry().cell(name), spec, head or StepHeadSpec(hidden=5), 3, torch.zeros(2, 2, 4)
+    )
     return made.double().eval()
 
 
@@ -158,14 +160,14 @@ def test_aligned_rows_equal_themselves_alone_and_end_in_zeros(name: str, both: b
 
 
 def test_graph_of_an_aligned_model_has_outputs_over_time() -> None:
-    made = series_to_each(4, EncoderSpec(cell="gru", hidden=6), StepHeadSpec(), 3)
+    made = series_to_each(4, RecurrentSpec(cell="gru", hidden=6), StepHeadSpec(), 3)
     graph = made.graphs()["encoder"]
     assert list(graph.example) == ["inputs", "lengths", "state.0.h"]
     assert graph.axes["outputs"] == {0: "batch", 1: "time"}
     results = graph.call({**graph.example, "inputs": torch.zeros(2, 2, 4)})
     assert list(results) == ["outputs", "next.0.h"]
     assert results["outputs"].shape == (2, 2, 3)
-    decoder = tokens_to_each(9, EmbeddingSpec(features=4), EncoderSpec(), StepHeadSpec(), 9, graph="decoder")
+    decoder = tokens_to_each(9, EmbeddingSpec(features=4), RecurrentSpec(), StepHeadSpec(), 9, graph="decoder")
     assert list(decoder.graphs()) == ["decoder"]
 
 
@@ -173,7 +175,7 @@ def test_graph_of_an_aligned_model_has_outputs_over_time() -> None:
 def test_tied_outputs_are_scores_of_the_tables_own_vectors(hidden: int, projected: bool) -> None:
     torch.manual_seed(0)
     head = StepHeadSpec(tied=True)
-    made = tokens_to_each(9, EmbeddingSpec(features=4), EncoderSpec(hidden=hidden), head, 9).eval()
+    made = tokens_to_each(9, EmbeddingSpec(features=4), RecurrentSpec(hidden=hidden), head, 9).eval()
     names = {name for name in made.state_dict() if not name.startswith("encoder.")}
     assert names == {"frontend.table.weight", "bias", *({"head.1.weight", "head.1.bias"} if projected else ())}
     tokens, lengths = torch.tensor([[1, 8, 0]]), torch.tensor([3])
@@ -187,9 +189,9 @@ def test_tied_outputs_are_scores_of_the_tables_own_vectors(hidden: int, projecte
 
 def test_tied_needs_a_table_of_the_same_tokens() -> None:
     with pytest.raises(UsageError, match=r"head\.tied needs a front end that is a table of as many vectors"):
-        tokens_to_each(9, EmbeddingSpec(), EncoderSpec(), StepHeadSpec(tied=True), 8)
+        tokens_to_each(9, EmbeddingSpec(), RecurrentSpec(), StepHeadSpec(tied=True), 8)
     with pytest.raises(UsageError, match=r"head\.tied needs a front end"):
-        series_to_each(9, EncoderSpec(), StepHeadSpec(tied=True), 9)
+        series_to_each(9, RecurrentSpec(), StepHeadSpec(tied=True), 9)
 
 
 # -- unaligned ---------------------------------------------------------------------------------------------
@@ -197,8 +199,8 @@ def test_tied_needs_a_table_of_the_same_tokens() -> None:
 
 def writer(name: str = "lstm", attention: AttentionSpec | None = None, tied: bool = True) -> Unaligned:
     torch.manual_seed(0)
-    reads = EncoderSpec(cell=name, hidden=6, layers=2, bidirectional=True)
-    writes = EncoderSpec(cell=name, hidden=7, layers=2)
+    reads = RecurrentSpec(cell=name, hidden=6, layers=2, bidirectional=True)
+    writes = RecurrentSpec(cell=name, hidden=7, layers=2)
     attention = attention or AttentionSpec(features=4, heads=2)
     embedding, head = EmbeddingSpec(features=5), StepHeadSpec(tied=tied)
     return tokens_to_tokens(11, embedding, reads, writes, attention, head).double().eval()
@@ -253,7 +255,7 @@ def test_what_is_written_depends_on_what_is_read_and_on_what_was_written_before(
 
 def test_tied_weights_are_there_once() -> None:
     tied, apart = writer(), writer(tied=False)
-    assert tied.head[0] is tied.written.table.weight
+    assert tied.head[0] is tied.target_embedding.table.weight
     assert "weight" not in dict(tied.named_parameters())
     assert apart.head[0] is apart.weight
     sizes = [sum(p.numel() for p in made.parameters()) for made in (tied, apart)]
@@ -265,8 +267,8 @@ def test_the_decoder_may_write_other_tokens_with_another_cell_than_the_encoder_r
     table = Embedding(9, EmbeddingSpec(features=5))
     cells = registry().cell("gru"), registry().cell("lstm")
     made = Unaligned(
-        Features(4), cells[0], EncoderSpec(hidden=6), EncoderSpec(hidden=7, layers=2), AttentionSpec(features=4),
-        StepHeadSpec(tied=True), 9, torch.zeros(2, 2, 4), table, cells[1],
+        FeatureInput(4), cells[0], RecurrentSpec(hidden=6), RecurrentSpec(hidden=7, layers=2),
+        AttentionSpec(features=4), StepHeadSpec(tied=True), 9, torch.zeros(2, 2, 4), table, cells[1],
     ).double().eval()  # fmt: skip
     features = made(inputs(2, 3), torch.tensor([3, 2]), torch.randint(0, 9, (2, 4)))
     assert features.shape == (2, 4, 5)
@@ -275,12 +277,12 @@ def test_the_decoder_may_write_other_tokens_with_another_cell_than_the_encoder_r
 
 def test_unaligned_models_that_cannot_be() -> None:
     cell = registry().cell("gru")
-    sizes = EncoderSpec(hidden=6), EncoderSpec(hidden=7), AttentionSpec(features=4)
+    sizes = RecurrentSpec(hidden=6), RecurrentSpec(hidden=7), AttentionSpec(features=4)
     table = Embedding(9, EmbeddingSpec(features=5))
     with pytest.raises(UsageError, match="as many vectors as outputs, 8"):
         Unaligned(table, cell, *sizes, StepHeadSpec(tied=True), 8, torch.zeros(2, 2, dtype=torch.int64))
     with pytest.raises(UsageError, match="needs a table of vectors"):
-        Unaligned(Features(4), cell, *sizes, StepHeadSpec(), 8, torch.zeros(2, 2, 4))
+        Unaligned(FeatureInput(4), cell, *sizes, StepHeadSpec(), 8, torch.zeros(2, 2, 4))
 
 
 # --- transducers ----------------------------------------------------------------------------------------------
@@ -288,9 +290,9 @@ def test_unaligned_models_that_cannot_be() -> None:
 
 def transducer(cell: str = "lstm") -> Transducer:
     torch.manual_seed(0)
-    encoder, prediction = EncoderSpec(cell=cell, hidden=6), EncoderSpec(cell="gru", hidden=5, dropout=0)
+    encoder, prediction = RecurrentSpec(cell=cell, hidden=6), RecurrentSpec(cell="gru", hidden=5, dropout=0)
     masks = MaskSpec(bands=0, times=0)
-    return frames_to_letters(4, 2, masks, encoder, StepHeadSpec(), 7, prediction, 3).eval()
+    return frames_to_tokens(4, 2, masks, encoder, StepHeadSpec(), 7, prediction, 3).eval()
 
 
 @pytest.mark.parametrize("cell", ["lstm", "mingru"])
@@ -301,8 +303,8 @@ def test_the_graphs_of_a_transducer_step_by_step_give_what_training_sees(cell: s
     x, tokens = torch.randn(2, 5, 8), torch.tensor([[1, 2, 2], [2, 1, 0]])
     lengths = torch.tensor([5, 5])
     frames, _ = model(x, lengths, model.initial(2))
-    predicted = model.predicted(tokens)
-    logits = model.joined(frames[:, :, None], predicted[:, None])
+    predicted = model.predict(tokens)
+    logits = model.join(frames[:, :, None], predicted[:, None])
     assert logits.shape == (2, 5, 4, 3)
     state = {name: value for name, value in graphs["decoder"].example.items() if name.startswith("state.")}
     for u, token in enumerate([torch.zeros(2, dtype=torch.int64), *tokens.T]):
@@ -315,6 +317,6 @@ def test_the_graphs_of_a_transducer_step_by_step_give_what_training_sees(cell: s
 
 
 def test_a_prediction_network_reads_forwards() -> None:
-    prediction = EncoderSpec(hidden=4, bidirectional=True)
+    prediction = RecurrentSpec(hidden=4, bidirectional=True)
     with pytest.raises(UsageError, match="a prediction network reads forwards"):
-        frames_to_letters(4, 1, MaskSpec(), EncoderSpec(hidden=4), StepHeadSpec(), 4, prediction, 3)
+        frames_to_tokens(4, 1, MaskSpec(), RecurrentSpec(hidden=4), StepHeadSpec(), 4, prediction, 3)

@@ -10,8 +10,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from suite.checkpoint import Checkpoint, save
+from suite.checkpoint.weights import WEIGHTS, load_weights, round_weights, save_weights, transfer
 from suite.errors import CheckpointError
-from suite.nn.weights import WEIGHTS, load_model, load_weights, round_weights, save_weights, transfer
+from suite.inference.loading import load_model
 
 
 class Net(nn.Module):

@@ -13,7 +13,8 @@ import pytest
 
 from suite.checkpoint import Checkpoint
 from suite.errors import CheckpointError, MissingExtra, UsageError
-from suite.runtime import open_runtime, threads
+from suite.inference.loading import open_runtime
+from suite.runtime import threads
 
 
 def arrays(graph: Any, rows: int = 3, steps: int = 5) -> dict[str, np.ndarray]:
@@ -48,10 +49,10 @@ def test_arrays_go_where_the_model_is_and_come_back() -> None:
     """On a device without memory, so that the test runs anywhere: what the model gets must be there already."""
     import torch as pytorch
 
-    from suite.nn.models import Arrays, Graph
+    from suite.nn.models import Graph, Tensors
     from suite.runtime.torch import TorchGraph
 
-    def call(arrays: Arrays) -> Arrays:
+    def call(arrays: Tensors) -> Tensors:
         assert {value.device.type for value in arrays.values()} == {"meta"}
         return {"outputs": pytorch.ones(arrays["inputs"].shape)}
 
@@ -129,7 +130,7 @@ def test_damaged_weights(damage: Callable[..., Path]) -> None:
 
 
 def test_without_torch(tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [n for n in sys.modules if n.startswith("suite.nn.weights")]:
+    for name in [n for n in sys.modules if n.startswith("suite.checkpoint.weights")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
     opened = Checkpoint.open(tiny_checkpoint)

@@ -27,7 +27,7 @@ class Counting:
     def __init__(self) -> None:
         self.count = -1
 
-    def read(self, token: int) -> tuple[int, int]:
+    def next(self, token: int) -> tuple[int, int]:
         self.count += 1
         return token, self.count
 
@@ -43,7 +43,7 @@ class Letters:
     def encode(self, text: str) -> np.ndarray:
         return np.array([[END, 0], *([LETTERS.index(letter), i] for i, letter in enumerate(text, 1))])
 
-    def reader(self) -> Counting:
+    def token_features(self) -> Counting:
         return Counting()
 
     def targets(self, text: str) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from suite.decoding.beam_search import Beam, Written
+from suite.decoding.beam_search import Beam, Hypothesis
 from suite.errors import UsageError
 from suite.task.seq2seq import SEARCHING, alternatives, beam_of, count, mean, options, ranked
 
@@ -29,8 +29,8 @@ def test_a_beam_is_as_wide_as_the_answers_that_are_asked_for() -> None:
 def test_the_score_of_a_stream_is_the_mean_over_all_its_tokens() -> None:
     carried: dict[str, Any] = {}
     assert mean(carried) == 0.0
-    assert count(carried, Written((7, 8), -1.0)) == 3
-    assert count(carried, Written((), -5.0)) == 1
+    assert count(carried, Hypothesis((7, 8), -1.0)) == 3
+    assert count(carried, Hypothesis((), -5.0)) == 1
     assert mean(carried) == pytest.approx(-2.0)
 
 

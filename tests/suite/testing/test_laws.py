@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from suite.nn.specs import EncoderSpec
+from suite.nn.specs import RecurrentSpec
 from suite.plugins import Registry, registry
 from suite.plugins.entry_points import COMMANDS, Offer
 from suite.task import Option, Task, Verb
@@ -30,7 +30,7 @@ def suite_commands(cli):
 
 @dataclass(frozen=True)
 class NoTraining:
-    encoder: EncoderSpec = field(default_factory=EncoderSpec)
+    encoder: RecurrentSpec = field(default_factory=RecurrentSpec)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import torch
 
 from suite.errors import UsageError
 from suite.nn.build import series_to_one, tokens_to_each
-from suite.nn.specs import EmbeddingSpec, EncoderSpec, HeadSpec, StepHeadSpec
+from suite.nn.specs import EmbeddingSpec, HeadSpec, RecurrentSpec, StepHeadSpec
 from suite.training.distributed import Processes, is_main
 from suite.training.loop import Run, fit, start
 from suite.training.losses import cross_entropy
@@ -41,12 +41,12 @@ def train_both(folder: Path) -> dict[str, Any]:
     for name in ("many-to-one", "aligned"):
         torch.manual_seed(0)
         if name == "aligned":
-            encoder = EncoderSpec(cell="lstm", hidden=8, dropout=0, layers=2)
+            encoder = RecurrentSpec(cell="lstm", hidden=8, dropout=0, layers=2)
             head = StepHeadSpec(dropout=0, tied=True)
             model: Any = tokens_to_each(6, EmbeddingSpec(features=5, dropout=0), encoder, head, 6)
             objective = aligned(tokens, [array[::-1].copy() for array in tokens], cross_entropy)
         else:
-            encoder = EncoderSpec(cell="gru", hidden=8, dropout=0)
+            encoder = RecurrentSpec(cell="gru", hidden=8, dropout=0)
             model = series_to_one(2, encoder, HeadSpec(dropout=0), 2)
             targets, weights = lengths % 2, random.random(ITEMS)
             objective = many_to_one(

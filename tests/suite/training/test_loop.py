@@ -19,7 +19,7 @@ from suite.data.batching import bucketed
 from suite.nn.build import series_to_one, tokens_to_each
 from suite.nn.cells.base import State
 from suite.nn.models import Aligned
-from suite.nn.specs import EmbeddingSpec, EncoderSpec, HeadSpec, StepHeadSpec
+from suite.nn.specs import EmbeddingSpec, HeadSpec, RecurrentSpec, StepHeadSpec
 from suite.plugins import registry
 from suite.training.loop import Progress, Run, averaged, fit, learning_rate, start, whole
 from suite.training.losses import cross_entropy
@@ -384,7 +384,7 @@ def test_a_small_problem_is_learnt(cell: str) -> None:
     inputs = [random.normal(0, 1, (int(random.integers(1, 9)), 2)).astype(np.float32) for _ in range(200)]
     targets = np.array([int(array[:, 0].max() > 1) for array in inputs], dtype=np.int64)
     torch.manual_seed(0)
-    model = series_to_one(2, EncoderSpec(cell=cell, hidden=16, layers=2, dropout=0), HeadSpec(dropout=0), 2)
+    model = series_to_one(2, RecurrentSpec(cell=cell, hidden=16, layers=2, dropout=0), HeadSpec(dropout=0), 2)
     training = spec(epochs=25, batch_size=20, lr=0.02, schedule="cosine", warmup=0.05, clip=1.0, ema=0.9)
     objective = many_to_one(inputs, targets, cross_entropy)
 
@@ -415,7 +415,7 @@ def delayed() -> tuple[list[np.ndarray], list[np.ndarray]]:
 
 def tagger(seed: int = 0) -> Aligned:
     torch.manual_seed(seed)
-    embedding, encoder = EmbeddingSpec(features=8, dropout=0), EncoderSpec(cell="gru", hidden=24, dropout=0)
+    embedding, encoder = EmbeddingSpec(features=8, dropout=0), RecurrentSpec(cell="gru", hidden=24, dropout=0)
     return tokens_to_each(4, embedding, encoder, StepHeadSpec(dropout=0), 4)
 
 
@@ -512,7 +512,10 @@ def half(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_half_precision_trains_weights_in_full_precision(half: None, cell: str) -> None:
     inputs, targets = delayed()
     torch.manual_seed(0)
-    embedding, encoder = EmbeddingSpec(features=8, dropout=0), EncoderSpec(cell=cell, hidden=24, dropout=0, norm="rms")
+    embedding, encoder = (
+        EmbeddingSpec(features=8, dropout=0),
+        RecurrentSpec(cell=cell, hidden=24, dropout=0, norm="rms"),
+    )
     model = tokens_to_each(4, embedding, encoder, StepHeadSpec(dropout=0, tied=True), 4)
     training = spec(epochs=4, batch_size=10, lr=0.02, clip=1.0, bptt=CUT, ema=0.9)
     objective, seen = aligned(inputs, targets, cross_entropy), set()

@@ -127,10 +127,10 @@ class Joined:
     def __init__(self, table: torch.Tensor) -> None:
         self.table = table
 
-    def predicted(self, tokens: torch.Tensor) -> torch.Tensor:
+    def predict(self, tokens: torch.Tensor) -> torch.Tensor:
         return self.table[torch.cat([torch.zeros_like(tokens[:, :1]), tokens], dim=1)]
 
-    def joined(self, frames: torch.Tensor, predicted: torch.Tensor) -> torch.Tensor:
+    def join(self, frames: torch.Tensor, predicted: torch.Tensor) -> torch.Tensor:
         return frames + predicted
 
 

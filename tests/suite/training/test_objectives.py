@@ -12,7 +12,7 @@ from torch import Tensor
 
 from suite.data.batching import bucketed, filled
 from suite.nn.build import series_to_each, series_to_one, tokens_to_tokens
-from suite.nn.specs import AttentionSpec, EmbeddingSpec, EncoderSpec, HeadSpec, StepHeadSpec
+from suite.nn.specs import AttentionSpec, EmbeddingSpec, HeadSpec, RecurrentSpec, StepHeadSpec
 from suite.training.losses import LOSSES, SEQUENCES, cross_entropy
 from suite.training.objectives import (
     Stretch,
@@ -40,7 +40,7 @@ def labels(seed: int = 0) -> list[np.ndarray]:
 
 def steps(**sizes: Any) -> Any:
     torch.manual_seed(0)
-    return series_to_each(2, EncoderSpec(cell="gru", hidden=6, **sizes), StepHeadSpec(), 3).eval()
+    return series_to_each(2, RecurrentSpec(cell="gru", hidden=6, **sizes), StepHeadSpec(), 3).eval()
 
 
 # -- the plan of an epoch ----------------------------------------------------------------------------------
@@ -104,7 +104,7 @@ def test_batch_of_a_many_to_one_objective() -> None:
 
 def test_loss_of_many_to_one_is_a_weighted_sum_over_rows() -> None:
     torch.manual_seed(0)
-    model = series_to_one(2, EncoderSpec(hidden=4), HeadSpec(), 3).eval()
+    model = series_to_one(2, RecurrentSpec(hidden=4), HeadSpec(), 3).eval()
     targets, weights = np.arange(8) % 3, np.linspace(0.5, 1.5, 8)
     objective = many_to_one(series(), targets, cross_entropy, weights=weights)
     plain = many_to_one(series(), targets, cross_entropy)
@@ -170,7 +170,7 @@ def test_rows_that_have_all_ended_give_gradients_of_zero() -> None:
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_loss_works_over_steps(name: str) -> None:
     torch.manual_seed(0)
-    model = series_to_each(2, EncoderSpec(hidden=4), StepHeadSpec(), 2)
+    model = series_to_each(2, RecurrentSpec(hidden=4), StepHeadSpec(), 2)
     targets = [t % 2 if name == "cross_entropy" else t.astype(np.float32) for t in labels()]
     objective = aligned(series(), targets, LOSSES[name])
     total, _ = objective.loss(model, objective.batch(Stretch([0, 1, 6]), np.random.default_rng), {})
@@ -235,7 +235,7 @@ def sides() -> tuple[list[np.ndarray], list[np.ndarray]]:
 
 def translator() -> Any:
     torch.manual_seed(0)
-    sizes = EncoderSpec(cell="gru", hidden=6, bidirectional=True), EncoderSpec(cell="gru", hidden=7, layers=2)
+    sizes = RecurrentSpec(cell="gru", hidden=6, bidirectional=True), RecurrentSpec(cell="gru", hidden=7, layers=2)
     embedding, head = EmbeddingSpec(features=5), StepHeadSpec(tied=True)
     return tokens_to_tokens(12, embedding, *sizes, AttentionSpec(features=4), head).eval()
 
@@ -308,7 +308,7 @@ def test_spelt_items_are_counted_in_steps_and_lose_the_same_in_any_batch() -> No
     random = np.random.default_rng(0)
     inputs = [random.normal(size=(steps, 4)).astype(np.float32) for steps in (9, 6, 12)]
     targets = [np.array(letters, np.int64) for letters in ([1, 2], [2], [1, 1, 2])]
-    model = series_to_each(4, EncoderSpec(hidden=5, dropout=0, residual=False), StepHeadSpec(dropout=0), 3).eval()
+    model = series_to_each(4, RecurrentSpec(hidden=5, dropout=0, residual=False), StepHeadSpec(dropout=0), 3).eval()
     objective = spelt(inputs, targets, SEQUENCES["ctc"])
     assert objective.count(Stretch([0, 2])) == 21
     assert list(objective.lengths) == [9, 6, 12]

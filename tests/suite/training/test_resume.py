@@ -15,7 +15,7 @@ from torch import Tensor
 
 from suite.errors import CheckpointError, SuiteError
 from suite.nn.build import tokens_to_each, tokens_to_one
-from suite.nn.specs import EmbeddingSpec, EncoderSpec, HeadSpec, StepHeadSpec
+from suite.nn.specs import EmbeddingSpec, HeadSpec, RecurrentSpec, StepHeadSpec
 from suite.training.loop import Progress, Run, fit, start
 from suite.training.losses import cross_entropy
 from suite.training.objectives import Batch, Objective, aligned, many_to_one, plan, steps_each
@@ -36,7 +36,7 @@ def problem() -> Objective:
 def fresh(cell: str = "lstm") -> Run:
     torch.manual_seed(4)
     embedding = EmbeddingSpec(features=6, dropout=0.2, drop_word=0.2)
-    model = tokens_to_one(30, embedding, EncoderSpec(cell=cell, hidden=8, dropout=0.3), HeadSpec(dropout=0.3), 2)
+    model = tokens_to_one(30, embedding, RecurrentSpec(cell=cell, hidden=8, dropout=0.3), HeadSpec(dropout=0.3), 2)
     return start(model, SPEC)
 
 
@@ -222,7 +222,7 @@ def sequences() -> Objective:
 
 def fresh_aligned() -> Run:
     torch.manual_seed(4)
-    embedding, encoder = EmbeddingSpec(features=6, dropout=0.2), EncoderSpec(cell="lstm", hidden=8, dropout=0.3)
+    embedding, encoder = EmbeddingSpec(features=6, dropout=0.2), RecurrentSpec(cell="lstm", hidden=8, dropout=0.3)
     return start(tokens_to_each(30, embedding, encoder, StepHeadSpec(dropout=0.3, tied=True), 30), BPTT)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from suite.errors import UsageError
 from suite.nn.build import series_to_one
-from suite.nn.specs import EncoderSpec, HeadSpec
+from suite.nn.specs import HeadSpec, RecurrentSpec
 from suite.training import ridge_readout as readout
 from suite.training.ridge_readout import learn, out_of_doubt, pooled, solve
 from suite.training.specs import TrainingSpec
@@ -116,7 +116,7 @@ def recordings(count: int = 24, seed: int = 0) -> tuple[list[np.ndarray], np.nda
 def model(cell: str = "lstm", outputs: int = 6, hidden: int = 0) -> Any:
     torch.manual_seed(0)
     return series_to_one(
-        2, EncoderSpec(cell=cell, hidden=24, dropout=0, residual=False), HeadSpec(hidden=hidden), outputs
+        2, RecurrentSpec(cell=cell, hidden=24, dropout=0, residual=False), HeadSpec(hidden=hidden), outputs
     )
 
 

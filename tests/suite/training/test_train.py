@@ -156,7 +156,7 @@ def test_without_torch(
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(MissingExtra, match=r"^training needs the \[train\] extra .*pip install"):
         train("sentiment", data=ratings_file, out=tmp_path / "ck")
-    monkeypatch.delitem(sys.modules, "suite.nn.weights", raising=False)
+    monkeypatch.delitem(sys.modules, "suite.checkpoint.weights", raising=False)
     with pytest.raises(MissingExtra, match=r"^exporting needs the \[train\] extra"):
         export_checkpoint(Checkpoint.open(tiny_checkpoint), tmp_path / "ck")
 

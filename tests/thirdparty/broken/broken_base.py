@@ -7,7 +7,7 @@ from typing import Any
 from suite.codecs.targets import Labels
 from suite.codecs.wordpieces import WordCodec, WordSpec
 from suite.metrics import accuracy
-from suite.nn.specs import EmbeddingSpec, EncoderSpec, HeadSpec
+from suite.nn.specs import EmbeddingSpec, HeadSpec, RecurrentSpec
 from suite.task import Column, Example, Result, Task
 from suite.training.specs import TrainingSpec
 
@@ -16,7 +16,7 @@ from suite.training.specs import TrainingSpec
 class Config:
     words: WordSpec = field(default_factory=lambda: WordSpec(min_count=1, pieces=40))
     embedding: EmbeddingSpec = field(default_factory=lambda: EmbeddingSpec(features=8))
-    encoder: EncoderSpec = field(default_factory=lambda: EncoderSpec(hidden=8))
+    encoder: RecurrentSpec = field(default_factory=lambda: RecurrentSpec(hidden=8))
     head: HeadSpec = field(default_factory=HeadSpec)
     training: TrainingSpec = field(default_factory=lambda: TrainingSpec(epochs=1, batch_size=8))
 

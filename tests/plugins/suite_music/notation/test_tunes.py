@@ -65,7 +65,7 @@ def test_inputs_and_targets_are_one_step_apart(tunes: list[str], codec: TuneCode
 
 def test_columns_say_what_the_tokens_before_say(tunes: list[str], codec: TuneCodec) -> None:
     reader, tokens = Reader(codec), [START, *codec.tokens(tunes[1])]
-    np.testing.assert_array_equal([reader.read(token) for token in tokens], codec.encode(tunes[1]))
+    np.testing.assert_array_equal([reader.next(token) for token in tokens], codec.encode(tunes[1]))
     text = "M:4/4\nL:1/8\nK:D\nABcd e2f2 |\nABcd e"
     rows = SMALL.encode(text)
     names = [SMALL.vocabulary[token] for token in rows[:, 0]]

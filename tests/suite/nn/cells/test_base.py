@@ -9,17 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from suite.nn.cells.base import (
-    Cell,
-    State,
-    fold,
-    freeze_column,
-    full_precision,
-    glorot_blocks,
-    last,
-    orthogonal_blocks,
-    within,
-)
+from suite.nn.cells.base import Cell, State, fold
+from suite.nn.cells.initialisation import glorot_gates_, orthogonal_gates_
+from suite.nn.cells.masking import append_freeze_column, last_output, length_mask
+from suite.nn.cells.precision import full_precision
 
 
 class Counter(Cell):
@@ -39,21 +32,21 @@ class Counter(Cell):
 
 def test_within() -> None:
     wanted = [[False, False, False], [True, False, False], [True, True, True]]
-    assert within(torch.tensor([0, 1, 3]), 3).tolist() == wanted
-    assert within(torch.tensor([0, 5]), 0).shape == (2, 0)
+    assert length_mask(torch.tensor([0, 1, 3]), 3).tolist() == wanted
+    assert length_mask(torch.tensor([0, 5]), 0).shape == (2, 0)
 
 
 def test_last() -> None:
     y = torch.arange(12.0).reshape(3, 2, 2)
     before = torch.full((3, 2), -1.0)
-    assert last(y, torch.tensor([2, 0, 1]), before).tolist() == [[2, 3], [-1, -1], [8, 9]]
+    assert last_output(y, torch.tensor([2, 0, 1]), before).tolist() == [[2, 3], [-1, -1], [8, 9]]
 
 
 def test_fold() -> None:
     cell = Counter(2, 2)
     x = torch.arange(12.0).reshape(3, 2, 2)
     start = {"h": torch.ones(3, 2), "before": torch.zeros(3, 2, 2)}
-    y, state = fold(cell, x, start, within(torch.tensor([2, 0, 1]), 2))
+    y, state = fold(cell, x, start, length_mask(torch.tensor([2, 0, 1]), 2))
     assert y.tolist() == [[[1, 2], [3, 5]], [[0, 0], [0, 0]], [[9, 10], [0, 0]]]
     assert state["h"].tolist() == [[3, 5], [1, 1], [9, 10]]
     assert state["before"].tolist() == [[[1, 2]] * 2, [[0, 0]] * 2, [[1, 1]] * 2]
@@ -101,25 +94,30 @@ def test_a_cell_that_defines_nothing_says_so() -> None:
 
 def test_freeze_column() -> None:
     weight = torch.arange(8.0).reshape(4, 2)
-    x, longer = freeze_column(torch.ones(1, 3, 2), weight, within(torch.tensor([2]), 3), (0.0, 1e4))
+    x, longer = append_freeze_column(torch.ones(1, 3, 2), weight, length_mask(torch.tensor([2]), 3), (0.0, 1e4))
     assert x[0].tolist() == [[1, 1, 0], [1, 1, 0], [1, 1, 1]]
     assert torch.equal(longer[:, :2], weight)
     assert longer[:, 2].tolist() == [0, 0, 1e4, 1e4]
     # Zeros up to a multiple of what a kernel is quick at change no product; three is one of three already.
-    wide, long = freeze_column(torch.ones(1, 3, 2), weight, within(torch.tensor([2]), 3), (0.0, 1e4), multiple=4)
+    wide, long = append_freeze_column(
+        torch.ones(1, 3, 2), weight, length_mask(torch.tensor([2]), 3), (0.0, 1e4), multiple=4
+    )
     assert (wide.shape[2], long.shape[1]) == (4, 4)
     assert torch.equal(wide @ long.T, x @ longer.T)
-    assert freeze_column(torch.ones(1, 3, 2), weight, within(torch.tensor([2]), 3), (0.0, 1e4), 3)[0].shape[2] == 3
+    assert (
+        append_freeze_column(torch.ones(1, 3, 2), weight, length_mask(torch.tensor([2]), 3), (0.0, 1e4), 3)[0].shape[2]
+        == 3
+    )
 
 
 def test_first_weights_are_filled_gate_by_gate() -> None:
     torch.manual_seed(0)
     weight = torch.zeros(12, 4)
-    orthogonal_blocks(weight)
+    orthogonal_gates_(weight)
     for block in weight.split(4):
         torch.testing.assert_close(block @ block.T, torch.eye(4))
     wide = torch.zeros(3 * 50, 70)
-    glorot_blocks(wide, gates=3)
+    glorot_gates_(wide, gates=3)
     bound = (6 / 120) ** 0.5
     assert 0.99 * bound < float(wide.abs().max()) <= bound
     assert abs(float(wide.std()) - bound / 3**0.5) < 0.01

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from suite import testing
-from suite.nn.cells.linear import LinearCell, linear_scan
+from suite.nn.cells.linear import LinearCell
+from suite.nn.ops.linear_scan import linear_scan
 
 
 def looped(a: Tensor, b: Tensor, start: Tensor) -> Tensor:

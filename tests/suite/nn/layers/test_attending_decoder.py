@@ -9,7 +9,7 @@ from torch import Tensor
 from suite.errors import UsageError
 from suite.nn.cells.base import State
 from suite.nn.layers.attending_decoder import AttendingDecoder
-from suite.nn.specs import AttentionSpec, EncoderSpec
+from suite.nn.specs import AttentionSpec, RecurrentSpec
 from suite.plugins import registry
 
 #: Attention below, between and above the layers, of both kinds, with and without feeding.
@@ -24,7 +24,7 @@ ALL = list(product(registry().cell_names(), SHAPES))
 
 def made(cell: str, shape: str, **sizes: object) -> AttendingDecoder:
     torch.manual_seed(0)
-    spec = EncoderSpec(hidden=7, layers=2, norm="rms", **sizes)  # type: ignore[arg-type]
+    spec = RecurrentSpec(hidden=7, layers=2, norm="rms", **sizes)  # type: ignore[arg-type]
     return AttendingDecoder(registry().cell(cell), 5, 3, spec, SHAPES[shape], 6).double().eval()
 
 
@@ -32,7 +32,7 @@ def given(decoder: AttendingDecoder, rows: int = 3, steps: int = 6) -> tuple[Ten
     torch.manual_seed(1)
     x, values = torch.randn(rows, steps, 5).double(), torch.randn(rows, 4, 3).double()
     state = {name: torch.randn_like(value) for name, value in decoder.initial(rows).items()}
-    return x, state, decoder.attention.remember(values, torch.tensor([4, 1, 3])[:rows])
+    return x, state, decoder.attention.make_memory(values, torch.tensor([4, 1, 3])[:rows])
 
 
 @pytest.mark.parametrize(("cell", "shape"), ALL)
@@ -89,4 +89,4 @@ def test_decoders_that_cannot_be() -> None:
     with pytest.raises(UsageError, match=r"decoder\.bidirectional must be false"):
         made("lstm", "between", bidirectional=True)
     with pytest.raises(UsageError, match="the decoder has 1 layers"):
-        AttendingDecoder(registry().cell("gru"), 5, 3, EncoderSpec(hidden=7), AttentionSpec(after=2), 6)
+        AttendingDecoder(registry().cell("gru"), 5, 3, RecurrentSpec(hidden=7), AttentionSpec(after=2), 6)

@@ -17,7 +17,7 @@ def made(**sizes: object) -> tuple[Attention, torch.Tensor, torch.Tensor]:
 
 def test_multiplicative_attention_is_a_scaled_product() -> None:
     attention, x, values = made()
-    found, weights = attention(x, attention.remember(values, LENGTHS))
+    found, weights = attention(x, attention.make_memory(values, LENGTHS))
     query, key, value = attention.query(x[0, 1]), attention.key(values[0]), attention.value(values[0])
     wanted = torch.softmax(key @ query / 6**0.5, dim=0)
     torch.testing.assert_close(weights[0, 1], wanted)
@@ -26,7 +26,7 @@ def test_multiplicative_attention_is_a_scaled_product() -> None:
 
 def test_additive_attention_is_a_perceptron() -> None:
     attention, x, values = made(kind="additive")
-    _, weights = attention(x, attention.remember(values, LENGTHS))
+    _, weights = attention(x, attention.make_memory(values, LENGTHS))
     assert attention.energy is not None
     energies = torch.tanh(attention.query(x[0, 1]) + attention.key(values[0])) @ attention.energy[0]
     torch.testing.assert_close(weights[0, 1], torch.softmax(energies, dim=0))
@@ -35,7 +35,7 @@ def test_additive_attention_is_a_perceptron() -> None:
 @pytest.mark.parametrize("kind", ["multiplicative", "additive"])
 def test_each_head_looks_by_itself(kind: str) -> None:
     attention, x, values = made(kind=kind, heads=2)
-    memory = attention.remember(values, LENGTHS)
+    memory = attention.make_memory(values, LENGTHS)
     found, weights = attention(x, memory)
     other = {**memory, "keys": memory["keys"].clone(), "values": memory["values"].clone()}
     other["keys"][:, :, 3:], other["values"][:, :, 3:] = 0, 0
@@ -47,10 +47,10 @@ def test_each_head_looks_by_itself(kind: str) -> None:
 
 def test_places_beyond_a_rows_length_are_not_seen_and_an_empty_row_gives_numbers() -> None:
     attention, x, values = made(heads=3)
-    found, weights = attention(x, attention.remember(values, LENGTHS))
+    found, weights = attention(x, attention.make_memory(values, LENGTHS))
     assert not weights[1, :, 2:].any()
     torch.testing.assert_close(weights.sum(2), torch.ones(3, 2).double())
-    alone, _ = attention(x[1:2], attention.remember(values[1:2, :2], LENGTHS[1:2]))
+    alone, _ = attention(x[1:2], attention.make_memory(values[1:2, :2], LENGTHS[1:2]))
     torch.testing.assert_close(found[1:2], alone)
     assert torch.isfinite(found[2]).all()
 

@@ -7,8 +7,8 @@ import torch
 
 from suite.errors import UsageError
 from suite.nn.build import columns_to_each
-from suite.nn.layers.embeddings import Columns, Embedding, Features, Masked
-from suite.nn.specs import EmbeddingSpec, EncoderSpec, MaskSpec, StepHeadSpec
+from suite.nn.layers.embeddings import Embedding, FactoredEmbedding, FeatureInput, SpecAugment
+from suite.nn.specs import EmbeddingSpec, MaskSpec, RecurrentSpec, StepHeadSpec
 
 
 def test_embedding_is_a_table() -> None:
@@ -43,7 +43,7 @@ def test_features_are_dropped_in_training_without_changing_the_mean() -> None:
 
 def test_features_pass() -> None:
     x = torch.randn(2, 3, 4)
-    assert torch.equal(Features(4)(x), x)
+    assert torch.equal(FeatureInput(4)(x), x)
 
 
 def test_a_silent_token_stays_zero() -> None:
@@ -59,7 +59,7 @@ def test_a_silent_token_stays_zero() -> None:
 
 def test_columns_join_a_table_each() -> None:
     torch.manual_seed(0)
-    module = Columns((9, 4, 3), EmbeddingSpec(features=5, dropout=0.5), (2, 1)).eval()
+    module = FactoredEmbedding((9, 4, 3), EmbeddingSpec(features=5, dropout=0.5), (2, 1)).eval()
     x = module(torch.tensor([[[8, 3, 2], [0, 3, 0]]]))
     assert x.shape == (1, 2, module.features) == (1, 2, 8)
     assert torch.equal(x[0, 0, :5], module.table.weight[8])
@@ -69,16 +69,16 @@ def test_columns_join_a_table_each() -> None:
     assert torch.equal(dropped[:, 0], dropped[:, 2])  # the same features at all of a row's steps
     assert abs(float(dropped.float().mean()) - 0.5) < 0.05
     with pytest.raises(UsageError, match="2 columns stand beside the token, 1 widths are given"):
-        Columns((9, 4, 3), EmbeddingSpec(), (2,))
+        FactoredEmbedding((9, 4, 3), EmbeddingSpec(), (2,))
 
 
 @pytest.mark.parametrize("tied", [False, True])
 def test_a_decoder_over_columns_exports(tied: bool, tmp_path: Path) -> None:
+    from suite.checkpoint.weights import WEIGHTS, round_weights, save_weights
     from suite.export.onnx import export
-    from suite.nn.weights import WEIGHTS, round_weights, save_weights
 
     torch.manual_seed(0)
-    encoder = EncoderSpec(hidden=7, layers=2, dropout=0)
+    encoder = RecurrentSpec(hidden=7, layers=2, dropout=0)
     head = StepHeadSpec(dropout=0, tied=tied)
     model = columns_to_each((9, 4), EmbeddingSpec(features=5), (3,), encoder, head, 9, "decoder")
     round_weights(model.eval())
@@ -88,7 +88,7 @@ def test_a_decoder_over_columns_exports(tied: bool, tmp_path: Path) -> None:
 
 def test_stretches_of_time_and_bands_are_hidden_in_training_only() -> None:
     torch.manual_seed(0)
-    module = Masked(20, 3, MaskSpec(bands=1, width=5, times=1.0, length=6))
+    module = SpecAugment(20, 3, MaskSpec(bands=1, width=5, times=1.0, length=6))
     assert module.features == 60
     x = torch.ones(50, 100, 60)
     assert torch.equal(module.eval()(x), x)
@@ -103,6 +103,6 @@ def test_stretches_of_time_and_bands_are_hidden_in_training_only() -> None:
 
 
 def test_short_rows_and_no_masks() -> None:
-    module = Masked(4, 1, MaskSpec(bands=9, width=9, times=100.0, length=9)).train()
+    module = SpecAugment(4, 1, MaskSpec(bands=9, width=9, times=100.0, length=9)).train()
     assert module(torch.ones(2, 1, 4)).shape == (2, 1, 4)
-    assert torch.equal(Masked(4, 1, MaskSpec(bands=0, times=0)).train()(torch.ones(2, 3, 4)), torch.ones(2, 3, 4))
+    assert torch.equal(SpecAugment(4, 1, MaskSpec(bands=0, times=0)).train()(torch.ones(2, 3, 4)), torch.ones(2, 3, 4))

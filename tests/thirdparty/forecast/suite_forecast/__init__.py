@@ -12,7 +12,7 @@ import numpy as np
 from suite.data.readers import Row
 from suite.errors import DataError, UsageError
 from suite.hooks import hookimpl
-from suite.nn.specs import EncoderSpec, StepHeadSpec
+from suite.nn.specs import RecurrentSpec, StepHeadSpec
 from suite.task import Codecs, Column, Example, Option, Result, Task
 from suite.training.specs import TrainingSpec
 from suite_forecast.series import NextValue, Series, SeriesCodec, Step, mean_scaled_error, paths
@@ -24,7 +24,7 @@ DRAWN = 100
 
 @dataclass(frozen=True)
 class ForecastConfig:
-    encoder: EncoderSpec = field(default_factory=lambda: EncoderSpec(hidden=32, dropout=0.1))
+    encoder: RecurrentSpec = field(default_factory=lambda: RecurrentSpec(hidden=32, dropout=0.1))
     head: StepHeadSpec = field(default_factory=lambda: StepHeadSpec(dropout=0.1))
     training: TrainingSpec = field(
         default_factory=lambda: TrainingSpec(epochs=40, batch_size=16, lr=4e-3, ema=0.98, patience=0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from safetensors import SafetensorError
@@ -16,10 +16,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from suite.errors import CheckpointError, one_line
-
-if TYPE_CHECKING:
-    from suite.checkpoint import Checkpoint
-    from suite.nn.models import Model
 
 WEIGHTS = "model.safetensors"
 #: What numbers a weights file holds.
@@ -70,23 +66,6 @@ def _narrow(value: Tensor, kind: Kind) -> tuple[Tensor, Tensor | None]:
 
 def _wide(value: Tensor, scale: Tensor | None) -> Tensor:
     return value.float() if scale is None else value.float() * scale
-
-
-def load_model(checkpoint: Checkpoint) -> Model:
-    """The model of a checkpoint, rebuilt from its configuration and codecs."""
-    from suite.inference.loading import open_config
-    from suite.plugins import registry
-
-    task = registry().task(checkpoint.manifest.task)
-    config, codecs = open_config(task, checkpoint)
-    model = task.build(config, codecs)
-    try:
-        model.load_state_dict(load_weights(checkpoint.path / WEIGHTS))
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"{checkpoint.path}: weights do not fit its configuration ({one_line(error)}); copy the checkpoint again"
-        ) from error
-    return model
 
 
 def transfer(model: nn.Module, weights: dict[str, Tensor]) -> list[str]:

@@ -1,0 +1,76 @@
+"""A sequence transducer: an encoder, a prediction network and a joiner."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from suite.errors import UsageError
+from suite.nn.cells.base import Cell
+from suite.nn.layers.recurrent import RecurrentStack
+from suite.nn.models.aligned import Aligned
+from suite.nn.models.base import Graph, Tensors, prefixed
+from suite.nn.specs import RecurrentSpec, StepHeadSpec
+
+
+class Transducer(Aligned):
+    """A sequence to another one as it comes: an encoder, a prediction network over what was written, and a joiner.
+
+    After every step of what is read, any number of tokens is written, then the blank, 0, which goes on to the next
+    (Graves, 2012, arXiv:1211.3711). ``forward`` gives frames ``[B, T, J]``, ``predict(tokens [B, U])`` what is
+    expected before each token and after the last, ``[B, U + 1, J]``, and ``join`` makes logits of both.
+
+    Three graphs. ``encoder`` as of an aligned model; ``decoder``: ``token [B]``, ``state.*`` → ``prediction [B, J]``,
+    ``next.*``; ``joiner``: ``frame [B, J]``, ``prediction [B, J]`` → ``logits [B, V]``.
+    """
+
+    def __init__(
+        self, frontend: nn.Module, cell: type[Cell], encoder: RecurrentSpec, head: StepHeadSpec, joint: int,
+        decoder_cell: type[Cell], decoder: RecurrentSpec, outputs: int, example: Tensor,
+    ) -> None:  # fmt: skip
+        super().__init__(frontend, cell, encoder, head, joint, example)
+        if decoder.bidirectional:
+            raise UsageError("a prediction network reads forwards: its bidirectional must be false")
+        self.table = nn.Embedding(outputs, decoder.hidden)
+        self.prediction = RecurrentStack(decoder_cell, decoder.hidden, decoder)
+        self.expects = nn.Linear(self.prediction.outputs, joint)
+        self.joiner = nn.Linear(joint, outputs)
+
+    def predict(self, tokens: Tensor) -> Tensor:
+        """What is expected before each of the tokens ``[B, U]``, and after them: ``[B, U + 1, J]``."""
+        first = torch.zeros_like(tokens[:, :1])
+        x = self.table(torch.cat([first, tokens], dim=1))
+        y, _ = self.prediction(x, None, self.prediction.initial(x.shape[0]))
+        expected: Tensor = self.expects(y)
+        return expected
+
+    def join(self, frames: Tensor, predicted: Tensor) -> Tensor:
+        """Logits of frames and predictions, whose axes but the last go together."""
+        logits: Tensor = self.joiner(torch.tanh(frames + predicted))
+        return logits
+
+    def graphs(self) -> dict[str, Graph]:
+        graphs = super().graphs()
+        example = graphs["encoder"].example["inputs"]
+        rows, device = example.shape[0], example.device
+        state = self.prediction.initial(rows)
+
+        def decode(arrays: Tensors) -> Tensors:
+            own = {name: arrays[f"state.{name}"] for name in state}
+            y, following = self.prediction(self.table(arrays["token"][:, None]), None, own)
+            return {"prediction": self.expects(y)[:, 0], **{f"next.{name}": following[name] for name in state}}
+
+        def join(arrays: Tensors) -> Tensors:
+            return {"logits": self.join(arrays["frame"], arrays["prediction"])}
+
+        token = torch.zeros(rows, dtype=torch.int64, device=device)
+        frame = torch.zeros(rows, self.joiner.in_features, device=device)
+        carried = {f"{part}.{name}": {0: "batch"} for part in ("state", "next") for name in state}
+        each = {0: "batch"}
+        graphs["decoder"] = Graph(
+            decode, {"token": token, **prefixed("state", state)}, {"token": each, **carried, "prediction": each}
+        )  # fmt: skip
+        graphs["joiner"] = Graph(
+            join, {"frame": frame, "prediction": frame}, {"frame": each, "prediction": each, "logits": each}
+        )  # fmt: skip
+        return graphs
