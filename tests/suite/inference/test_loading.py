@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
-from suite.checkpoint import Checkpoint
+from suite.checkpoint import Checkpoint, save
+from suite.checkpoint.weights import WEIGHTS, load_weights
 from suite.errors import CheckpointError, UsageError
-from suite.inference.loading import open_checkpoint, open_config, task_and_checkpoint
+from suite.inference.loading import load_model, open_checkpoint, open_config, task_and_checkpoint
 from suite.plugins import registry
 from suite.task import Task
 
@@ -74,3 +76,22 @@ def test_a_codec_that_is_not_there(damage: Callable[..., Path]) -> None:
     opened = Checkpoint.open(damage("suite.json", forget))
     with pytest.raises(CheckpointError, match=r"tokenizer\.json: missing; the checkpoint is incomplete"):
         open_config(registry().task("sentiment"), opened)
+
+
+def test_model_of_a_checkpoint(tiny_checkpoint: Path) -> None:
+    model = load_model(Checkpoint.open(tiny_checkpoint))
+    for name, value in load_weights(tiny_checkpoint / WEIGHTS).items():
+        assert torch.equal(model.state_dict()[name], value)
+
+
+def test_weights_of_another_size_are_refused_in_one_line(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_checkpoint, tmp_path / "copy")
+    opened = Checkpoint.open(tmp_path / "copy")
+    manifest = json.loads((tmp_path / "copy" / "suite.json").read_text())
+    manifest["config"]["encoder"]["hidden"] = 9
+    opened.manifest.config["encoder"]["hidden"] = 9
+    files = {name: (tmp_path / "copy" / name).read_bytes() for name in opened.manifest.files}
+    other = save(tmp_path / "other", opened.manifest, files)
+    with pytest.raises(CheckpointError, match="weights do not fit its configuration") as caught:
+        load_model(other)
+    assert "\n" not in str(caught.value)

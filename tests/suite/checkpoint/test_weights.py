@@ -1,7 +1,7 @@
+"""Weights between a module and their file."""
+
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -9,10 +9,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from suite.checkpoint import Checkpoint, save
 from suite.checkpoint.weights import WEIGHTS, load_weights, round_weights, save_weights, transfer
 from suite.errors import CheckpointError
-from suite.inference.loading import load_model
 
 
 class Net(nn.Module):
@@ -83,22 +81,3 @@ def test_transfer_copies_what_fits_and_names_what_does_not() -> None:
     assert torch.equal(model.first.weight, source.first.weight)
     assert torch.equal(model.second.weight, before)
     assert transfer(Net(), source.state_dict()) == []
-
-
-def test_model_of_a_checkpoint(tiny_checkpoint: Path) -> None:
-    model = load_model(Checkpoint.open(tiny_checkpoint))
-    for name, value in load_weights(tiny_checkpoint / WEIGHTS).items():
-        assert torch.equal(model.state_dict()[name], value)
-
-
-def test_weights_of_another_size_are_refused_in_one_line(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    shutil.copytree(tiny_checkpoint, tmp_path / "copy")
-    opened = Checkpoint.open(tmp_path / "copy")
-    manifest = json.loads((tmp_path / "copy" / "suite.json").read_text())
-    manifest["config"]["encoder"]["hidden"] = 9
-    opened.manifest.config["encoder"]["hidden"] = 9
-    files = {name: (tmp_path / "copy" / name).read_bytes() for name in opened.manifest.files}
-    other = save(tmp_path / "other", opened.manifest, files)
-    with pytest.raises(CheckpointError, match="weights do not fit its configuration") as caught:
-        load_model(other)
-    assert "\n" not in str(caught.value)
