@@ -20,10 +20,12 @@ from typing import Any
 import numpy as np
 
 from suite import config as configs
+from suite.data.examples import Example
 from suite.errors import DataError, MissingExtra, SuiteError, one_line
 from suite.plugins import registry
 from suite.runtime import Arrays, Runtime
-from suite.task import Example, Task
+from suite.task import AnyTask
+from suite.task.seq2seq import Seq2SeqTask
 
 FILE = "bench.json"
 #: Speed is measured over so many seconds at most, and a tenth of the time there is.
@@ -55,13 +57,13 @@ class Plan:
         ]
 
 
-def data_of(task: Task) -> list[str | Path] | None:
+def data_of(task: AnyTask) -> list[str | Path] | None:
     """The files a task learns from here: its labelled samples where it has no recipe, none (``[]``) for the recipe's.
 
     None where there is nothing to learn from.
     """
     if task.recipe is None:
-        return list(task.labelled) or None
+        return list(task.labelled_samples) or None
     from suite.datasets.recipes import located
 
     return None if located(task.name, task.recipe()) is None else []
@@ -179,11 +181,11 @@ def _measured(key: dict[str, Any], known: tuple[int, int] | None, folder: Path) 
     metric, score = task.score(figures)
     pipeline = Pipeline.open(task.name, made.path)
     item = next(_examples(task, files)).input
-    cost, state = streaming(pipeline.runtime, pipeline.codecs["input"].encode(item), task.writes)  # type: ignore[attr-defined]
+    cost, state = streaming(pipeline.runtime, pipeline.codecs.input.encode(item), isinstance(task, Seq2SeqTask))
     fast = None if closed or not pace.speed else pace.speed * made.manifest.data["items"][0] / each
     shutil.rmtree(out.with_name(f"{out.name}.run"), ignore_errors=True)
     return {
-        "metric": metric, "part": part, "quality": -score if task.lower(metric) else score,
+        "metric": metric, "part": part, "quality": -score if task.lower_is_better(metric) else score,
         "parameters": made.manifest.parameters, "items_per_second": fast,
         "step_us": cost, "state_bytes": state, "seconds": round(seconds, 1), **counts,
     }  # fmt: skip
@@ -206,32 +208,29 @@ def _affordable(name: str, given: dict[str, Any], seconds: float, out: Path) -> 
     return max(1, round((pace.speed or 1.0) * seconds)), max(1, round(pace.total / SOME))
 
 
-def _examples(task: Task, files: Sequence[str | Path]) -> Iterator[Example]:
+def _examples(task: AnyTask, files: Sequence[str | Path]) -> Iterator[Example]:
     """What a task learns from: some files, or with none the recipe's."""
-    from suite.datasets.recipes import located
-    from suite.task.reading import read_examples
+    from suite.task.reading import read_examples, recipe_folder
 
-    if not files:
-        assert task.recipe is not None
+    if not files and task.recipe is not None:
         recipe = task.recipe()
-        folder = located(task.name, recipe)
-        assert folder is not None
+        folder = recipe_folder(task, recipe)
         files = [folder / name for name in recipe.train]
     return read_examples(task, files)
 
 
-def _matching(task: Task, cell: str, files: Sequence[str | Path]) -> list[str]:
+def _matching(task: AnyTask, cell: str, files: Sequence[str | Path]) -> list[str]:
     """Settings of the widths at which this cell has as many parameters as the task's own, as nearly as can be."""
     plain = task.config()
-    codecs = task.fit(list(_examples(task, files)), plain, **task.checked("train", {}))
+    codecs = task.fit_codecs(list(_examples(task, files)), plain, **task.parse_options("train", {}))
     parts = configs.stacks(plain)
 
     def sized(scale: float) -> tuple[int, list[str]]:
         settings = [f"{p}.hidden={max(NARROW, round(getattr(plain, p).hidden * scale))}" for p in parts]
         config = configs.override(plain, [*settings, *(f"{part}.cell={cell}" for part in parts)])
-        return sum(p.numel() for p in task.build(config, codecs).parameters()), settings
+        return sum(p.numel() for p in task.build_model(config, codecs).parameters()), settings
 
-    wanted = sum(p.numel() for p in task.build(plain, codecs).parameters())
+    wanted = sum(p.numel() for p in task.build_model(plain, codecs).parameters())
     low, high = 1 / 16, 16.0
     for _ in range(12):
         middle = math.sqrt(low * high)
@@ -239,12 +238,12 @@ def _matching(task: Task, cell: str, files: Sequence[str | Path]) -> list[str]:
     return min((sized(low), sized(high)), key=lambda one: abs(one[0] - wanted))[1]
 
 
-def streaming(runtime: Runtime, array: np.ndarray, writes: bool, runs: int = 200) -> tuple[float, int]:
+def streaming(runtime: Runtime, array: np.ndarray, attends: bool, runs: int = 200) -> tuple[float, int]:
     """Microseconds of one step of one row, the median of ``runs``, and the bytes of the state that is carried."""
-    if writes:
-        from suite.decoding.beam_search import encode as reading
+    if attends:
+        from suite.decoding.beam_search import encode
 
-        given = reading(runtime, [array])
+        given = encode(runtime, [array])
         graph = runtime.graph("decoder")
         arrays: Arrays = {**given.state, **given.memory, "token": np.zeros(1, np.int64)}
     else:

@@ -75,18 +75,28 @@ def stacks(config: Any) -> list[str]:
     return [part for part in ("encoder", "decoder") if hasattr(getattr(config, part, None), "cell")]
 
 
-def override(config: C, settings: Iterable[str]) -> C:
-    """A copy of ``config`` with ``path=value`` settings applied, in order.
+def override(config: C, settings: Mapping[str, Any] | Iterable[str]) -> C:
+    """A copy of ``config`` with settings applied, in order: ``{"encoder.hidden": 64}`` or ``["encoder.hidden=64"]``.
 
-    Values are JSON where they parse as JSON and strings where they do not: ``encoder.cell=gru``,
+    Values of strings are JSON where they parse as JSON and strings where they do not: ``encoder.cell=gru``,
     ``encoder.dropout=0.2``, ``encoder.pooling=["last","mean"]`` or ``encoder.pooling=last,mean``.
     """
+    if isinstance(settings, str):
+        raise UsageError(f"settings={settings!r}: give a list of path=value, or a dict of paths and values")
+    if isinstance(settings, Mapping):
+        for path, value in settings.items():
+            config = _replace(config, str(path).split("."), value, str(path))
+        return config
     for setting in settings:
-        path, equals, text = setting.partition("=")
+        path, equals, text = str(setting).partition("=")
         if not equals:
             raise UsageError(f"--set {setting}: expected path=value, for example {_example(config)}")
-        config = _replace(config, path.strip().split("."), text.strip(), path.strip())
+        config = _replace(config, path.strip().split("."), _Text(text.strip()), path.strip())
     return config
+
+
+class _Text(str):
+    """The text of a setting, whose type is yet to be found."""
 
 
 def paths(config: Any, prefix: str = "") -> dict[str, Any]:
@@ -121,7 +131,7 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _replace(config: Any, keys: list[str], text: str, path: str) -> Any:
+def _replace(config: Any, keys: list[str], given: Any, path: str) -> Any:
     names = [f.name for f in dataclasses.fields(config)]
     head, rest = keys[0], keys[1:]
     if head not in names:
@@ -132,12 +142,12 @@ def _replace(config: Any, keys: list[str], text: str, path: str) -> Any:
     if rest:
         if not dataclasses.is_dataclass(current):
             raise UsageError(f"--set {path}: {head} has no settings of its own")
-        return dataclasses.replace(config, **{head: _replace(current, rest, text, path)})
-    if dataclasses.is_dataclass(current):
+        return dataclasses.replace(config, **{head: _replace(current, rest, given, path)})
+    hint = typing.get_type_hints(type(config))[head]
+    if dataclasses.is_dataclass(current) and (isinstance(given, _Text) or not isinstance(given, type(current))):
         inner = ", ".join(f.name for f in dataclasses.fields(current))
         raise UsageError(f"--set {path}: name one of its settings: {inner}")
-    hint = typing.get_type_hints(type(config))[head]
-    value = _typed(hint, _parse(text, hint), f"--set {path}", UsageError)
+    value = _typed(hint, _parse(str(given), hint) if isinstance(given, _Text) else given, f"--set {path}", UsageError)
     try:
         return dataclasses.replace(config, **{head: value})
     except ValueError as problem:

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     import click
 
     from suite.nn.cells.base import Cell
-    from suite.task import Task
+    from suite.task import AnyTask
 
 PROJECT = "suite"
 #: The version of this interface; a plugin made for a newer one is refused with a clear message.
-API_VERSION = 1
+API_VERSION = 2
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 #: Decorate a plugin's functions with this: ``from suite.hooks import hookimpl``.
@@ -40,8 +40,8 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec
-def suite_tasks() -> Sequence[Task]:  # type: ignore[empty-body]
-    """The tasks this module brings. Each task's name must be the name of an entry point of the module."""
+def suite_tasks() -> Sequence[AnyTask | type[AnyTask]]:  # type: ignore[empty-body]
+    """The tasks this module brings, as classes or instances. Each task's name is an entry point of the module."""
 
 
 @hookspec

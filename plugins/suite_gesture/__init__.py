@@ -1,9 +1,9 @@
-"""A movement's name, from its recording: which gesture, which activity, whose hand."""
+"""Gestures and activities, classified from recordings of motion."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,7 +12,8 @@ import numpy as np
 import suite_assets
 
 from suite.augment.series import AugmentSpec, augment
-from suite.codecs.series import SeriesCodec, SeriesSpec, opened, samples
+from suite.codecs.series import SeriesCodec, SeriesSpec, opened
+from suite.codecs.series_parser import SampleParser
 from suite.codecs.targets import Labels
 from suite.data.diagnostics import of_labels, of_rates, of_values
 from suite.data.display_names import read_names
@@ -22,14 +23,15 @@ from suite.errors import DataError, UsageError, stop
 from suite.hooks import hookimpl
 from suite.metrics import accuracy, macro_f1, per_class
 from suite.nn.specs import HeadSpec, RecurrentSpec
-from suite.task import Codecs, Column, Example, Option, Result, Task, later
+from suite.task import Codecs, Column, DataSpec, Example, ManyToOneTask, Monitor, Option, Plots, Result, Streaming, lazy
 from suite.task.sliding_windows import Window, segments, windows
 from suite.training.specs import TrainingSpec
 
 if TYPE_CHECKING:
-    from suite.inference.pipeline import Pipeline
-    from suite.nn.models import ManyToOne
+    from suite.inference.model import LoadedModel
+    from suite.nn.models import Model
 
+api_version = 2
 #: A recording longer than the longest of training by this factor holds more than one movement.
 LONGER = 1.5
 #: It is read in windows of half a movement, judged as movements that may go on, two over every moment: on joined
@@ -43,7 +45,7 @@ SHORTEST = 2.0
 
 @dataclass(frozen=True)
 class GestureConfig:
-    """Recurrent weights that stay as they start, and a readout: what does best from a few dozen recordings on."""
+    """Recurrent weights that stay as initialized, and a readout: the best for a few dozen recordings."""
 
     series: SeriesSpec = field(default_factory=SeriesSpec)
     augment: AugmentSpec = field(default_factory=AugmentSpec)
@@ -58,9 +60,12 @@ class GestureConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class GestureResult(Result):
-    """``segments`` are there only for a recording longer than a movement: ``start``, ``end``, ``label``,
-    ``probability``, and the ``unit`` of start and end, ``s`` or, where no rate is known, ``samples``. ``sure`` is
-    set on the updates of a stream: whether the running label is out of doubt.
+    """A label with its probabilities.
+
+    Attributes:
+        segments: Only for a recording longer than a movement: ``start``, ``end``, ``label``, ``probability``, and the
+            ``unit`` of start and end: ``s``, or ``samples`` where no rate is known.
+        sure: Set on the updates of a stream: whether the running label's probability reaches the early-exit threshold.
     """
 
     label: str
@@ -71,112 +76,238 @@ class GestureResult(Result):
     optional: ClassVar[tuple[str, ...]] = ("segments", "sure")
 
 
-def read(
-    path: str | Path,
-    *,
-    format: str | None = None,
-    columns: Mapping[str, str] | None = None,
-    on_error: Any = None,
-) -> Iterator[Example]:
-    width = 0
-    for series in read_labelled(path, on_error, columns=columns, format=format):
-        width = width or series.array.shape[1]
-        if series.array.size and series.array.shape[1] == width:
-            yield Example(input=series, target=series.label, key=series.key, where=series.where)
-            continue
-        what = "the recording is empty; give at least one sample"
-        if series.array.size:
-            what = f"{series.array.shape[1]} channels where the first recording has {width}; give all the same channels"
-        (on_error or stop)(DataError(f"{series.where}: {what}"))
+GestureCodecs = Codecs[SeriesCodec, Labels]
 
 
-def expand(argument: str, on_error: Any = None, **options: Any) -> Iterator[tuple[str, Any]]:
-    for recording in read_recordings(named(argument), on_error):
-        yield recording.where or argument, recording
+def _rate(verbs: tuple[str, ...], text: str) -> Option:
+    return Option(name="rate", type=float, verbs=verbs, help=text)
 
 
-def fit(
-    examples: Sequence[Example], config: GestureConfig, *, names: Path | None = None, rate: float | None = None
-) -> dict[str, Any]:
-    targets = [str(e.target) for e in examples]
-    shown = {} if names is None else read_names(names, targets)
-    labels = Labels.fit(targets, shown, early=config.training.method == "readout")
-    first = examples[0].input.array.shape[1]
-    for item in examples:
-        if item.input.array.shape[1] != first:
-            raise DataError(f"{item.where}: {item.input.array.shape[1]} channels where {examples[0].where} has {first}")
-    return {"input": SeriesCodec.fit((e.input for e in examples), config.series, rate=rate), "target": labels}
+class Gesture(ManyToOneTask[GestureConfig, SeriesCodec, Labels, GestureResult]):
+    """Gestures and activities, classified from recordings of motion."""
 
+    name = "gesture"
+    config = GestureConfig
+    result = GestureResult
+    input_codec = SeriesCodec
+    target_codec = Labels
+    data = DataSpec(
+        columns=(
+            Column(
+                name="recording",
+                help="a .csv or .tsv with one row a sample and one column a channel, a .npz, .npy or .ts; for training "
+                "also series,time,label,… or label,t0,t1,… or a folder with one sub-folder a label",
+                required=True,
+            ),
+            Column(name="label", help="any set of labels"),
+        ),
+        inputs="files",
+        tables=False,
+    )
+    monitor = (Monitor(metric="accuracy"),)
+    streaming = Streaming(
+        parser=SampleParser,
+        help="A line is a sample, its values separated by commas, tabs or spaces; a blank line ends a recording. The "
+        "label is printed when it changes or becomes certain; with --json, after every sample.",
+    )
+    options = (
+        Option(name="names", type=Path, verbs=("train",), help='a JSON file of display names: {"1": "circle", …}'),
+        _rate(("train",), "sample rate in Hz of recordings whose files do not give one"),
+        _rate(("predict", "stream", "evaluate"), "sample rate in Hz of the input, if it does not give one"),
+        Option(
+            name="sure",
+            type=float,
+            verbs=("stream",),
+            help="early-exit threshold: the probability from which a running label counts as certain (default: such "
+            "labels were right 19 times of 20 in training)",
+        ),
+    )
+    plots = Plots(results="draw the first recordings and their label over time to this PNG file", evaluation=True)
+    about = (
+        "Shipped: wiimote (which of ten people picks up a remote control, by its acceleration; the default) and "
+        "activity (standing, walking, running, badminton, by a watch; --checkpoint activity). About forty recordings "
+        "are enough to train your own. A recording longer than a movement also gives segments with times."
+    )
+    assets = Path(suite_assets.__file__).parent / "gesture"
+    default_checkpoint = "wiimote"
+    recipe = lazy("suite_gesture.data:recipe")
+    extra_recipes = (("watch", lazy("suite_gesture.data:watch_recipe")),)
+    augments = True
 
-def notes(examples: Sequence[Example], codecs: Codecs) -> list[str]:
-    codec = codecs["input"]
-    assert isinstance(codec, SeriesCodec)
-    recordings = [e.input for e in examples]
-    return [
-        *of_rates((recording.rate for recording in recordings), codec.rate),
-        *of_labels((str(e.target) for e in examples), "recording"),
-        *of_values(recordings, codec.channels),
-    ]
+    def read_file(
+        self, path: str | Path, *, format: str | None, columns: Mapping[str, str] | None,
+        on_error: Callable[[DataError], None] | None,
+    ) -> Iterator[Example]:  # fmt: skip
+        width = 0
+        for series in read_labelled(path, on_error, columns=columns, format=format):
+            width = width or series.array.shape[1]
+            if series.array.size and series.array.shape[1] == width:
+                yield Example(input=series, target=series.label, key=series.key, where=series.where)
+                continue
+            problem = "the recording is empty; give at least one sample"
+            if series.array.size:
+                count = series.array.shape[1]
+                problem = f"{count} channels where the first recording has {width}; give all the same channels"
+            (on_error or stop)(DataError(f"{series.where}: {problem}"))
 
+    def expand_inputs(
+        self, argument: str, on_error: Callable[[DataError], None] | None = None, **options: Any
+    ) -> Iterator[tuple[str, Any]]:
+        for recording in read_recordings(named(argument), on_error):
+            yield recording.where or argument, recording
 
-def build(config: GestureConfig, codecs: Codecs) -> ManyToOne:
-    from suite.nn.build import series_to_one
+    def fit_codecs(
+        self,
+        examples: Sequence[Example],
+        config: GestureConfig,
+        *,
+        names: Path | None = None,
+        rate: float | None = None,
+        **options: Any,
+    ) -> GestureCodecs:
+        targets = [str(e.target) for e in examples]
+        shown = {} if names is None else read_names(names, targets)
+        labels = Labels.fit(targets, shown, early=config.training.method == "readout")
+        first = examples[0].input.array.shape[1]
+        for item in examples:
+            if (count := item.input.array.shape[1]) != first:
+                raise DataError(f"{item.where}: {count} channels where {examples[0].where} has {first}")
+        return Codecs(SeriesCodec.fit((e.input for e in examples), config.series, rate=rate), labels)
 
-    codec, labels = codecs["input"], codecs["target"]
-    assert isinstance(codec, SeriesCodec)
-    assert isinstance(labels, Labels)
-    return series_to_one(codec.size, config.encoder, config.head, labels.size)
+    def data_warnings(self, examples: Sequence[Example], codecs: GestureCodecs) -> list[str]:
+        codec = codecs.input
+        recordings = [e.input for e in examples]
+        return [
+            *of_rates((recording.rate for recording in recordings), codec.rate),
+            *of_labels((str(e.target) for e in examples), "recording"),
+            *of_values(recordings, codec.channels),
+        ]
 
+    def build_model(self, config: GestureConfig, codecs: GestureCodecs) -> Model:
+        from suite.nn.build import series_to_one
 
-def initialise(model: ManyToOne, codecs: Codecs, **options: Any) -> None:
-    from suite.nn.init import set_time_constants
+        codec, labels = codecs.input, codecs.target
+        return series_to_one(codec.size, config.encoder, config.head, labels.size)
 
-    codec = codecs["input"]
-    assert isinstance(codec, SeriesCodec)
-    set_time_constants(model.encoder, SHORTEST, codec.length)
+    def initialize(self, model: Model, codecs: GestureCodecs, **options: Any) -> None:
+        from suite.nn.init import set_time_constants
 
+        codec = codecs.input
+        set_time_constants(model.get_submodule("encoder"), SHORTEST, codec.length)
 
-def vary(recording: Recording, config: GestureConfig, random: np.random.Generator, codecs: Codecs) -> Recording:
-    codec = codecs["input"]
-    assert isinstance(codec, SeriesCodec)
-    middle, spread = (np.asarray(row, np.float32) for row in (codec.mean, codec.scales[0]))
-    array = augment(recording.array, config.augment, middle, spread, random)
-    return dataclasses.replace(recording, array=recording.array if np.isnan(array).all() else array)
+    def augment(
+        self, item: Recording, config: GestureConfig, random: np.random.Generator, codecs: GestureCodecs
+    ) -> Recording:
+        codec = codecs.input
+        middle, spread = (np.asarray(row, np.float32) for row in (codec.mean, codec.scales[0]))
+        array = augment(item.array, config.augment, middle, spread, random)
+        return dataclasses.replace(item, array=item.array if np.isnan(array).all() else array)
 
+    def configure_codecs(
+        self, codecs: GestureCodecs, *, rate: float | None = None, sure: float | None = None, **options: Any
+    ) -> GestureCodecs:
+        if sure is not None and not 0 <= sure <= 1:
+            raise UsageError(f"sure {sure:g}: give a probability, from 0 to 1")
+        if rate is None:
+            return codecs
+        return codecs.replace(input=codecs.input.at(rate))
 
-def adapt(codecs: Codecs, *, rate: float | None = None, sure: float | None = None, **options: Any) -> Codecs:
-    if sure is not None and not 0 <= sure <= 1:
-        raise UsageError(f"sure {sure:g}: give a probability, from 0 to 1")
-    if rate is None:
-        return codecs
-    codec = codecs["input"]
-    assert isinstance(codec, SeriesCodec)
-    return {**codecs, "input": codec.at(rate)}
+    def preprocess(self, item: Any, codecs: GestureCodecs, **options: Any) -> list[Recording]:
+        """The recording, and if it is longer than a movement the windows that its segments are made of."""
+        codec, labels = codecs.input, codecs.target
+        recording = opened(item)
+        rate = recording.rate or codec.given or codec.rate
+        ratio = rate / codec.rate if rate and codec.rate else 1.0  # of its samples to the model's
+        count, size = len(recording.array), max(1, round(codec.length * ratio / (2 if labels.early else 1)))
+        if count <= LONGER * codec.longest * ratio:
+            return [recording]
+        return [recording, *windows(recording, size, max(1, size // OVERLAP), rate)]
 
+    def decode(
+        self,
+        outputs: np.ndarray,
+        codecs: GestureCodecs,
+        item: Any,
+        *,
+        final: bool | None = None,
+        sure: float | None = None,
+        **options: Any,
+    ) -> GestureResult:
+        labels = codecs.target
+        probabilities = labels.probabilities(outputs, final=final is not False and not isinstance(item, Window))
+        label = max(probabilities, key=probabilities.__getitem__)
+        certain = probabilities[label] >= (labels.sure if sure is None else sure) if final is False else None
+        return GestureResult(input=_named(item), final=final, label=label, probabilities=probabilities, sure=certain)
 
-def pieces(item: Any, codecs: Codecs, **options: Any) -> list[Recording]:
-    """The recording; where it is longer than a movement, also the windows that its segments are made of."""
-    codec, labels = codecs["input"], codecs["target"]
-    assert isinstance(codec, SeriesCodec)
-    assert isinstance(labels, Labels)
-    recording = opened(item)
-    rate = recording.rate or codec.given or codec.rate
-    ratio = rate / codec.rate if rate and codec.rate else 1.0  # of its samples to the model's
-    count, size = len(recording.array), max(1, round(codec.length * ratio / (2 if labels.early else 1)))
-    if count <= LONGER * codec.longest * ratio:
-        return [recording]
-    return [recording, *windows(recording, size, max(1, size // OVERLAP), rate)]
+    def merge(self, results: Sequence[Any], item: Any, codecs: GestureCodecs, **options: Any) -> GestureResult:
+        """The whole recording's result, with segments where it has windows."""
+        whole: GestureResult = results[0]
+        if len(results) == 1:
+            return whole
+        parts = [result.input for result in results[1:]]
+        return dataclasses.replace(whole, segments=segments(parts, [result.probabilities for result in results[1:]]))
 
+    def check_example(self, example: Example, codecs: GestureCodecs) -> Example:
+        labels = codecs.target
+        return dataclasses.replace(example, target=labels.label(str(example.target)))
 
-def decode(
-    outputs: Any, codecs: Codecs, item: Any, *, final: bool | None = None, sure: float | None = None, **options: Any
-) -> GestureResult:
-    labels = codecs["target"]
-    assert isinstance(labels, Labels)
-    probabilities = labels.probabilities(outputs, final=final is not False and not isinstance(item, Window))
-    label = max(probabilities, key=probabilities.__getitem__)
-    certain = probabilities[label] >= (labels.sure if sure is None else sure) if final is False else None
-    return GestureResult(input=_named(item), final=final, label=label, probabilities=probabilities, sure=certain)
+    def metrics(self, results: Sequence[Any], examples: Sequence[Example]) -> dict[str, Any]:
+        truth, found = [str(e.target) for e in examples], [r.label for r in results]
+        return {
+            "items": len(truth),
+            "accuracy": accuracy(truth, found),
+            "macro_f1": macro_f1(truth, found),
+            "per_class": per_class(truth, found),
+        }
+
+    def extra_metrics(
+        self, model: LoadedModel[SeriesCodec, Labels], examples: Sequence[Example], **options: Any
+    ) -> dict[str, Any]:
+        """Accuracy after a share of each recording, by the running label; after all of it, by the final one."""
+        configured = model.configured(options)
+        labels = configured.codecs.target
+        shares = {}
+        for share in (*SHARES, 100):
+            parts = [_first(opened(e.input), share) for e in examples]
+            right = []
+            for row, item in zip(configured.outputs_of(parts), examples, strict=True):
+                probabilities = labels.probabilities(row, final=share == 100)
+                right.append(max(probabilities, key=probabilities.__getitem__) == item.target)
+            shares[str(share)] = float(np.mean(right))
+        return {"accuracy_at": shares}
+
+    def render(self, result: Any) -> str:
+        lines = [f"{_verdict(result)}  {result.input}"]
+        for segment in result.segments or ():
+            span = f"{segment['start']:g} to {segment['end']:g} {segment['unit']}"
+            lines.append(f"  {span:<24}  {segment['label']:<16} {segment['probability']:.2f}")
+        return "\n".join(lines)
+
+    def render_update(self, result: Any, previous: Any) -> str | None:
+        if result.final:
+            return f"{'─' * 14}  {_verdict(result)}\n"
+        likely = result.probabilities[result.label] >= 0.5  # more than all others together
+        was_sure = previous is not None and previous.sure
+        if previous is not None and previous.label == result.label:
+            news = not likely if was_sure else bool(result.sure)
+        else:
+            news = likely or was_sure
+        if not news:
+            return None
+        certainty = "  certain from here" if result.sure else "  uncertain again" if was_sure else ""
+        return f"sample {result.input + 1:<7,}  {_verdict(result)}{certainty}"
+
+    def plot(
+        self, model: LoadedModel[SeriesCodec, Labels], inputs: Sequence[Any], results: Sequence[Any], path: Path
+    ) -> None:
+        from suite_gesture.plot import over_time
+
+        over_time(model, [opened(item) for item in inputs], results, path)
+
+    def plot_evaluation(self, results: Sequence[Any], examples: Sequence[Example], path: Path) -> None:
+        from suite.plotting.charts import figure, mistakes
+
+        figure([mistakes([str(e.target) for e in examples], [r.label for r in results])], path, width=620, height=470)
 
 
 def _named(item: Any) -> Any:
@@ -186,47 +317,6 @@ def _named(item: Any) -> Any:
     if isinstance(item, Recording):
         return item.where or f"{len(item.array):,} samples"
     return str(item) if isinstance(item, Path) else item
-
-
-def join(results: Sequence[Any], item: Any, codecs: Codecs, **options: Any) -> GestureResult:
-    """The whole recording's result, with segments where it has windows."""
-    whole: GestureResult = results[0]
-    if len(results) == 1:
-        return whole
-    parts = [result.input for result in results[1:]]
-    return dataclasses.replace(whole, segments=segments(parts, [result.probabilities for result in results[1:]]))
-
-
-def check(example: Example, codecs: Codecs) -> Example:
-    labels = codecs["target"]
-    assert isinstance(labels, Labels)
-    return dataclasses.replace(example, target=labels.label(str(example.target)))
-
-
-def metrics(results: Sequence[Any], examples: Sequence[Example]) -> dict[str, Any]:
-    truth, found = [str(e.target) for e in examples], [r.label for r in results]
-    return {
-        "items": len(truth),
-        "accuracy": accuracy(truth, found),
-        "macro_f1": macro_f1(truth, found),
-        "per_class": per_class(truth, found),
-    }
-
-
-def measure(pipeline: Pipeline, examples: Sequence[Example], **options: Any) -> dict[str, Any]:
-    """Accuracy after a share of each recording, by the running label; after all of it, by the final one."""
-    reader = pipeline.adapted(options)
-    labels = reader.codecs["target"]
-    assert isinstance(labels, Labels)
-    figures = {}
-    for share in (*SHARES, 100):
-        parts = [_first(opened(e.input), share) for e in examples]
-        right = []
-        for row, item in zip(reader.outputs_of(parts), examples, strict=True):
-            probabilities = labels.probabilities(row, final=share == 100)
-            right.append(max(probabilities, key=probabilities.__getitem__) == item.target)
-        figures[str(share)] = float(np.mean(right))
-    return {"accuracy_at": figures}
 
 
 def _first(recording: Recording, share: int) -> Recording:
@@ -239,111 +329,11 @@ def _first(recording: Recording, share: int) -> Recording:
     return dataclasses.replace(recording, array=array)
 
 
-def render(result: Any) -> str:
-    lines = [f"{_verdict(result)}  {result.input}"]
-    for segment in result.segments or ():
-        span = f"{segment['start']:g} to {segment['end']:g} {segment['unit']}"
-        lines.append(f"  {span:<24}  {segment['label']:<16} {segment['probability']:.2f}")
-    return "\n".join(lines)
-
-
-def render_update(result: Any, before: Any) -> str | None:
-    if result.final:
-        return f"{'─' * 14}  {_verdict(result)}\n"
-    likely = result.probabilities[result.label] >= 0.5  # than all others together
-    was_sure = before is not None and before.sure
-    if before is not None and before.label == result.label:
-        news = not likely if was_sure else bool(result.sure)
-    else:
-        news = likely or was_sure
-    if not news:
-        return None
-    doubt = "  no longer in doubt" if result.sure else "  in doubt again" if was_sure else ""
-    return f"sample {result.input + 1:<7,}  {_verdict(result)}{doubt}"
-
-
 def _verdict(result: GestureResult) -> str:
     best = sorted(result.probabilities.items(), key=lambda pair: -pair[1])[:3]
     return f"{result.label:<16}  [{'  '.join(f'{name} {p:.2f}' for name, p in best)}]"
 
 
-def plot(pipeline: Pipeline, inputs: Sequence[Any], results: Sequence[Any], path: Path) -> None:
-    from suite_gesture.plot import over_time
-
-    over_time(pipeline, [opened(item) for item in inputs], results, path)
-
-
-def plot_evaluation(results: Sequence[Any], examples: Sequence[Example], path: Path) -> None:
-    from suite.plotting.charts import figure, mistakes
-
-    figure([mistakes([str(e.target) for e in examples], [r.label for r in results])], path, width=620, height=470)
-
-
-def _rate(verbs: tuple[str, ...], text: str) -> Option:
-    return Option(name="rate", type=float, verbs=verbs, help=text)
-
-
-TASK = Task(
-    name="gesture",
-    summary=__doc__.splitlines()[0],
-    mapping="many-to-one",
-    config=GestureConfig,
-    result=GestureResult,
-    columns=(
-        Column(
-            name="recording",
-            help="a .csv or .tsv with one row a sample and one column a channel, a .npz, .npy or .ts; for training "
-            "also series,time,label,… or label,t0,t1,… or a folder with one sub-folder a label",
-            required=True,
-        ),
-        Column(name="label", help="any set of labels"),
-    ),
-    read=read,
-    expand=expand,
-    codecs={"input": SeriesCodec.from_files, "target": Labels.from_files},
-    fit=fit,
-    notes=notes,
-    build=build,
-    initialise=initialise,
-    augment=vary,
-    adapt=adapt,
-    pieces=pieces,
-    join=join,
-    check=check,
-    decode=decode,
-    render=render,
-    render_update=render_update,
-    metrics=metrics,
-    measure=measure,
-    best=("accuracy",),
-    chunks=samples,
-    options=(
-        Option(name="names", type=Path, verbs=("train",), help='a JSON file of display names: {"1": "circle", …}'),
-        _rate(("train",), "samples a second of recordings that do not say it themselves"),
-        _rate(("predict", "stream", "evaluate"), "samples a second of what is given, where it does not say itself"),
-        Option(
-            name="sure",
-            type=float,
-            verbs=("stream",),
-            help="the probability from which a running label is no longer in doubt; by default where such labels "
-            "were right 19 times of 20 in training",
-        ),
-    ),
-    recipe=later("suite_gesture.data:recipe"),
-    further={"watch": later("suite_gesture.data:watch_recipe")},
-    assets=Path(suite_assets.__file__).parent / "gesture",
-    default="wiimote",
-    plot=plot,
-    plot_help="draw the first recordings and their label over time to this PNG file",
-    plot_evaluation=plot_evaluation,
-    stream_help="A line is a sample, its values separated by commas, tabs or spaces; a blank line ends a recording. "
-    "The label is printed when it changes or is no longer in doubt; with --json, after every sample.",
-    about="Shipped: wiimote (which of ten people picks up a held remote control, by its acceleration; the default) "
-    "and activity (standing, walking, running, badminton, by a watch; --checkpoint activity). Train your own from "
-    "about forty recordings on. A recording longer than a movement also gives segments with times.",
-)
-
-
 @hookimpl
-def suite_tasks() -> list[Task]:
-    return [TASK]
+def suite_tasks() -> list[type[Gesture]]:
+    return [Gesture]

@@ -10,16 +10,18 @@ from typing import Any
 import numpy as np
 
 from suite.data.series import Recording
-from suite.inference.pipeline import Pipeline
-from suite.inference.streaming import Session
+from suite.inference.model import LoadedModel
+from suite.inference.sessions import open_session
 from suite.plotting.charts import Chart, Panel, figure
 
 SHOWN, LABELS, STEPS = 4, 3, 600
 
 
-def over_time(pipeline: Pipeline, recordings: Sequence[Recording], results: Sequence[Any], path: Path) -> None:
+def over_time(
+    model: LoadedModel[Any, Any], recordings: Sequence[Recording], results: Sequence[Any], path: Path
+) -> None:
     """The channels of the first recordings, and beside them the probabilities of their likeliest labels so far."""
-    codec: Any = pipeline.codecs["input"]
+    codec = model.codecs.input
     panels: list[Panel] = []
     for recording, result in zip(recordings[:SHOWN], results[:SHOWN], strict=True):
         rate = recording.rate or codec.given or codec.rate
@@ -33,7 +35,7 @@ def over_time(pipeline: Pipeline, recordings: Sequence[Recording], results: Sequ
         panels.append(left)
 
         updates: list[Any] = [
-            *(session := Session(pipeline)).feed(replace(recording, array=array, rate=rate)),
+            *(session := open_session(model)).feed(replace(recording, array=array, rate=rate)),
             *session.flush(),
         ]
         after = (np.arange(len(updates)) + 1) / (codec.rate or 1)
@@ -41,7 +43,7 @@ def over_time(pipeline: Pipeline, recordings: Sequence[Recording], results: Sequ
         title = f"{result.label} {result.probabilities[result.label]:.2f}"
         first = next((i for i, u in enumerate(updates) if u.sure), None)
         if first is not None:
-            title += f"; {updates[first].label} no longer in doubt at {after[first]:.3g} {unit}"
+            title += f"; {updates[first].label} confident from {after[first]:.3g} {unit}"
         right = Chart(title, x=unit, y="probability so far", y_range=(0, 1))
         for name in sorted(peaks, key=peaks.__getitem__, reverse=True)[:LABELS]:
             right.line(after, [u.probabilities[name] for u in updates], name, markers=False)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from suite.errors import UsageError
-from suite.inference.pipeline import Pipeline
-from suite.inference.streaming import Session
+from suite.inference.model import LoadedModel
+from suite.inference.sessions import open_session
 from suite.plotting.charts import Chart, Panel, figure, mistakes
 from suite.task import Example
 
@@ -16,14 +16,14 @@ SHOWN, WORDS = 4, 24
 GOOD, BAD, NEITHER = "#2a7f62", "#b3443a", "#8a8a8a"
 
 
-def running(pipeline: Pipeline, results: Sequence[Any], path: Path) -> None:
+def running(model: LoadedModel[Any, Any], results: Sequence[Any], path: Path) -> None:
     """The polarity after each word, a row a text; the first texts only, and their first words."""
     if any(result.polarity is None for result in results):
         raise UsageError("--plot: this model was trained on labels, so there is no polarity to draw")
     shown: list[Any] = list(results[:SHOWN])
     # No more is streamed than is drawn: a text may be a book.
     texts = [result.input.split() for result in shown]
-    updates: list[list[Any]] = [Session(pipeline).feed(" ".join([*text[:WORDS], ""])) for text in texts]
+    updates: list[list[Any]] = [open_session(model).feed(" ".join([*text[:WORDS], ""])) for text in texts]
     # One scale for all rows: a word is as wide in each, and a short text does not become a few broad bars.
     longest = max((len(words) for words in updates), default=0)
     across = (-0.5, min(max(longest, 8), WORDS) - 0.5)

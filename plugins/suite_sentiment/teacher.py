@@ -6,7 +6,7 @@ sentence encoder is fine-tuned on the train part; it then rates texts made from 
 exchanged for like ones, clauses cut out, cuts joined), and single words. No dev or test text is read but to
 print how good the teacher is on dev.
 
-Written into ``assets/sentiment/recipe/``, and used from there by ``suite data get sentiment``:
+Hypothesis into ``assets/sentiment/recipe/``, and used from there by ``suite data get sentiment``:
 
     distilled.jsonl.xz   texts with the teacher's polarity, more data to train on
     words.npz            for each word, the teacher's view of it: 24 components and its polarity

@@ -91,6 +91,13 @@ class Checkpoint:
         return self.read(*(n for n in self.manifest.files if n.endswith((".json", ".npz"))))
 
     @property
+    def fingerprint(self) -> str:
+        """The identity of what the model computes: a SHA-256 of its configuration, weights and codec files."""
+        parts = {n: d for n, d in self.manifest.files.items() if n.endswith((".safetensors", ".json", ".npz"))}
+        text = json.dumps([self.manifest.task, self.manifest.config, parts], sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+    @property
     def size(self) -> int:
         """Bytes on disk, the manifest included."""
         return sum((self.path / name).stat().st_size for name in (*self.manifest.files, MANIFEST))
@@ -120,6 +127,20 @@ def check_place(path: Path) -> None:
     """Raise CheckpointError if something stands at ``path`` that ``save`` must not replace."""
     if path.exists() and not (path.is_dir() and ((path / MANIFEST).exists() or not any(path.iterdir()))):
         raise CheckpointError(f"{path}: exists and is not a checkpoint; choose another --out")
+
+
+def check_out(out: Path, overwrite: bool) -> None:
+    """Raise before any work if a checkpoint cannot be written to ``out``, or would replace one unasked."""
+    check_place(out)
+    if (out / MANIFEST).exists() and not overwrite:
+        raise CheckpointError(f"{out}: is a checkpoint already; choose another --out, or replace it with --overwrite")
+    folder = out.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise SuiteError(f"cannot write {out}: {one_line(error)}; choose another --out") from error
 
 
 class staging:  # noqa: N801 - used as a function

@@ -155,7 +155,7 @@ def _recipes() -> list[tuple[str, Recipe]]:
         try:
             task = tasks.task(name)
             found += [(name, task.recipe())] if task.recipe is not None else []
-            found += [(f"{name}-{more}", make()) for more, make in task.further.items()]
+            found += [(f"{name}-{more}", make()) for more, make in task.extra_recipes]
         except SuiteError as error:
             click.echo(f"{name}: {error}", err=True)
     return found
@@ -168,9 +168,9 @@ def _recipe(task: str) -> Recipe:
     # A further set of a task is called by both names, which no task's own name may hide.
     whose = next((n for n in tasks.task_names() if task not in tasks.task_names() and task.startswith(f"{n}-")), task)
     found = tasks.task(whose)
-    make = found.recipe if whose == task else found.further.get(task[len(whose) + 1 :])
+    make = found.recipe if whose == task else dict(found.extra_recipes).get(task[len(whose) + 1 :])
     if make is None and whose != task:
-        known = [f"{whose}-{name}" for name in found.further]
+        known = [f"{whose}-{name}" for name, _ in found.extra_recipes]
         raise UsageError(f"no data called {task!r}; {nearest(task, [*known, whose])}")
     if make is None:
         raise UsageError(f"the task {task!r} has no data to fetch; give your own files with --data")

@@ -11,7 +11,7 @@ import click
 from suite.cli import options
 from suite.errors import SuiteError, UsageError, one_line
 from suite.plugins import registry
-from suite.task import Result, Task
+from suite.task import AnyTask, Result
 
 
 @click.command("demo", help="Show a task on its sample inputs; all of them by default.")
@@ -45,17 +45,17 @@ def nearby(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
-def show(task: Task, *, as_json: bool = False, plot: Path | None = None) -> None:
+def show(task: AnyTask, *, as_json: bool = False, plot: Path | None = None) -> None:
     """Predict the task's samples, then stream the first of them; ``plot`` draws those of the first file."""
     from suite.cli.output import as_line, drawn
     from suite.data.readers import read_rows
     from suite.inference.pipeline import Pipeline
-    from suite.inference.streaming import stream
+    from suite.inference.sessions import open_session
 
-    if plot is not None and task.plot is None:
+    if plot is not None and not task.plots.results:
         raise UsageError(f"--plot: {task.name} draws nothing")
     pipeline = Pipeline.open(task.name)
-    column = task.columns[0].name
+    column, blank = task.data.columns[0].name, task.data.keep_blank_lines
     files = [nearby(path) for path in task.samples if not path.name.startswith("labelled")]
     if not files:
         raise SuiteError(f"{task.name} ships no samples to show; suite {task.name} predict answers inputs of yours")
@@ -67,28 +67,31 @@ def show(task: Task, *, as_json: bool = False, plot: Path | None = None) -> None
     say(f"── {task.name}: {task.summary}")
     first: Any = None
     for path in files:
-        if task.expand is not None:
-            inputs = [value for _, value in task.expand(str(path), on_error=None)]
+        if task.data.inputs == "files":
+            inputs = [value for _, value in task.expand_inputs(str(path))]
         else:
-            inputs = [row.values[column] for row in read_rows(path, text_column=column, blank=task.blank)]
-        say(f"\n$ suite {task.name} predict {'' if task.expand else '--input '}{shlex.quote(str(path))}")
+            inputs = [row.values[column] for row in read_rows(path, text_column=column, blank=blank)]
+        say(
+            f"\n$ suite {task.name} predict {'' if task.data.inputs == 'files' else '--input '}{shlex.quote(str(path))}"
+        )
         results = pipeline(inputs)
         for result in results:
             click.echo(as_line(result.to_dict()) if as_json else task.render(result))
         if first is None:
             first = inputs[0]
-            if plot is not None and task.plot is not None:
-                task.plot(pipeline, inputs, results, plot)
+            if plot is not None:
+                task.plot(pipeline.model, inputs, results, plot)
                 drawn(plot)
-    if not pipeline.causal or task.chunks is None:
+    streaming = task.streaming
+    if streaming is None or streaming.parser is None or not (pipeline.causal or streaming.kind == "segments"):
         say("")
         return
     say(f"\n$ echo … | suite {task.name} stream")
-    session = stream(pipeline)
-    before: Result | None = None
+    session = open_session(pipeline.model)
+    previous: Result | None = None
     for result in [*session.feed(first), *session.flush(), session.finish()]:
-        line = as_line(result.to_dict()) if as_json else task.render_update(result, before)
+        line = as_line(result.to_dict()) if as_json else task.render_update(result, previous)
         if line is not None:
-            click.echo(line, nl=as_json or task.unit == "step")
-            before = result
+            click.echo(line, nl=as_json or streaming.unit == "step")
+            previous = result
     say("")

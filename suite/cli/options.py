@@ -46,6 +46,7 @@ file_format = click.option(
 batch_size = click.option(
     "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Items computed together."
 )
+overwrite = click.option("--overwrite", is_flag=True, help="Replace a checkpoint that is there already.")
 note = click.option("--note", default="", metavar="TEXT", help="For the model's card: what it is for, and what not.")
 skip_errors = click.option("--skip-errors", is_flag=True, help="Name and count bad items instead of stopping.")
 

@@ -15,7 +15,7 @@ from suite.plugins import Status, registry
 from suite.plugins.entry_points import CELLS, COMMANDS, HOOK, TASKS, path_of
 
 if TYPE_CHECKING:
-    from suite.task import Task
+    from suite.task import AnyTask
 
 _KINDS = {"tasks": TASKS, "cells": CELLS, "commands": COMMANDS}
 
@@ -118,17 +118,17 @@ def _has(module: str, hook: str) -> bool:
     return hasattr(registry().loaded(module), hook)
 
 
-def _task(task: Task) -> dict[str, Any]:
+def _task(task: AnyTask) -> dict[str, Any]:
     """What there is to know of a task, without a checkpoint of it."""
     return {
         "summary": task.summary,
         "mapping": task.mapping,
-        "streams by the": task.unit if task.chunks is not None else "no stream of the core's",
-        "columns": [column.name for column in task.columns],
-        "codecs": sorted(task.codecs),
-        "metric": task.best[0] if task.best else None,
+        "streams by the": task.streaming.unit if task.streaming is not None else "no stream of the core's",
+        "columns": [column.name for column in task.data.columns],
+        "codecs": [task.input_codec.__name__, task.target_codec.__name__],
+        "metric": task.monitor[0].metric if task.monitor else None,
         "options": [f"--{o.name.replace('_', '-')} ({', '.join(o.verbs)})" for o in task.options],
-        "verbs": [verb.name for verb in task.verbs],
+        "verbs": [command.name for command in task.commands],
         "ships": [str(task.checkpoint)] if task.ships else "no checkpoint",
     }
 

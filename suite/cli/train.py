@@ -11,21 +11,24 @@ import click
 
 from suite.cli import options
 from suite.cli.output import Skipping
-from suite.task import Task
+from suite.task import AnyTask
 
 if TYPE_CHECKING:
     from suite.training.loop import Progress
 
 
-def train_command(task: Task) -> click.Command:
+def train_command(task: AnyTask) -> click.Command:
     """The verb, with the task's own options."""
-    instead = "the recipe of the shipped model" if task.recipe else "the labelled samples" if task.labelled else ""
+    instead = (
+        "the recipe of the shipped model" if task.recipe else "the labelled samples" if task.labelled_samples else ""
+    )
     where = f". Without it, {instead}" if instead else ""
 
     @click.command("train", help=_help(task))
     @click.option("--data", multiple=True, metavar="FILE", help=f"Labelled files; may be repeated{where}.")
     @click.option("--dev", multiple=True, metavar="FILE", help=f"Files to choose by; default: {_held_out(task)}.")
     @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to; default ./TASK-checkpoint.")
+    @options.overwrite
     @click.option("--cell", metavar="NAME", help="The recurrent cell (see suite cells).")
     @click.option(
         "--set", "settings", multiple=True, metavar="PATH=VALUE", help="Any setting, e.g. encoder.hidden=256."
@@ -41,26 +44,25 @@ def train_command(task: Task) -> click.Command:
     @options.file_format
     @options.columns
     @options.skip_errors
-    @options.of_task(task.option("train"))
+    @options.of_task(task.options_of("train"))
     def train(
-        data: tuple[str, ...], dev: tuple[str, ...], out: Path | None, cell: str | None, settings: tuple[str, ...],
-        epochs: int | None, bptt: int | None, seed: int, resume: bool, init_from: Path | None, note: str,
-        file_format: str | None, columns: Any, skip_errors: bool, **own: Any,
+        data: tuple[str, ...], dev: tuple[str, ...], out: Path | None, overwrite: bool, cell: str | None,
+        settings: tuple[str, ...], epochs: int | None, bptt: int | None, seed: int, resume: bool,
+        init_from: Path | None, note: str, file_format: str | None, columns: Any, skip_errors: bool, **own: Any,
     ) -> None:  # fmt: skip
         from suite.training.train import train as run
 
         place = out or Path(f"{task.name}-checkpoint")
         skip = Skipping(skip_errors)
 
-        sign = -1.0 if task.best[0].startswith("-") else 1.0
-        unit = "tokens" if task.writes else "steps" if task.mapping == "aligned" else "items"
-        with Display(unit, sign) as display:
+        sign = -1.0 if task.monitor[0].mode == "min" else 1.0
+        with Display(task.progress_unit, sign) as display:
             try:
                 made = run(
-                    task.name, data=data or None, dev=dev or None, out=place, cell=cell, settings=settings,
-                    epochs=epochs, bptt=bptt, seed=seed, resume=resume, columns=columns, format=file_format,
-                    init_from=init_from,
-                    note=note, report=display.report, say=display.say, on_error=skip if skip_errors else None, **own,
+                    task.name, data=data or None, dev=dev or None, out=place, overwrite=overwrite, cell=cell,
+                    settings=settings, epochs=epochs, bptt=bptt, seed=seed, resume=resume, init_from=init_from,
+                    note=note, columns=columns, format=file_format, report=display.report, say=display.say,
+                    on_error=skip if skip_errors else None, **own,
                 )  # fmt: skip
             except KeyboardInterrupt:
                 if _speaks():
@@ -81,11 +83,13 @@ def _speaks() -> bool:
     return is_main()
 
 
-def _help(task: Task) -> str:
-    columns = "; ".join(f"{c.name} ({c.help})" for c in task.columns)
-    files = "Data: " if task.read is not None else "Data files are .csv, .tsv, .jsonl, .json or .parquet with: "
+def _help(task: AnyTask) -> str:
+    columns = "; ".join(f"{c.name} ({c.help})" for c in task.data.columns)
+    files = "Data: " if not task.data.tables else "Data files are .csv, .tsv, .jsonl, .json or .parquet with: "
     sides = (
-        f"; or a .txt file each with the lines of {' and '.join(task.parallel)}, in this order" if task.parallel else ""
+        f"; or a .txt file each with the lines of {' and '.join(task.data.parallel)}, in this order"
+        if task.data.parallel
+        else ""
     )
     return (
         f"Train a model on your own data.\n\n{files}{columns}{sides}. What was learnt is exported to ONNX, "
@@ -93,7 +97,7 @@ def _help(task: Task) -> str:
     )
 
 
-def _held_out(task: Task) -> str:
+def _held_out(task: AnyTask) -> str:
     share = task.config().training.hold_out
     return f"{share:.0%} of the data, by rule" if share else "none, all of the data is learnt from"
 

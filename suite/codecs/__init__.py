@@ -6,7 +6,7 @@ whole input, and ``incremental`` for one that arrives in pieces. Both give the s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -51,6 +51,7 @@ class InputCodec(Codec, Protocol):
         ...
 
 
+@runtime_checkable
 class StreamedCodec(InputCodec, Protocol):
     """A codec of inputs that may come in pieces: its task streams step by step."""
 
@@ -72,8 +73,10 @@ class TargetCodec(Codec, Protocol):
         ...
 
     @property
-    def loss(self) -> str:
-        """The name of the loss, one of ``suite.training.losses``."""
+    def loss(self) -> str | Callable[..., Any]:
+        """The loss: a name of ``suite.training.losses``, or a function of outputs ``[B, K]`` and targets that gives
+        ``[B]`` (``suite.task.lazy`` names one without importing torch).
+        """
         ...
 
     def encode(self, targets: Iterable[Any]) -> Any:
@@ -86,4 +89,13 @@ class JudgedCodec(TargetCodec, Protocol):
 
     def calibrated(self, outputs: np.ndarray, targets: np.ndarray) -> Self:
         """The codec with its probabilities made honest on held-out outputs ``[N, K]`` and encoded targets."""
+        ...
+
+
+@runtime_checkable
+class SequenceTargetCodec(TargetCodec, Protocol):
+    """A codec of targets that have a length of their own, for CTC and transducers."""
+
+    def least(self, target: np.ndarray) -> int:
+        """The fewest steps of input that an encoded target takes: for CTC one a letter, and one between twins."""
         ...

@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -21,8 +21,51 @@ LOG_SPREAD = (-7.0, 3.0)
 FILE = "target.json"
 
 
+class Target:
+    """What a many-to-one model learns: `Labels` or a `Value`, as a checkpoint says."""
+
+    #: The name of the loss.
+    loss: ClassVar[str]
+
+    @property
+    def size(self) -> int:
+        """The number of outputs K of the model's head."""
+        raise NotImplementedError
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that results have."""
+        raise NotImplementedError
+
+    def encode(self, targets: Iterable[Any]) -> Any:
+        """Targets as one array ``[N, …]``. Raises DataError for one that cannot be learned."""
+        raise NotImplementedError
+
+    def decide(self, outputs: np.ndarray) -> tuple[str, dict[str, float]]:
+        """The label for a row of outputs ``[K]``, and the probability of each label."""
+        raise NotImplementedError
+
+    def calibrated(self, outputs: np.ndarray, targets: np.ndarray) -> Self:
+        """The codec calibrated on held-out outputs ``[N, K]`` and encoded targets."""
+        raise NotImplementedError
+
+    def files(self) -> dict[str, bytes]:
+        """The codec as a checkpoint's file."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> Self:
+        """The codec of a checkpoint. Raises CheckpointError for another kind than the class's."""
+        kind = of_file(files, FILE).get("kind")
+        found = {"labels": Labels, "value": Value}.get(str(kind))
+        if found is None or not issubclass(found, cls):
+            raise CheckpointError(f"{FILE}: unknown kind {kind!r}; this checkpoint is from another version or altered")
+        made: Self = found.from_files(files)
+        return made
+
+
 @dataclass(frozen=True)
-class Labels:
+class Labels(Target):
     """A fixed set of labels; K outputs are their logits, divided by ``temperature`` for probabilities.
 
     ``shown`` are the labels' display names, where they have any: results carry those, and data may use either.
@@ -36,7 +79,7 @@ class Labels:
     shown: tuple[str, ...] = ()
     early: bool = False
     sure: float = 0.99
-    loss = "cross_entropy"
+    loss: ClassVar[str] = "cross_entropy"
 
     def __post_init__(self) -> None:
         if self.shown and (len(self.shown) != len(self.names) or len(set(self.shown)) < len(self.shown)):
@@ -112,6 +155,11 @@ class Labels:
         total = sum(shares)
         return {label: share / total for label, share in zip(self.labels, shares, strict=True)}
 
+    def decide(self, outputs: np.ndarray) -> tuple[str, dict[str, float]]:
+        """The most probable label of logits ``[K]``, and the probability of each label."""
+        probabilities = self.probabilities(outputs)
+        return max(probabilities, key=probabilities.__getitem__), probabilities
+
     def files(self) -> dict[str, bytes]:
         values = {"names": list(self.names), "temperature": self.temperature, "shown": list(self.shown)}
         return as_file(FILE, {"kind": "labels", **values, "early": self.early, "sure": self.sure})
@@ -140,7 +188,7 @@ class StepLabels(Labels):
 
 
 @dataclass(frozen=True)
-class Value:
+class Value(Target):
     """A number in ``[low, high]`` with its spread.
 
     The model's two outputs are the mean, in units of ``scale`` (the targets' standard deviation in training),
@@ -156,7 +204,7 @@ class Value:
     classes: tuple[str, ...]
     scale: float = 1.0
     widening: float = 1.0
-    loss = "normal"
+    loss: ClassVar[str] = "normal"
 
     def __post_init__(self) -> None:
         if not self.low < self.high or not self.scale > 0 or len(self.classes) != len(self.cuts) + 1:
@@ -198,6 +246,16 @@ class Value:
         spread = math.exp(min(max(log_spread, low), high)) * self.scale * self.widening
         return min(max(mean * self.scale, self.low), self.high), spread
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes."""
+        return self.classes
+
+    def decide(self, outputs: np.ndarray) -> tuple[str, dict[str, float]]:
+        """The class that the mean falls in, and the probability of each class."""
+        mean, spread = self.moments(outputs)
+        return self.label(mean), self.probabilities(mean, spread)
+
     def label(self, value: float) -> str:
         """The class a value falls in; a value on a cut belongs to the class nearer the middle of the range."""
         middle = (self.low + self.high) / 2
@@ -216,19 +274,6 @@ class Value:
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
         return from_dict(cls, _read(files, "value"), where=FILE, error=CheckpointError)
-
-
-class Target:
-    """Either of the two, as a checkpoint says: the codec class a many-to-one task names."""
-
-    @staticmethod
-    def from_files(files: Mapping[str, bytes]) -> Labels | Value:
-        kind = of_file(files, FILE).get("kind")
-        if kind == "labels":
-            return Labels.from_files(files)
-        if kind == "value":
-            return Value.from_files(files)
-        raise CheckpointError(f"{FILE}: unknown kind {kind!r}; this checkpoint is from another version or altered")
 
 
 def _read(files: Mapping[str, bytes], kind: str) -> dict[str, Any]:

@@ -31,9 +31,9 @@ SLOWEST, FASTEST, MOST_CHANNELS = 4000, 768_000, 256
 SILENT, FULL, CLIPPED = 1e-4, 0.999, 1e-3
 _WAV = (b"RIFF", b"RF64", b"RIFX")
 #: Of a WAV that is still being written nobody knows the length.
-_UNKNOWN = (0, 0x7FFFFFFF, 0xFFFFFFFF)
+PLACEHOLDER_SIZES = (0, 0x7FFFFFFF, 0xFFFFFFFF)
 #: Nothing that stands before the samples is longer than this, bytes.
-_MOST = 2**26
+MAX_HEADER = 2**26
 #: Formats whose length is counted, not guessed.
 _COUNTED = ("FLAC", "AIFF", "AU", "WAV", "WAVEX", "CAF")
 
@@ -172,7 +172,7 @@ FORMATS: dict[str, tuple[int, Callable[[bytes], npt.NDArray[Any]]]] = {
     "alaw": (1, _a_law),
 }
 #: The same by a WAV's format code and bits.
-_CODES = {
+WAV_CODES = {
     (1, 8): "u8", (1, 16): "s16", (1, 24): "s24", (1, 32): "s32", (3, 32): "f32", (3, 64): "f64", (7, 8): "mulaw",
     (6, 8): "alaw",
 }  # fmt: skip
@@ -202,10 +202,10 @@ def _wav(file: IO[bytes]) -> Sound | None:
         if name == b"data":
             if layout is None:
                 raise DataError("a WAV whose samples come before their format; write the file again")
-            known = None if size in _UNKNOWN else size
+            known = None if size in PLACEHOLDER_SIZES else size
             frames = None if known is None else known // layout.frame
             return Sound(layout.rate, layout.channels, frames, _blocks(file, layout, known))
-        if size > _MOST:
+        if size > MAX_HEADER:
             break
         body = file.read(size + size % 2)
         if name == b"fmt ":
@@ -214,7 +214,7 @@ def _wav(file: IO[bytes]) -> Sound | None:
             code, channels, rate, _, _, bits = struct.unpack("<HHIIHH", body[:16])
             if code == 0xFFFE and len(body) >= 26:
                 code = int.from_bytes(body[24:26], "little")
-            kind = _CODES.get((code, bits))
+            kind = WAV_CODES.get((code, bits))
             if kind is None:
                 return None
             layout = Layout(rate, kind, channels)

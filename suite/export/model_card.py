@@ -8,10 +8,10 @@ from typing import Any
 
 from suite.checkpoint import Manifest
 from suite.config import from_dict, paths
-from suite.task import Task
+from suite.task import AnyTask
 
 
-def card(task: Task, manifest: Manifest, graphs: Sequence[str]) -> str:
+def card(task: AnyTask, manifest: Manifest, graphs: Sequence[str]) -> str:
     """The card as Markdown."""
     config: Any = from_dict(task.config, manifest.config)
     streams = "step by step, in constant memory" if manifest.streams else "no (it reads both ways)"

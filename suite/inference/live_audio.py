@@ -1,7 +1,7 @@
-"""Sound as it comes, from standard input or a microphone, and how late its words are.
+"""Live audio, from standard input or a microphone, with the latency of its words.
 
-Data flow: bytes → samples → a session → what is being said. A word is late by what was heard after its end before it
-was shown, and by the time that was computed on then.
+Data flow: bytes → samples → a session → transcripts. A word's latency is how much audio was read after the word's end
+before it was shown, plus the time that was computed on it then.
 """
 
 from __future__ import annotations
@@ -14,136 +14,135 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-import click
 import numpy as np
 
 from suite.codecs.audio import AudioCodec
-from suite.data.audio import BLOCK, Layout, Samples, cut, opened, read, whole_frames
+from suite.codecs.audio_parsers import RawAudioParser, WavParser
+from suite.data.audio import BLOCK, Layout, Samples, cut, opened, read
 from suite.errors import DataError, MissingExtra, UsageError
-from suite.inference.pipeline import Pipeline
-from suite.inference.streaming import ReadingSession
+from suite.inference.byte_streams import parsed_pieces
+from suite.inference.model import LoadedModel
+from suite.inference.sessions import open_session
 from suite.progress import progress
 from suite.task import Result
 
-#: Seconds of a microphone's pieces, and of those that the real-time factor is measured with; and of how much.
-PIECE, MEASURED = 0.1, 60.0
+#: Seconds of audio that are fed at a time.
+PIECE_SECONDS = 0.1
+#: Seconds of audio that the real-time factor is measured over.
+MEASURED_SECONDS = 60.0
 
 
 def listen(
-    pipeline: Pipeline, *, rate: int | None, format: str, channels: int, microphone: bool, timing: bool, **options: Any
+    model: LoadedModel[AudioCodec, Any], *, rate: int | None, format: str, channels: int, microphone: bool,
+    timing: bool, stdin: IO[bytes] | None = None, **options: Any,
 ) -> Iterator[Result]:  # fmt: skip
-    """The updates of a stream, and its last result; with ``timing`` figures on standard error at the end."""
+    """The updates of a stream and its last result; with ``timing`` a line of figures on standard error at the end.
+
+    Audio comes from the microphone, or from ``stdin``: raw samples if ``rate`` (Hz) is given, else a WAV.
+    """
     if microphone:
-        rate, pieces = _microphone(pipeline)
-    elif rate is not None:
-        layout = Layout(rate, format, channels)
-        pieces = (layout.samples(data) for data in whole_frames(sys.stdin.buffer, layout))
+        pieces = _microphone(model)
     else:
-        rate, pieces = _wav(sys.stdin.buffer)
-    session = ReadingSession(pipeline, sample_rate=rate, **options)
-    clock = Clock(rate)
-    for block in pieces:
-        # A file comes in large blocks, and words are to be shown when they are heard all the same.
-        for piece in cut(block, round(PIECE * rate)):
-            yield from clock.timed(session.updates(piece), len(piece), timing)
-    yield from clock.timed(session.rest(), 0, timing)
+        parser = WavParser() if rate is None else RawAudioParser(Layout(rate, format, channels))
+        pieces = parsed_pieces(sys.stdin.buffer if stdin is None else stdin, parser)
+    first = next(pieces, None)
+    if first is None:
+        raise DataError("standard input: no samples in it; is it the right file?")
+    rate = first[1]
+    session = open_session(model, sample_rate=rate, **options)
+    meter = LatencyMeter(rate)
+    for samples in _samples(first, pieces):
+        # A file comes in large blocks, and words are to be shown when they are spoken all the same.
+        for piece in cut(samples, round(PIECE_SECONDS * rate)):
+            yield from meter.timed(session.updates(piece), len(piece), timing)
+    yield from meter.timed(session.remaining_updates(), 0, timing)
     last = session.finish()
-    yield dataclasses.replace(last, seconds=clock.seconds if timing else None)
+    yield dataclasses.replace(last, seconds=meter.seconds if timing else None)
     if timing:
-        click.echo(clock.report(), err=True)
+        print(meter.report(), file=sys.stderr)
 
 
-def stretches(path: str | Path) -> Iterator[tuple[Samples, int]]:
-    """The blocks of a long recording, and their rate, one at a time; on a terminal with what is done of it."""
+def _samples(first: tuple[Samples, int], rest: Iterator[tuple[Samples, int]]) -> Iterator[Samples]:
+    yield first[0]
+    for samples, _ in rest:
+        yield samples
+
+
+def blocks_of(path: str | Path) -> Iterator[tuple[Samples, int]]:
+    """The blocks of a long recording and their rate, one at a time, with a progress bar on a terminal."""
     with opened(path) as sound:
         size = sound.frames
         pairs = ((block, sound.rate) for block in sound.blocks)
-        heard = False
+        any_block = False
         for pair in progress(pairs, lambda: None if size is None else -(-size // BLOCK), Path(path).name):
-            heard = True
+            any_block = True
             yield pair
-    if not heard:
+    if not any_block:
         raise DataError("no samples in it; is it the right file?")
 
 
-def _wav(stdin: IO[bytes]) -> tuple[int, Iterator[Samples]]:
-    """The rate and the pieces of a WAV on standard input."""
-    context = opened(stdin)
-    try:
-        sound = context.__enter__()  # it is read to the end of the process
-    except (DataError, MissingExtra) as error:
-        raise DataError(f"standard input: {error}; of raw samples give --rate") from error
-    return sound.rate, sound.blocks
-
-
-def _microphone(pipeline: Pipeline) -> tuple[int, Iterator[Samples]]:
+def _microphone(model: LoadedModel[AudioCodec, Any]) -> Iterator[tuple[Samples, int]]:
     try:
         import sounddevice
     except (ImportError, OSError) as error:
         failed = error if isinstance(error, ImportError) else None
         raise MissingExtra("a microphone", "microphone", failed) from error
-    codec = pipeline.codecs["input"]
-    assert isinstance(codec, AudioCodec)
-    rate = codec.spec.rate
-
-    def pieces() -> Iterator[Samples]:
-        try:
-            with sounddevice.InputStream(samplerate=rate, channels=1, dtype="float32") as device:
-                while True:
-                    yield device.read(round(PIECE * rate))[0][:, 0].copy()
-        except sounddevice.PortAudioError as error:
-            raise UsageError(f"the microphone cannot be opened: {error}; is there one?") from error
-
-    return rate, pieces()
+    rate = model.codecs.input.spec.rate
+    try:
+        with sounddevice.InputStream(samplerate=rate, channels=1, dtype="float32") as device:
+            while True:
+                yield device.read(round(PIECE_SECONDS * rate))[0][:, 0].copy(), rate
+    except sounddevice.PortAudioError as error:
+        raise UsageError(f"the microphone cannot be opened: {error}; is there one?") from error
 
 
-class Clock:
-    """How much was heard, how long was computed, and how late words came."""
+class LatencyMeter:
+    """How much audio was read, how long was computed, and the latency of words."""
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
-        self.heard, self.seconds = 0.0, 0.0
-        self.late: list[float] = []
+        self.audio_seconds, self.seconds = 0.0, 0.0
+        self.latencies: list[float] = []
         self._known = 0.0  # the end of the last word that was shown
 
     def timed(self, updates: Iterator[Any], samples: int, timing: bool) -> Iterator[Result]:
-        """The updates of a piece of so many samples, with the seconds they took."""
-        self.heard += samples / self._rate
+        """The updates of the next ``samples`` samples, with the seconds they took if ``timing``."""
+        self.audio_seconds += samples / self._rate
         begun = time.perf_counter()
         for update in updates:
             took = time.perf_counter() - begun
             for word in update.words:
                 if word["end"] > self._known:
-                    self.late.append(self.heard - word["end"] + took)
+                    self.latencies.append(self.audio_seconds - word["end"] + took)
                     self._known = word["end"]
             # Half a day of words says no more than the last thousand.
-            del self.late[:-1000]
+            del self.latencies[:-1000]
             self.seconds += took
             yield dataclasses.replace(update, seconds=took) if timing else update
             begun = time.perf_counter()
         self.seconds += time.perf_counter() - begun
 
     def report(self) -> str:
-        """In a line."""
-        factor = self.seconds / self.heard if self.heard else 0.0
-        line = f"{self.heard:.1f} s of sound in {self.seconds:.2f} s: real-time factor {factor:.3f}"
-        if self.late:
-            line += f"; words are shown {statistics.median(self.late):.2f} s after their end (median)"
+        """The figures in one line."""
+        factor = self.seconds / self.audio_seconds if self.audio_seconds else 0.0
+        line = f"{self.audio_seconds:.1f} s of audio in {self.seconds:.2f} s: real-time factor {factor:.3f}"
+        if self.latencies:
+            line += f"; median latency of words {statistics.median(self.latencies):.2f} s"
         return line
 
 
-def real_time_factor(pipeline: Pipeline, recordings: Sequence[Any], **options: Any) -> float:
-    """Seconds computed per second of sound, of the first minute, in pieces of a tenth of a second."""
-    heard = spent = 0.0
+def real_time_factor(model: LoadedModel[AudioCodec, Any], recordings: Sequence[Any], **options: Any) -> float:
+    """Seconds computed per second of audio, over the first minute, fed in pieces of a tenth of a second."""
+    audio = spent = 0.0
     for recording in recordings:
         samples, rate = read(recording) if isinstance(recording, str | Path) else (np.asarray(recording), None)
-        rate = rate or pipeline.codecs["input"].spec.rate  # type: ignore[attr-defined]
-        session = ReadingSession(pipeline, sample_rate=rate, **options)
+        rate = rate or model.codecs.input.spec.rate
+        session = open_session(model, sample_rate=rate, **options)
         begun = time.perf_counter()
-        for piece in cut(samples, round(PIECE * rate)):
+        for piece in cut(samples, round(PIECE_SECONDS * rate)):
             session.feed(piece)
         session.finish()
-        heard, spent = heard + len(samples) / rate, spent + time.perf_counter() - begun
-        if heard >= MEASURED:
+        audio, spent = audio + len(samples) / rate, spent + time.perf_counter() - begun
+        if audio >= MEASURED_SECONDS:
             break
-    return round(spent / heard, 5) if heard else float("nan")
+    return round(spent / audio, 5) if audio else float("nan")

@@ -1,4 +1,4 @@
-"""From a name or a directory to a task, its checkpoint, its configuration, its codecs and its model."""
+"""From a name or a directory to a task, its checkpoint, its configuration, its codecs and its runtime."""
 
 from __future__ import annotations
 
@@ -10,39 +10,38 @@ from suite.config import from_dict
 from suite.errors import CheckpointError, MissingExtra, UsageError, nearest, one_line
 from suite.plugins import registry
 from suite.runtime import Kind, Runtime
-from suite.task import Codecs, Task
+from suite.task import AnyTask, Codecs, Task
 
 if TYPE_CHECKING:
     from suite.nn.models import Model
 
 
-def open_checkpoint(task: Task, path: str | Path | None = None) -> Checkpoint:
-    """The checkpoint at ``path``, or one that ships with the task (the default one, or by name), verified.
+def open_checkpoint(task: AnyTask, path: str | Path | None = None) -> Checkpoint:
+    """The checkpoint at ``path``, or a shipped one (the default, or by name), verified.
 
-    Raises CheckpointError where there is none, or where it is not whole.
+    Raises CheckpointError if there is none, or if it is incomplete or altered.
     """
     if path is None:
         return Checkpoint.open(task.checkpoint, task=task.name)
     path, name, shipped = Path(path), str(path), task.shipped
     if name in shipped and not (path / MANIFEST).exists():
-        # A folder of that name which is no checkpoint, of pictures say, does not hide it.
+        # A folder of that name that is no checkpoint does not hide the shipped one.
         path = shipped[name]
     elif shipped and path.name == name and not path.exists():
         raise CheckpointError(f"{name}: no such directory, nor a model that ships; {nearest(name, shipped)}")
     return Checkpoint.open(path, task=task.name)
 
 
-def open_config(task: Task, checkpoint: Checkpoint) -> tuple[Any, Codecs]:
+def open_config(task: AnyTask, checkpoint: Checkpoint) -> tuple[Any, Codecs[Any, Any]]:
     """A checkpoint's configuration and codecs. Raises CheckpointError if they are not this task's."""
     where = f"{checkpoint.path}/suite.json: config"
-    config: Any = from_dict(task.config, checkpoint.manifest.config, where=where, error=CheckpointError)
-    files = checkpoint.codec_files()
-    return config, {name: read(files) for name, read in task.codecs.items()}
+    config = from_dict(task.config, checkpoint.manifest.config, where=where, error=CheckpointError)
+    return config, task.load_codecs(checkpoint.codec_files())
 
 
-def task_and_checkpoint(name: str, path: str | Path | None = None) -> tuple[Task, Checkpoint]:
-    """A task by name and its checkpoint."""
-    task = registry().task(name)
+def task_and_checkpoint(name: str | AnyTask, path: str | Path | None = None) -> tuple[AnyTask, Checkpoint]:
+    """A task, by name or as it is, and its checkpoint."""
+    task = name if isinstance(name, Task) else registry().task(name)
     return task, open_checkpoint(task, path)
 
 
@@ -82,7 +81,7 @@ def load_model(checkpoint: Checkpoint, *, purpose: str = "loading a torch model"
         raise MissingExtra(purpose, "train", error) from error
     task = registry().task(checkpoint.manifest.task)
     config, codecs = open_config(task, checkpoint)
-    model: Model = task.build(config, codecs)
+    model: Model = task.build_model(config, codecs)
     try:
         model.load_state_dict(load_weights(checkpoint.path / WEIGHTS))
     except RuntimeError as error:

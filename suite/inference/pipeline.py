@@ -1,7 +1,7 @@
 """Raw inputs to typed results, lazily and in order.
 
-Data flow: inputs → codec → batches of padded arrays → the runtime's graph, in stretches with carried state
-where inputs are long → the outputs of each → ``task.decode`` → results.
+Data flow: inputs → ``task.preprocess`` → the input codec → batches of padded arrays → ``task.predict`` (the graphs,
+and what reads results off their outputs) → ``task.merge`` → results.
 """
 
 from __future__ import annotations
@@ -11,44 +11,83 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from suite.data.batching import pad
 from suite.errors import DataError, UsageError
-from suite.inference.loading import open_config, open_runtime, task_and_checkpoint
-from suite.runtime import Kind, Runtime, carried
-from suite.task import Codecs, Result, Task
+from suite.inference.inputs import as_inputs
+from suite.inference.model import LoadedModel
+from suite.inference.sessions import open_session
+from suite.runtime import Kind, Runtime
+from suite.task import AnyTask, Codecs, Result
 
-#: Inputs longer than this many steps are read in stretches with carried state, in bounded memory.
-STRETCH = 4096
+#: What is done with an input that cannot be used: called with its number, or ``"none"`` for a None in its place.
+OnInputError = Callable[[int, DataError], None] | Literal["none"] | None
+#: ``task.predict``, or ``task.predict_for_evaluation``.
+Predict = Callable[..., Sequence[Result]]
 
 
 class Pipeline:
-    """A task's model, ready to use. Safe to call from many threads.
+    """A task's model as a function from inputs to results. Safe to call from many threads; can be pickled.
 
     >>> classify = Pipeline.open("sentiment")
     >>> classify("What a lovely day").label
     'positive'
     """
 
-    #: The options of a verb that this is adapted to.
-    asked: Mapping[str, Any] = MappingProxyType({})
-
-    def __init__(self, task: Task, codecs: Codecs, runtime: Runtime, *, causal: bool = True, name: str = "") -> None:
-        self.task, self.codecs, self.runtime, self.causal, self.name = task, codecs, runtime, causal, name
+    def __init__(self, model: LoadedModel[Any, Any]) -> None:
+        self.model = model
+        self._opened: tuple[str, str, Kind] | None = None
 
     @classmethod
-    def open(cls, task: str, checkpoint: str | Path | None = None, *, runtime: Kind | None = None) -> Pipeline:
+    def open(
+        cls, task: str | AnyTask, checkpoint: str | Path | None = None, *, runtime: Kind | None = None
+    ) -> Pipeline:
         """The pipeline of a task, from its shipped checkpoint or a directory.
 
         Raises UsageError for an unknown task and CheckpointError for a directory that cannot be used.
         """
-        found, opened = task_and_checkpoint(task, checkpoint)
-        _, codecs = open_config(found, opened)
-        return cls(found, codecs, open_runtime(opened, runtime), causal=opened.manifest.streams, name=str(opened.path))
+        made = cls(LoadedModel.open(task, checkpoint, runtime=runtime))
+        made._opened = (made.task.name, made.name, made.runtime.kind)
+        return made
+
+    @property
+    def task(self) -> AnyTask:
+        """The task."""
+        return self.model.task
+
+    @property
+    def codecs(self) -> Codecs[Any, Any]:
+        """The codecs of the checkpoint."""
+        return self.model.codecs
+
+    @property
+    def runtime(self) -> Runtime:
+        """The checkpoint's graphs."""
+        return self.model.runtime
+
+    @property
+    def causal(self) -> bool:
+        """Whether the model can stream."""
+        return self.model.causal
+
+    @property
+    def name(self) -> str:
+        """Where the checkpoint is."""
+        return self.model.name
+
+    def __repr__(self) -> str:
+        return f"<Pipeline {self.task.name!r} from {self.name or 'memory'} ({self.runtime.kind})>"
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *(command.name.replace("-", "_") for command in self.task.commands)})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._opened is None:
+            raise TypeError("a pipeline of a model in memory cannot be pickled; save a checkpoint and open that")
+        name, path, kind = self._opened
+        return _reopen, (name, path, kind)
 
     def __call__(
         self,
@@ -56,45 +95,49 @@ class Pipeline:
         *,
         batch_size: int = 32,
         timing: bool = False,
-        on_error: Callable[[int, DataError], None] | None = None,
+        on_error: OnInputError = None,
         **options: Any,
     ) -> Any:
-        """Answer one input, a list of them, or any iterable.
+        """Predict for one input, a list of them, or any iterable.
 
-        One input gives one result; a list or tuple gives a list; any other iterable gives an iterator that
-        reads ahead by at most one batch. Results come in the order of the inputs. An input that cannot be
-        used raises DataError naming its number, counted from 1, unless ``on_error(number, error)`` is given:
-        it is then called, and that input has no result. ``options`` are the task's own.
+        One input gives one result; a list, a tuple, a Series or an array of strings gives a list; any other iterable
+        gives an iterator that reads ahead by at most one batch. Results come in the order of the inputs.
+
+        Args:
+            inputs: What the task takes; ``suite TASK predict --help`` says what.
+            batch_size: Inputs computed together.
+            timing: Set each result's ``seconds``.
+            on_error: An input that cannot be used raises DataError with its number, counted from 1. With
+                ``on_error(number, error)`` the function is called and the input has no result; with ``"none"`` its
+                result is None.
+            options: The task's own.
         """
-        if batch_size < 1:
-            raise UsageError(f"batch_size={batch_size}: expected a whole number from 1")
-        chosen = self.task.checked("predict", options)
-        reader = self.adapted(chosen)
+        _check_batch_size(batch_size)
+        if on_error is not None and on_error != "none" and not callable(on_error):
+            raise UsageError(f'on_error={on_error!r}: give a function of (number, error), "none", or leave it out')
+        chosen = self.task.parse_options("predict", options)
+        inputs = as_inputs(inputs, self.task)
         if isinstance(inputs, list | tuple):
-            return list(reader._answers(inputs, batch_size, timing, on_error, chosen))
+            return list(self.predict(inputs, batch_size, timing, on_error, chosen))
         if isinstance(inputs, Iterable) and not isinstance(inputs, str | bytes | Path | np.ndarray | Mapping):
-            return reader._answers(inputs, batch_size, timing, on_error, chosen)
-        for result in reader._answers([inputs], 1, timing, None, chosen, numbered=False):
+            return self.predict(inputs, batch_size, timing, on_error, chosen)
+        for result in self.predict([inputs], 1, timing, on_error if on_error == "none" else None, chosen, single=True):
             return result
-        raise DataError("no result")  # pragma: no cover - _answers gives one or raises
+        raise DataError("no result")  # pragma: no cover - predict yields one or raises
 
-    def adapted(self, options: Mapping[str, Any]) -> Pipeline:
-        """This pipeline with its codecs as a verb's ``options`` ask (see ``Task.adapt``), noted as ``asked``."""
-        codecs = self.codecs if self.task.adapt is None else self.task.adapt(self.codecs, **options)
-        made = Pipeline(self.task, codecs, self.runtime, causal=self.causal, name=self.name)
-        made.asked = options
-        return made
-
-    def _answers(
-        self, inputs: Iterable[Any], batch_size: int, timing: bool,
-        on_error: Callable[[int, DataError], None] | None, options: Mapping[str, Any], *, numbered: bool = True,
-    ) -> Iterator[Result]:  # fmt: skip
+    def predict(
+        self, inputs: Iterable[Any], batch_size: int, timing: bool, on_error: OnInputError,
+        options: Mapping[str, Any], *, single: bool = False, predict: Predict | None = None,
+    ) -> Iterator[Result | None]:  # fmt: skip
+        """The results of ``inputs`` one by one; ``options`` are parsed. ``predict`` stands in for ``task.predict``."""
+        model = self.model.configured(options)
+        predict = predict or self.task.predict
         source = enumerate(inputs, 1)
         failure: Exception | None = None
         more = True
         while more and failure is None:
             started = time.perf_counter()
-            kept: list[tuple[Any, list[Any] | Result]] = []
+            batch: list[tuple[Any, list[Any] | Result | None]] = []
             arrays: list[np.ndarray] = []
             more = False
             # What comes before an input that fails, or a source that does, is answered first.
@@ -102,128 +145,86 @@ class Pipeline:
                 for number, item in itertools.islice(source, batch_size):
                     more = True
                     try:
-                        if (streamed := self._streamed(item, options)) is not None:
-                            kept.append((item, streamed))
+                        if (streamed := _stream_long_input(model, item)) is not None:
+                            batch.append((item, streamed))
                             continue
-                        pieces, encoded = self._pieces(item, options)
-                        arrays += encoded
-                        kept.append((item, pieces))
+                        pieces = list(self.task.preprocess(item, model.codecs, **options))
+                        arrays += [model.codecs.input.encode(piece) for piece in pieces]
+                        batch.append((item, pieces))
                     except DataError as error:
-                        if on_error is None:
-                            raise (DataError(f"input {number}: {error}") if numbered else error) from None
-                        on_error(number, error)
+                        if on_error == "none":
+                            batch.append((item, None))
+                        elif on_error is None:
+                            raise (error if single else DataError(f"input {number}: {error}")) from None
+                        else:
+                            on_error(number, error)
             except Exception as error:
                 failure = error
-            if kept:
-                whole = [piece for _, pieces in kept if isinstance(pieces, list) for piece in pieces]
-                made = self._made(whole, arrays, batch_size, options)
+            if batch:
+                whole = [piece for _, pieces in batch if isinstance(pieces, list) for piece in pieces]
+                predicted = _predict_batches(predict, model, whole, arrays, batch_size)
                 results = [
-                    self._joined(item, len(pieces), made, options) if isinstance(pieces, list) else pieces
-                    for item, pieces in kept
+                    self.task.merge(list(itertools.islice(predicted, len(pieces))), item, model.codecs, **options)
+                    if isinstance(pieces, list)
+                    else pieces
+                    for item, pieces in batch
                 ]
                 if timing:
                     share = (time.perf_counter() - started) / len(results)
-                    results = [dataclasses.replace(result, seconds=share) for result in results]
+                    results = [
+                        None if result is None else dataclasses.replace(result, seconds=share) for result in results
+                    ]
                 yield from results
         if failure is not None:
             raise failure
 
-    def _streamed(self, item: Any, options: Mapping[str, Any]) -> Result | None:
-        """The result of an input that is too long to be read at once; None for any other (see ``Task.blocks``)."""
-        task = self.task
-        blocks = None if task.blocks is None else task.blocks(item, self.codecs, **options)
-        if blocks is None:
-            return None
-        from suite.inference.streaming import ReadingSession
-
-        assert task.join is not None
-        known = {option.name for option in task.option("stream")}
-        session = ReadingSession(self, **{name: value for name, value in options.items() if name in known})
-        results: list[Result] = []
-        for block in blocks:
-            results += session.feed(block)
-        return task.join([*results, *session.flush(), session.finish()], item, self.codecs, **options)
-
-    def _pieces(self, item: Any, options: Mapping[str, Any]) -> tuple[list[Any], list[np.ndarray]]:
-        """An input's pieces, raw and encoded; one piece unless the task says otherwise."""
-        pieces = [item] if self.task.pieces is None else list(self.task.pieces(item, self.codecs, **options))
-        return pieces, [self.codecs["input"].encode(piece) for piece in pieces]  # type: ignore[attr-defined]
-
-    def _rows(self, arrays: list[np.ndarray], batch_size: int) -> Iterator[np.ndarray]:
-        """The outputs for each array, ``[K]`` or of an aligned task ``[T, K]``, computed ``batch_size`` at a time."""
-        for start in range(0, len(arrays), batch_size):
-            yield from self.outputs(arrays[start : start + batch_size])
-
-    def _made(
-        self, pieces: list[Any], arrays: list[np.ndarray], batch_size: int, options: Mapping[str, Any]
-    ) -> Iterator[Result]:
-        """The result of each piece: read off its outputs, or written by a decoder."""
-        if self.task.answer is None:
-            for piece, row in zip(pieces, self._rows(arrays, batch_size), strict=True):
-                yield self.task.read_off(row, self.codecs, piece, **options)
-            return
-        for start in range(0, len(arrays), batch_size):
-            some = slice(start, start + batch_size)
-            yield from self.task.answer(self, pieces[some], arrays[some], **options)
-
-    def _joined(self, item: Any, count: int, made: Iterator[Result], options: Mapping[str, Any]) -> Result:
-        """The result of an input from the next results, one for each of its pieces."""
-        results = list(itertools.islice(made, count))
-        return results[0] if self.task.join is None else self.task.join(results, item, self.codecs, **options)
-
-    def reading(self) -> Pipeline:
-        """This pipeline with answers read off the model's outputs, where its task would write them."""
-        return Pipeline(
-            dataclasses.replace(self.task, answer=None), self.codecs, self.runtime, causal=self.causal, name=self.name
-        )
-
     def __getattr__(self, name: str) -> Any:
-        """A verb that only the task has: ``pipeline.generate(…)``."""
-        task = self.__dict__.get("task")
-        verb = next((verb for verb in task.verbs if verb.name == name), None) if task is not None else None
-        if verb is None:
-            raise AttributeError(f"a {task.name if task else ''} pipeline has no {name!r}")
+        """A command that only the task has: ``pipeline.generate(…)``."""
+        model = self.__dict__.get("model")
+        if model is None or name.startswith("_"):
+            raise AttributeError(name)
+        task: AnyTask = model.task
+        command = next((one for one in task.commands if one.name.replace("-", "_") == name), None)
+        if command is None:
+            raise AttributeError(f"a {task.name} pipeline has no {name!r}")
 
         def run(*inputs: Any, **options: Any) -> Any:
-            return verb.run(self, *inputs, **verb.checked(self.task.name, options))
+            return command.run(model, *inputs, **command.parse(task.name, options))
 
         return run
 
-    def outputs_of(self, inputs: Sequence[Any], batch_size: int = 64) -> np.ndarray:
-        """Raw outputs ``[N, K]`` of whole inputs; for what looks behind results, like calibration."""
-        arrays = [self.codecs["input"].encode(item) for item in inputs]  # type: ignore[attr-defined]
-        order = sorted(range(len(arrays)), key=lambda i: len(arrays[i]))
-        rows = dict(zip(order, self._rows([arrays[i] for i in order], batch_size), strict=True))
-        return np.stack([rows[i] for i in range(len(arrays))])
 
-    def outputs(self, arrays: list[np.ndarray]) -> Any:
-        """The model's raw outputs for encoded inputs ``[T, …]`` each.
+def _reopen(name: str, path: str, kind: Kind) -> Pipeline:
+    return Pipeline.open(name, path, runtime=kind)
 
-        They are one array ``[N, K]``; of an aligned task, a list of N arrays ``[T, K]``.
-        """
-        aligned = self.task.mapping == "aligned"
-        # A model that writes what it reads, token by token, is a decoder alone.
-        graph = self.runtime.graph("decoder" if aligned and "encoder" not in self.runtime.names else "encoder")
-        longest = max(map(len, arrays))
-        if not self.causal or longest <= STRETCH:
-            inputs, lengths = pad(arrays)
-            outputs = graph({"inputs": inputs, "lengths": lengths, **graph.initial(len(arrays))})["outputs"]
-            return [row[:length] for row, length in zip(outputs, lengths, strict=True)] if aligned else outputs
-        if len(arrays) > 1:
-            # One long input would have all the others padded to its length.
-            each = [self.outputs([array]) for array in arrays]
-            return [row for rows in each for row in rows] if aligned else np.concatenate(each)
-        state = graph.initial(1)
-        stretches = []
-        for start in range(0, longest, STRETCH):
-            inputs, lengths = pad([arrays[0][start : start + STRETCH]])
-            results = graph({"inputs": inputs, "lengths": lengths, **state})
-            state = carried(results)
-            if aligned:
-                stretches.append(results["outputs"][0])
-        return [np.concatenate(stretches)] if aligned else results["outputs"]
+
+def _check_batch_size(batch_size: int) -> None:
+    if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
+        raise UsageError(f"batch_size={batch_size!r}: expected a whole number of at least 1")
+
+
+def _stream_long_input(model: LoadedModel[Any, Any], item: Any) -> Result | None:
+    """The result of an input that is too long to be encoded at once; None for any other (see ``Task.long_input``)."""
+    task, options = model.task, model.options
+    chunks = task.long_input(item, model.codecs, **options)
+    if chunks is None:
+        return None
+    known = {option.name for option in task.options_of("stream")}
+    session = open_session(model, **{name: value for name, value in options.items() if name in known})
+    results: list[Result] = []
+    for chunk in chunks:
+        results += session.feed(chunk)
+    return task.merge([*results, *session.flush(), session.finish()], item, model.codecs, **options)
+
+
+def _predict_batches(
+    predict: Predict, model: LoadedModel[Any, Any], pieces: list[Any], arrays: list[np.ndarray], batch_size: int
+) -> Iterator[Result]:
+    for start in range(0, len(arrays), batch_size):
+        part = slice(start, start + batch_size)
+        yield from predict(model, pieces[part], arrays[part], **model.options)
 
 
 def pipeline(task: str, checkpoint: str | Path | None = None, *, runtime: Kind | None = None) -> Pipeline:
-    """A ready pipeline: ``suite.pipeline("sentiment")("What a lovely day")``. See ``Pipeline``."""
+    """A pipeline, ready to call: ``suite.pipeline("sentiment")("What a lovely day")``. See ``Pipeline``."""
     return Pipeline.open(task, checkpoint, runtime=runtime)

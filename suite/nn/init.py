@@ -12,7 +12,6 @@ from torch import nn
 from suite.errors import DataError, UsageError
 from suite.nn.cells.base import Cell
 from suite.nn.layers.embeddings import Embedding
-from suite.nn.layers.recurrent import RecurrentStack
 
 
 def set_vectors(frontend: nn.Module, vocabulary: Sequence[str], vectors: Mapping[str, np.ndarray]) -> int:
@@ -37,16 +36,15 @@ def set_vectors(frontend: nn.Module, vocabulary: Sequence[str], vectors: Mapping
     return len(known)
 
 
-def set_time_constants(encoder: RecurrentStack, shortest: float, longest: float) -> None:
-    """Spread the units' memories from ``shortest`` to ``longest`` steps, evenly by their logarithm, by chance.
+def set_time_constants(stack: nn.Module, shortest: float, longest: float) -> None:
+    """Draw the time constants of all cells in ``stack``, log-uniformly from ``shortest`` to ``longest`` steps.
 
-    Cells whose memory is not a matter of gates stay as they are (see `Cell.init_time_constants`). Raises UsageError
-    unless 1 < shortest.
+    Cells without gates to set stay as they are (see `Cell.init_time_constants`). Raises UsageError unless
+    1 < shortest.
     """
     if not shortest > 1:
         raise UsageError(f"a memory of {shortest:g} steps: it must be longer than one")
     low, high = math.log(shortest), math.log(max(longest, shortest * 1.01))
-    for layer in encoder.layers:
-        for cell in (layer.cell, layer.back):
-            if isinstance(cell, Cell):
-                cell.init_time_constants(torch.exp(low + (high - low) * torch.rand(cell.hidden)))
+    for cell in stack.modules():
+        if isinstance(cell, Cell):
+            cell.init_time_constants(torch.exp(low + (high - low) * torch.rand(cell.hidden)))

@@ -17,7 +17,7 @@ def draw(summaries: Sequence[Summary], path: Path) -> None:
     charts = []
     for task in dict.fromkeys(one.task for one in summaries):
         own = [one for one in summaries if one.task == task]
-        better = ", lower is better" if registry().task(task).lower(own[0].metric) else ""
+        better = ", lower is better" if registry().task(task).lower_is_better(own[0].metric) else ""
         chart = Chart(f"{task}: {own[0].metric} on dev{better}")
         charts.append(
             chart.bars([o.quality for o in own], [o.cell for o in own], colours=[colours[o.cell] for o in own])

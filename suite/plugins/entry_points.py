@@ -116,11 +116,11 @@ def summary_of(module: str) -> str:
 
 
 def declared_version(module: str) -> object:
-    """The ``api_version`` of a module's source, read without running it; 1 where it says nothing."""
+    """The ``api_version`` of a module's source, read without running it; None if it does not say one."""
     for node in _statements(path_of(module)) or ():
         if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["api_version"]:
-            return node.value.value if isinstance(node.value, ast.Constant) else 1
-    return 1
+            return node.value.value if isinstance(node.value, ast.Constant) else None
+    return None
 
 
 def _statements(path: Path | None) -> list[ast.stmt] | None:

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     import click
 
     from suite.nn.cells.base import Cell
-    from suite.task import Task
+    from suite.task import AnyTask
 
 DISABLE = "SUITE_DISABLE_PLUGINS"
 
@@ -117,9 +117,9 @@ class Registry:
 
     # -- loading: one plugin at a time -------------------------------------------------------------------
 
-    def task(self, name: str) -> Task:
+    def task(self, name: str) -> AnyTask:
         """The task of that name, its plugin loaded on first use. Raises UsageError or PluginError."""
-        found: Task = self._get(TASKS, name, "task")
+        found: AnyTask = self._get(TASKS, name, "task")
         return found
 
     def cell(self, name: str) -> type[Cell]:
@@ -289,7 +289,7 @@ class Registry:
 
     def _register(self, name: str, module: ModuleType, status: Status) -> None:
         manager = self._plugin_manager()
-        if (refusal := _refusal(getattr(module, "api_version", 1))) is not None:
+        if (refusal := _refusal(getattr(module, "api_version", None))) is not None:
             status.status, status.error = "broken", refusal
             return
         if self._guard(status, lambda: manager.register(module, name=name)) is None:
@@ -309,11 +309,8 @@ class Registry:
 
     def _collect(self, name: str, status: Status) -> None:
         """What the module's hooks return, kept by name."""
-        from suite.task import Task
-
-        for task in self._call(name, "suite_tasks", status) or ():
-            if not isinstance(task, Task):
-                raise PluginError(f"its suite_tasks gave {task!r:.60}, which is not a suite.Task")
+        for given in self._call(name, "suite_tasks", status) or ():
+            task = _task_of(given)
             self._keep(TASKS, task.name, task, status)
         if any(group == CELLS and o.module == name for (group, _), o in self._offers.items()):
             for cell_name, cell in dict(self._call(name, "suite_cells", status) or {}).items():
@@ -389,13 +386,34 @@ def _import(module: str) -> ModuleType:
     return made
 
 
+def _task_of(given: Any) -> Any:
+    """A task from what ``suite_tasks`` gave: a task, or its class. Raises PluginError for anything else."""
+    task = given
+    if isinstance(given, type):
+        unwritten = sorted(getattr(given, "__abstractmethods__", ()))
+        if unwritten:
+            raise PluginError(f"{given.__name__} does not override {', '.join(unwritten)} yet")
+        task = given()
+    if not isinstance(getattr(task, "name", None), str) or not callable(getattr(task, "fit_codecs", None)):
+        raise PluginError(f"its suite_tasks gave {given!r:.60}, which is not a suite.Task")
+    return task
+
+
 def _refusal(wanted: object) -> str | None:
-    """Why a plugin that was made for this version of the interface cannot be used; None where it can."""
+    """Why a plugin written for this version of the interface cannot be used; None if it can.
+
+    ``wanted`` is None for a plugin that does not say its version.
+    """
     from suite.hooks import API_VERSION
 
-    if isinstance(wanted, int) and wanted <= API_VERSION:
+    if wanted is None or wanted == API_VERSION:
         return None
-    return f"made for plugin interface {wanted!r}, this suite has {API_VERSION}: upgrade sequence-suite"
+    if isinstance(wanted, int) and wanted < API_VERSION:
+        return (
+            f"written for plugin interface {wanted}, this suite has {API_VERSION}, where a task is a class: see "
+            "docs/plugins.md, 'From interface 1'"
+        )
+    return f"written for plugin interface {wanted!r}, this suite has {API_VERSION}: upgrade sequence-suite"
 
 
 def _hook_arguments(module: ModuleType) -> str:

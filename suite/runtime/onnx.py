@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+# From 1.29 on, importing ONNX Runtime writes a device id and queues usage events unless it is told not to.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
 from suite.errors import CheckpointError

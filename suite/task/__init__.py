@@ -1,33 +1,38 @@
-"""What a plugin brings: a task, its results, and what tasks of one kind share."""
+"""The plugin interface: a task class to subclass, its results, options and streaming, and families of tasks."""
 
-from suite.task.base import (
-    COMMON,
-    Codecs,
-    Column,
-    Cutter,
-    Example,
-    Mappings,
-    Option,
-    Reader,
-    Result,
-    Segments,
-    Task,
-    Verb,
-    later,
-)
+from suite.codecs.parsing import END_OF_ITEM, ParseError, StreamParser
+from suite.data.examples import Example
+from suite.task.aligned import AlignedTask
+from suite.task.base import AnyTask, Column, DataSpec, Mappings, Monitor, Plots, Task, lazy
+from suite.task.classification import ClassificationTask, LabelResult
+from suite.task.codecs import Codecs
+from suite.task.many_to_one import ManyToOneTask
+from suite.task.options import Command, Option
+from suite.task.results import Result
+from suite.task.streaming import Segmenter, StreamDecoder, Streaming
 
 __all__ = [
-    "COMMON",
+    "END_OF_ITEM",
+    "AlignedTask",
+    "AnyTask",
+    "ClassificationTask",
     "Codecs",
     "Column",
-    "Cutter",
+    "Command",
+    "DataSpec",
     "Example",
+    "LabelResult",
+    "ManyToOneTask",
     "Mappings",
+    "Monitor",
     "Option",
-    "Reader",
+    "ParseError",
+    "Plots",
     "Result",
-    "Segments",
+    "Segmenter",
+    "StreamDecoder",
+    "StreamParser",
+    "Streaming",
     "Task",
-    "Verb",
-    "later",
+    "lazy",
 ]

@@ -1,8 +1,8 @@
-"""What a plugin returns: a task, as a plain object.
+"""A task: one application of the engine, as a class that a plugin subclasses.
 
-One task is one application. It names its inputs and results, its configuration and its codecs, and builds its
-model; everything else (prediction, streaming, training, checkpoints, the command line) is the core's and is
-the same for every task. Importing this module, and a plugin, imports no torch.
+A plugin subclasses a family (``ManyToOneTask``, ``AlignedTask``, ``Seq2SeqTask``, …), sets a few class attributes and
+overrides a few methods. Prediction, streaming, training, checkpoints and the command line are the core's and the same
+for every task. Importing this module, and a plugin, imports no torch.
 
 Shape letters, used in every docstring of the project::
 
@@ -12,72 +12,54 @@ Shape letters, used in every docstring of the project::
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
+from suite.codecs.parsing import StreamParser
+from suite.data.examples import Example
 from suite.errors import DataError, SuiteError, UsageError, nearest
+from suite.task.codecs import Codecs, In, Target
+from suite.task.options import Command, Option, json_schema, parse_options
+from suite.task.results import Result
+from suite.task.streaming import Segmenter, StreamDecoder, Streaming
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from suite.codecs import Codec
     from suite.data.readers import Row
     from suite.datasets.recipes import Recipe
-    from suite.inference.pipeline import Pipeline
+    from suite.inference.model import LoadedModel
     from suite.nn.models import Model
 
-#: A checkpoint's codecs: ``"input"`` turns what a user gives into arrays, ``"target"`` what a model learns.
-Codecs = Mapping[str, "Codec"]
-#: The keywords every task's verbs have in Python, for hints.
-COMMON = {"predict": ("batch_size", "timing", "on_error"), "stream": ("checkpoint", "runtime", "state", "on_error")}
+Config = TypeVar("Config")
+R = TypeVar("R", bound=Result)
 Mappings = Literal["many-to-one", "one-to-many", "aligned", "unaligned"]
+OnError = Callable[[DataError], None]
+#: Keywords that every task's verbs have in Python, for the hints of error messages.
+COMMON = {"predict": ("batch_size", "timing", "on_error"), "stream": ("checkpoint", "runtime", "state", "on_error")}
 
 
-def later(place: str) -> Callable[..., Any]:
-    """A function by ``"module:name"``, imported when it is first called: a task names its recipe and stays light."""
-    module, name = place.split(":")
+class lazy:  # noqa: N801 - used as a function
+    """A function by ``"module:name"``, imported at its first call, so that naming it costs nothing.
 
-    def call(*values: Any, **options: Any) -> Any:
-        return getattr(importlib.import_module(module), name)(*values, **options)
-
-    return call
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """The answer for one input; a task adds its own fields.
-
-    ``input`` is what was given (a text, a path, or an index). ``final`` is set only by a stream: false on an
-    update, true on the last result. ``seconds`` is set only when timing was asked for. A task names its own
-    fields that are there only sometimes in ``optional``.
+    ``arguments`` come before those of the call. Unlike a function it does not become a method in a class.
     """
 
-    input: Any
-    final: bool | None = None
-    seconds: float | None = None
+    def __init__(self, place: str, *arguments: Any) -> None:
+        self._module, self._name = place.split(":")
+        self._arguments = arguments
 
-    optional: ClassVar[tuple[str, ...]] = ()
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        function = getattr(importlib.import_module(self._module), self._name)
+        return function(*self._arguments, *arguments, **options)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The fields as plain values, the same as ``--json`` prints; those that are optional only if set."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        optional = ("final", "seconds", *self.optional)
-        return {k: v for k, v in values.items() if v is not None or k not in optional}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Example:
-    """One item of labelled data. ``key`` decides which part it belongs to; ``where`` is for messages."""
-
-    input: Any
-    target: Any = None
-    key: str = ""
-    where: str = ""
-    values: Mapping[str, Any] = field(default_factory=dict)
+    def __repr__(self) -> str:
+        return f"lazy({self._module}:{self._name})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,282 +72,301 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Option:
-    """An option only this task has: a keyword of the Python call and ``--name`` on the command line."""
+class DataSpec:
+    """What a task's data looks like.
 
-    name: str
-    type: type
-    help: str
-    default: Any = None
-    verbs: tuple[str, ...] = ("predict",)
-    choices: tuple[str, ...] = ()
-
-    def checked(self, value: Any) -> Any:
-        """``value`` as the option's type, or a UsageError."""
-        if value is None or (isinstance(value, self.type) and not self.choices):
-            return value
-        try:
-            made = self.type(value)
-        except (TypeError, ValueError):
-            raise UsageError(f"{self.name}={value!r}: expected {self.type.__name__}") from None
-        if self.choices and made not in self.choices:
-            raise UsageError(f"{self.name}={value!r}: {nearest(str(made), self.choices)}")
-        return made
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verb:
-    """A verb only this task has: ``suite TASK NAME`` and ``pipeline.NAME(…)``; or its own way of ``stream``.
-
-    ``run(pipeline, *inputs, **options)`` gives results one by one, which are printed as they come, or a dict of
-    figures. ``options`` are keywords of both. ``inputs`` names what is typed after the verb (``"[FILE]..."``), ``""``
-    for nothing. ``plots`` adds ``--plot``, which draws the results as ``Task.plot`` does. ``render`` prints a result
-    otherwise than ``Task.render``; None for one with nothing to say. ``end`` follows each printed result. One that
-    needs no ``model`` is given None for the pipeline.
+    Attributes:
+        columns: The columns of a data file; the first is what is predicted from.
+        parallel: Columns that may each be a text file of its own, line beside line.
+        keep_blank_lines: Whether an empty line of text is an input like any other.
+        inputs: ``"values"``: an argument of ``predict`` is the input itself. ``"files"``: it names a file or folder,
+            which ``Task.expand_inputs`` turns into inputs.
+        tables: Whether data files are tables of ``columns`` (``Task.example`` reads a row), or files of another kind
+            (``Task.read_file`` reads them).
     """
 
-    name: str
-    help: str
-    run: Callable[..., Any]
-    options: Sequence[Option] = ()
-    inputs: str = ""
-    plots: bool = False
-    render: Callable[[Any], str | None] | None = None
-    end: str = "\n"
-    model: bool = True
-
-    def checked(self, task: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """``given`` or default options. Raises UsageError for one that is unknown or of another type."""
-        return _checked(f"{task} {self.name}", self.options, given, ())
-
-
-class Cutter(Protocol):
-    """What cuts a stream into pieces that are answered whole, and what lies between them."""
-
-    def feed(self, piece: Any) -> Iterator[tuple[Any, Any]]:
-        """(what comes before it, piece) of the pieces that this completes."""
-        ...
-
-    def flush(self) -> Iterator[tuple[Any, Any]]:
-        """The pieces still held back at the end of the input."""
-        ...
-
-    @property
-    def pending(self) -> Any:
-        """What is held back, as JSON."""
-        ...
-
-
-class Reader(Protocol):
-    """What makes results of an aligned task's outputs as they come (see ``Task.reader``)."""
-
-    def feed(self, outputs: np.ndarray) -> Sequence[Result]:
-        """The updates (``final=False``) that the outputs ``[T, K]`` of the next steps bring."""
-        ...
-
-    def finish(self, updates: Sequence[Result]) -> Result:
-        """The last result (``final=True``): of what no update but these, the last ones, has said to be over."""
-        ...
-
-    @property
-    def pending(self) -> Any:
-        """Everything it is, as JSON."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Segments:
-    """How a stream is answered whose unit is a piece that is read whole.
-
-    ``cut(pending) -> Cutter`` makes or goes on with one. ``follow(pipeline, between, piece, carried, **options)``
-    yields updates while the piece is answered (one that is empty is not), each with what it adds; ``carried`` is a
-    dict of plain values for sums over the stream. ``final(updates, carried) -> Result`` makes the last result, of the
-    updates since the one before it that was shown.
-    """
-
-    cut: Callable[[Any], Cutter]
-    follow: Callable[..., Iterator[Result]]
-    final: Callable[[Sequence[Result], Mapping[str, Any]], Result]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """One application of the engine. See ``plugins/suite_sentiment`` for a whole one.
-
-    Fields
-    ------
-    name, summary
-        As typed on the command line; one line for lists.
-    mapping
-        Which of the core's mappings the model is; it decides how predictions and streams are driven.
-    config
-        A frozen dataclass with a default for every field. ``encoder`` and ``decoder`` (``suite.nn.specs.RecurrentSpec``
-        each), of which there is one at least, and ``training`` (``suite.training.specs.TrainingSpec``) are read by the
-        core.
-    result
-        The task's ``Result`` type.
-    columns, example
-        What a data file holds, and a row of it as an ``Example`` (raises DataError for a bad one); a task that
-        has ``read`` needs no ``example``.
-    parallel
-        The columns of which each may be a text file of its own, line beside line.
-    blank
-        Whether an empty line of text is an input like any other.
-    codecs, fit
-        How each codec is read from a checkpoint's files, and ``fit(examples, config, **options) -> codecs``,
-        which fits them on training examples only. ``options`` are the task's own options of ``train``.
-    build
-        ``build(config, codecs) -> Model``; imports torch inside.
-    read
-        ``read(path, format=, columns=, on_error=) -> examples`` for data files that are not tables of ``columns``.
-    expand
-        ``expand(argument, on_error=, **options) -> [(where, input)]`` for what is typed after ``predict``, where that
-        is not itself the input: a file of several recordings, a folder of pictures. ``options`` are those of
-        ``predict``.
-    adapt
-        ``adapt(codecs, **options) -> codecs`` for options that change how an input is read.
-    describe
-        ``describe(codecs) -> {name: value}``: what ``info`` says of a model beyond its manifest.
-    notes
-        ``notes(examples, codecs) -> [line]``: what a user should know of the training data.
-    pieces, join
-        For inputs of any length that a model reads piece by piece: ``pieces(input, codecs, **options) -> [piece]``
-        gives what the input codec encodes, ``join(results, input, codecs, **options) -> Result`` makes one of the
-        pieces' results. By default an input is one piece.
-    augment
-        ``augment(input, config, random, codecs) -> input``: a training input before it is encoded, changed a
-        little; ``random`` is numpy's. Of a task that ``writes`` it gets (input, target) and gives the arrays of both;
-        where it is one-to-many, the input comes as its array.
-    decode
-        ``decode(outputs [K], codecs, input, *, final=None, **options) -> Result``; ``final`` goes into the
-        result as it is, ``options`` are the task's own options of ``predict``. An aligned task's are ``[T, K]``. None
-        where nothing is read off outputs alone: then there is ``answer``.
-    answer, judged_by
-        ``answer(pipeline, pieces, arrays, **options) -> [Result]``, where an answer is written by a decoder instead
-        of read off outputs. ``evaluate`` judges answers, or what ``decode`` makes of the ``"outputs"``.
-    reader
-        ``reader(pipeline, pending, **options) -> Reader``: how an aligned task's outputs are read in a stream.
-    blocks
-        ``blocks(input, codecs, **options)``: of an input too long to be read at once, the pieces for a session, whose
-        results ``join`` makes one of; None for any other input.
-    options, verbs
-        Options and verbs that only this task has.
-    render
-        A result as lines for people; ``render_update(result, before)`` the same for one update of a stream;
-        ``before`` is the last one shown, or None, and None is given back where there is nothing new to say.
-    check
-        ``check(example, codecs) -> example``, its target as results of a model with these codecs say it. Raises
-        DataError for one they never say, so that a label spelt otherwise is not counted as the model's mistake.
-    metrics, best
-        ``metrics(results, examples) -> {name: value}``, and the metrics the first of which that is there picks the
-        best epoch on dev: the highest, or with ``-`` before the name the lowest.
-    calibrate
-        ``calibrate(results, examples, codecs) -> codecs``: what is set by how well a trained model does on dev, as the
-        confidence below which an answer is doubtful.
-    measure
-        ``measure(pipeline, examples, **options)``: further figures for ``evaluate``, for which results alone do
-        not do.
-    chunks
-        Standard input as pieces for ``session.feed``; ``None`` ends an item. Without it the task has no verb
-        ``stream`` but one of its own.
-    initialise
-        ``initialise(model, codecs, **options)``: sets priors on a fresh model before training.
-    recipe, further
-        How the shipped model's data is made (``suite data get TASK``), and other sets by name (``TASK-NAME``).
-    plot, plot_help, plot_evaluation
-        Draw results (``plot(pipeline, inputs, results, file)``; ``pipeline.asked`` are the options they were made
-        with), what that is in help, and an evaluation (``(results, examples, file)``).
-    assets, default
-        A folder with ``checkpoint/`` (or several by name, ``checkpoint/NAME/``, of which ``default`` is used)
-        and ``samples/``; samples called ``labelled…`` are for ``evaluate``, the
-        others for the demo.
-    about, stream_help
-        A paragraph for ``suite TASK --help`` and the model card, and one for ``suite TASK stream --help``.
-    unit
-        What the stream carries state over: ``"step"``, or ``"segment"`` when a bounded piece is read whole.
-    segments
-        How such pieces are cut and answered one after the other.
-    """
-
-    name: str
-    summary: str
-    mapping: Mappings
-    config: type
-    result: type[Result]
     columns: Sequence[Column]
-    codecs: Mapping[str, Callable[[Mapping[str, bytes]], Codec]]
-    fit: Callable[..., dict[str, Codec]]
-    build: Callable[[Any, Codecs], Model]
-    render: Callable[[Result], str]
-    render_update: Callable[[Result, Result | None], str | None]
-    metrics: Callable[[Sequence[Result], Sequence[Example]], dict[str, Any]]
-    best: Sequence[str]
-    unit: Literal["step", "segment"] = "step"
-    segments: Segments | None = None
-    options: Sequence[Option] = ()
-    verbs: Sequence[Verb] = ()
-    decode: Callable[..., Result] | None = None
-    answer: Callable[..., Sequence[Result]] | None = None
-    judged_by: Literal["answer", "outputs"] = "answer"
-    reader: Callable[..., Reader] | None = None
-    blocks: Callable[..., Iterator[Any] | None] | None = None
-    check: Callable[[Example, Codecs], Example] | None = None
-    initialise: Callable[..., None] | None = None
-    example: Callable[[Row], Example] | None = None
-    read: Callable[..., Iterator[Example]] | None = None
     parallel: Sequence[str] = ()
-    blank: bool = False
-    chunks: Callable[[IO[bytes]], Iterator[Any]] | None = None
-    expand: Callable[..., Iterator[tuple[str, Any]]] | None = None
-    adapt: Callable[..., Codecs] | None = None
-    describe: Callable[[Codecs], dict[str, Any]] | None = None
-    notes: Callable[[Sequence[Example], Codecs], list[str]] | None = None
-    pieces: Callable[..., Sequence[Any]] | None = None
-    join: Callable[..., Result] | None = None
-    augment: Callable[[Any, Any, np.random.Generator, Codecs], Any] | None = None
-    calibrate: Callable[[Sequence[Any], Sequence[Example], Codecs], Codecs] | None = None
-    measure: Callable[..., dict[str, Any]] | None = None
-    recipe: Callable[[], Recipe] | None = None
-    further: Mapping[str, Callable[[], Recipe]] = field(default_factory=dict)
-    assets: Path | None = None
-    default: str = ""
-    plot: Callable[[Pipeline, Sequence[Any], Sequence[Result], Path], None] | None = None
-    plot_help: str = "draw the results to this PNG file"
-    plot_evaluation: Callable[[Sequence[Result], Sequence[Example], Path], None] | None = None
-    stream_help: str = ""
+    keep_blank_lines: bool = False
+    inputs: Literal["values", "files"] = "values"
+    tables: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Monitor:
+    """A metric that picks the best epoch on dev: ``mode`` says whether higher or lower is better."""
+
+    metric: str
+    mode: Literal["max", "min"] = "max"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plots:
+    """What a task can draw: ``results`` is the help of ``--plot`` (empty: nothing), ``evaluation`` says whether an
+    evaluation is drawn too.
+    """
+
+    results: str = ""
+    evaluation: bool = False
+
+
+class Task(ABC, Generic[Config, In, Target, R]):
+    """One application of the engine. The first line of the class's docstring is its one-line summary.
+
+    Subclass a family, such as ``ManyToOneTask``, rather than this class. Type parameters: the configuration, the input
+    codec, the target codec, the result. ``**options`` of a method are the task's own options of the verb at work.
+
+    Attributes:
+        name: As typed on the command line, and in checkpoints.
+        mapping: Which of the engine's mappings the model is; set by the family.
+        config: A frozen dataclass with a default for every field. The core reads ``encoder`` and ``decoder``
+            (``suite.nn.specs.RecurrentSpec``), of which there is at least one, and ``training``
+            (``suite.training.specs.TrainingSpec``).
+        result: The task's ``Result`` type.
+        input_codec, target_codec: The codec classes, read from a checkpoint with ``from_files``.
+        data: What data files and inputs look like.
+        monitor: The metrics that pick the best epoch: the first that the metrics have.
+        streaming: How sessions work; None if the task does not stream.
+        options: Options that only this task has, for the core's verbs.
+        commands: Verbs that only this task has.
+        plots: What the task draws.
+        about: A paragraph for ``suite TASK --help`` and the model card.
+        assets: A folder with ``checkpoint/`` (or several by name, ``checkpoint/NAME/``) and ``samples/``. Samples named
+            ``labelled…`` are for ``evaluate`` and ``train``, the others for the demo.
+        default_checkpoint: The name of the shipped checkpoint that is used by default, where there are several.
+        recipe: Makes the recipe of the shipped model's data (``suite data get TASK``).
+        extra_recipes: Further data sets, as pairs of (name, recipe) (``suite data get TASK-NAME``).
+        augments: Whether training examples are augmented (the family's augment method is called).
+        per_step: Whether the model has an output at every step, ``[T, K]``, instead of one an input, ``[K]``.
+        progress_unit: What the speed of training is counted in.
+    """
+
+    name: str
+    mapping: ClassVar[Mappings]
+    config: type[Config]
+    result: type[R]
+    input_codec: type[In]
+    target_codec: type[Target]
+    data: DataSpec
+    monitor: Sequence[Monitor]
+    streaming: Streaming | None = None
+    options: Sequence[Option] = ()
+    commands: Sequence[Command] = ()
+    plots: Plots = Plots()
     about: str = ""
+    assets: Path | None = None
+    default_checkpoint: str = ""
+    recipe: Callable[[], Recipe] | None = None
+    extra_recipes: Sequence[tuple[str, Callable[[], Recipe]]] = ()
+    augments: bool = False
+    per_step: ClassVar[bool] = False
+    progress_unit: ClassVar[str] = "items"
 
-    def __post_init__(self) -> None:
-        if self.example is None and self.read is None:
-            raise ValueError(f"task {self.name!r}: example or read must say how data is read")
+    def __repr__(self) -> str:
+        return f"<Task {self.name!r} ({self.mapping})>"
 
-    def read_off(self, outputs: np.ndarray, codecs: Codecs, item: Any, **options: Any) -> Result:
-        """What ``decode`` makes of outputs. Raises UsageError for a task without it."""
-        if self.decode is None:
-            raise UsageError(f"answers of {self.name} are written or searched for, not read off outputs")
-        return self.decode(outputs, codecs, item, **options)
+    # -- data ----------------------------------------------------------------------------------------------------
+
+    def example(self, row: Row) -> Example:
+        """A row of a data file as an example. Raises DataError for a row that cannot be used.
+
+        By default the first of ``data.columns`` is the input and the second, if there is one, the target; a text must
+        not be empty, and a target must be there.
+        """
+        item, target = row.values[self.data.columns[0].name], None
+        if len(self.data.columns) > 1:
+            column = self.data.columns[1]
+            target = row.values.get(column.name)
+            if target in (None, ""):
+                raise DataError(
+                    f"{row.where}: no {column.name} ({column.help}); --columns {column.name}=YOURS renames one"
+                )
+        if isinstance(item, str) and not item.strip():
+            raise DataError(f"{row.where}: {self.data.columns[0].name} is empty; fill it in or leave the row out")
+        return Example(
+            input=item, target=target, key=str(row.values.get("key") or item), where=row.where, values=row.values
+        )  # fmt: skip
+
+    def read_file(
+        self, path: str | Path, *, format: str | None, columns: Mapping[str, str] | None, on_error: OnError | None
+    ) -> Iterator[Example]:
+        """The examples of a file that is not a table of ``data.columns`` (``data.tables`` is False).
+
+        Raises DataError for a bad item, naming file and place, unless ``on_error`` is given.
+        """
+        raise self._missing("read_file", "data.tables is False")
+
+    def expand_inputs(
+        self, argument: str, on_error: OnError | None = None, **options: Any
+    ) -> Iterable[tuple[str, Any]]:  # fmt: skip
+        """Pairs of (place, input) for an argument of ``predict`` that names files (``data.inputs == "files"``)."""
+        raise self._missing("expand_inputs", 'data.inputs is "files"')
+
+    def check_example(self, example: Example, codecs: Codecs[In, Target]) -> Example:
+        """The example with its target as results of a model with these codecs give it.
+
+        Raises DataError for a target that no result can be, so that a label that is spelt differently is not counted
+        as a mistake of the model.
+        """
+        return example
+
+    def data_warnings(self, examples: Sequence[Example], codecs: Codecs[In, Target]) -> list[str]:
+        """Lines a user should read about the training data."""
+        return []
+
+    # -- codecs and model ----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def fit_codecs(self, examples: Sequence[Example], config: Config, **options: Any) -> Codecs[In, Target]:
+        """The codecs, fitted on training examples only."""
+
+    def load_codecs(self, files: Mapping[str, bytes]) -> Codecs[In, Target]:
+        """The codecs of a checkpoint, from its codec files. Raises CheckpointError if they do not fit."""
+        return Codecs(self.input_codec.from_files(files), self.target_codec.from_files(files))
+
+    def configure_codecs(self, codecs: Codecs[In, Target], **options: Any) -> Codecs[In, Target]:
+        """The codecs changed by options that decide how an input is read. Raises UsageError for a wrong option."""
+        return codecs
+
+    def describe(self, codecs: Codecs[In, Target]) -> dict[str, Any]:
+        """What ``info`` prints about a model beyond its manifest (name → value)."""
+        return {}
+
+    @abstractmethod
+    def build_model(self, config: Config, codecs: Codecs[In, Target]) -> Model:
+        """A fresh model. Import torch inside; ``suite.nn.build`` has builders for the usual shapes."""
+
+    def initialize(self, model: Model, codecs: Codecs[In, Target], **options: Any) -> None:
+        """Set initial weights of a fresh model before training."""
+        return
+
+    # -- prediction ----------------------------------------------------------------------------------------------
+
+    def preprocess(self, item: Any, codecs: Codecs[In, Target], **options: Any) -> Sequence[Any]:
+        """The pieces of an input that the model reads one by one; by default the input itself."""
+        return [item]
+
+    @abstractmethod
+    def predict(
+        self, model: LoadedModel[In, Target], pieces: Sequence[Any], arrays: Sequence[np.ndarray], **options: Any
+    ) -> Sequence[Result]:
+        """The result of each piece, whose encoded form is in ``arrays``."""
+
+    def predict_for_evaluation(
+        self, model: LoadedModel[In, Target], pieces: Sequence[Any], arrays: Sequence[np.ndarray], **options: Any
+    ) -> Sequence[Result]:
+        """The results that ``evaluate`` judges; by default what ``predict`` returns."""
+        return self.predict(model, pieces, arrays, **options)
+
+    def merge(self, results: Sequence[Any], item: Any, codecs: Codecs[In, Target], **options: Any) -> Result:
+        """One result for an input, of the results of its pieces; by default the only one."""
+        merged: Result = results[0]
+        return merged
+
+    def long_input(self, item: Any, codecs: Codecs[In, Target], **options: Any) -> Iterator[Any] | None:
+        """For an input too long to be encoded at once: its chunks, which a session is fed; else None.
+
+        The session's updates and last result are then what ``merge`` gets.
+        """
+        return None
+
+    # -- streaming -----------------------------------------------------------------------------------------------
+
+    def stream_parser(self, **options: Any) -> StreamParser:
+        """The parser of a byte stream, as ``streaming.parser`` makes it."""
+        if self.streaming is None or self.streaming.parser is None:
+            raise UsageError(f"{self.name}: its streams have no parser of bytes; feed a session with values")
+        return self.streaming.parser()
+
+    def stream_decoder(self, model: LoadedModel[In, Target], pending: Any, **options: Any) -> StreamDecoder:
+        """The decoder of a session (``streaming.kind == "decoder"``), new or continued from its saved ``pending``."""
+        raise self._missing("stream_decoder", 'streaming.kind is "decoder"')
+
+    def segmenter(self, pending: Any) -> Segmenter:
+        """What cuts a stream into segments (``streaming.kind == "segments"``), new or continued."""
+        raise self._missing("segmenter", 'streaming.kind is "segments"')
+
+    def stream_segment(
+        self, model: LoadedModel[In, Target], separator: Any, segment: Any, sums: dict[str, Any], **options: Any
+    ) -> Iterator[Result]:
+        """The updates for one segment, each with what it adds; an empty segment has none.
+
+        ``sums`` is a dict of plain values, kept over the stream for what ``last_result`` needs.
+        """
+        raise self._missing("stream_segment", 'streaming.kind is "segments"')
+
+    def last_result(self, updates: Sequence[Any], sums: Mapping[str, Any]) -> Result:
+        """The last result of a stream of segments, given the updates since the last one shown."""
+        raise self._missing("last_result", 'streaming.kind is "segments"')
+
+    # -- evaluation ----------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def metrics(self, results: Sequence[Any], examples: Sequence[Example]) -> dict[str, Any]:
+        """Metrics by name, with ``items``; see FORMATS for names and units."""
+
+    def extra_metrics(
+        self, model: LoadedModel[In, Target], examples: Sequence[Example], **options: Any
+    ) -> dict[str, Any]:  # fmt: skip
+        """Metrics of ``evaluate`` that need the model, not only its results."""
+        return {}
+
+    def calibrate(
+        self, model: LoadedModel[In, Target], examples: Sequence[Example], predict: Callable[[], Sequence[Any]]
+    ) -> Codecs[In, Target]:  # fmt: skip
+        """The model's codecs with what is set by held-out examples, such as a temperature or a confidence threshold.
+
+        ``predict()`` gives the examples' results, computed when it is called.
+        """
+        return model.codecs
+
+    # -- showing -------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def render(self, result: Any) -> str:
+        """A result as lines for people."""
+
+    def render_update(self, result: Any, previous: Any) -> str | None:
+        """An update of a stream, or its last result, as lines for people; None if there is nothing new to show.
+
+        ``previous`` is the last update shown, or None.
+        """
+        return self.render(result)
+
+    def plot(self, model: LoadedModel[In, Target], inputs: Sequence[Any], results: Sequence[Any], path: Path) -> None:
+        """Draw results as a PNG file; ``model.options`` are the options they were made with."""
+        raise self._missing("plot", "plots.results is set")
+
+    def plot_evaluation(self, results: Sequence[Any], examples: Sequence[Example], path: Path) -> None:
+        """Draw an evaluation as a PNG file."""
+        raise self._missing("plot_evaluation", "plots.evaluation is True")
+
+    # -- final: what the core reads ------------------------------------------------------------------------------
 
     @property
-    def writes(self) -> bool:
-        """Whether answers are written by a decoder that looks at what an encoder read."""
-        return self.mapping in ("one-to-many", "unaligned")
+    def summary(self) -> str:
+        """The one-line summary: the first line of the class's docstring, or else of its module's."""
+        doc = type(self).__dict__.get("__doc__") or sys.modules[type(self).__module__].__doc__ or ""
+        return doc.strip().partition("\n")[0]
 
     @property
     def ships(self) -> bool:
         """Whether a checkpoint ships with the task."""
-        return self.assets is not None and (self.assets / "checkpoint" / self.default / "suite.json").exists()
+        return (
+            self.assets is not None and (self.assets / "checkpoint" / self.default_checkpoint / "suite.json").exists()
+        )
 
     @property
     def shipped(self) -> dict[str, Path]:
-        """The checkpoints that ship with the task by name; empty where there is one without a name, or none."""
-        folder = self.assets / "checkpoint" if self.assets and self.default else None
+        """The shipped checkpoints by name; empty if there is a single one without a name, or none."""
+        folder = self.assets / "checkpoint" if self.assets and self.default_checkpoint else None
         return {path.parent.name: path.parent for path in sorted(folder.glob("*/suite.json"))} if folder else {}
 
     @property
     def checkpoint(self) -> Path:
-        """Where the shipped checkpoint is, the default one of several.
+        """The shipped checkpoint, the default one of several; or else what ``train`` wrote into the current folder.
 
-        Of a task that ships none, it is what ``train`` wrote into the current folder. Raises SuiteError for neither.
+        Raises SuiteError if there is neither.
         """
         if self.assets is None or not self.ships:
             if (local := Path(f"{self.name}-checkpoint")).joinpath("suite.json").exists():
@@ -373,7 +374,7 @@ class Task:
             raise SuiteError(
                 f"{self.name} ships no checkpoint: train one (suite {self.name} train) and pass --checkpoint DIR"
             )
-        return self.assets / "checkpoint" / self.default
+        return self.assets / "checkpoint" / self.default_checkpoint
 
     @property
     def samples(self) -> list[Path]:
@@ -382,34 +383,38 @@ class Task:
         return sorted(p for p in folder.iterdir() if p.is_file()) if folder and folder.is_dir() else []
 
     @property
-    def labelled(self) -> list[Path]:
-        """The labelled ones of the samples: what ``evaluate`` and ``train`` read where there is nothing else."""
+    def labelled_samples(self) -> list[Path]:
+        """The samples with targets: what ``evaluate`` and ``train`` read if nothing else is given."""
         return [path for path in self.samples if path.name.startswith("labelled")]
 
-    def score(self, figures: Mapping[str, Any]) -> tuple[str, float]:
-        """Name and score of the metric that picks the best epoch: the first that is a number, or else −∞.
-
-        A higher score is better: it is the metric's value, or what is below zero of one that is better lower.
-        """
-        names = [(name.removeprefix("-"), -1.0 if name.startswith("-") else 1.0) for name in self.best]
-        there = [(name, sign * float(figures[name])) for name, sign in names if name in figures]
+    def score(self, metrics: Mapping[str, Any]) -> tuple[str, float]:
+        """Name and score of the first monitored metric that is a number, higher being better; −∞ if none is."""
+        there = [
+            (monitor.metric, float(metrics[monitor.metric]) * (-1.0 if monitor.mode == "min" else 1.0))
+            for monitor in self.monitor
+            if monitor.metric in metrics
+        ]
         return next((pair for pair in there if pair[1] == pair[1]), (there[0][0], float("-inf")))
 
-    def lower(self, metric: str) -> bool:
-        """Whether a metric is better the lower it is."""
-        return f"-{metric}" in self.best
+    def lower_is_better(self, metric: str) -> bool:
+        """Whether a monitored metric is better the lower it is."""
+        return any(monitor.metric == metric and monitor.mode == "min" for monitor in self.monitor)
 
-    def option(self, verb: str) -> list[Option]:
+    def options_of(self, verb: str) -> list[Option]:
         """The options this task adds to a verb."""
         return [option for option in self.options if verb in option.verbs]
 
-    def checked(self, verb: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """This task's options of a verb with ``given`` values or defaults. Raises UsageError for an unknown one."""
-        return _checked(self.name, self.option(verb), given, COMMON.get(verb, ()))
+    def parse_options(self, verb: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The task's options of a verb: given values or defaults. Raises UsageError for an unknown or wrong one."""
+        return parse_options(self.name, self.options_of(verb), given, COMMON.get(verb, ()))
+
+    def options_schema(self, verb: str) -> dict[str, Any]:
+        """A JSON Schema (draft 2020-12) of the task's options of a verb."""
+        return json_schema(self.options_of(verb))
 
     def check_columns(self, row: Row, names: Sequence[str] | None = None) -> None:
-        """Raise DataError if ``row`` lacks one of the columns ``names``, by default those that data must have."""
-        for column in self.columns:
+        """Raise DataError if ``row`` lacks one of the columns ``names``, by default the required ones."""
+        for column in self.data.columns:
             wanted = column.required if names is None else column.name in names
             if wanted and column.name not in row.values:
                 raise DataError(
@@ -418,14 +423,9 @@ class Task:
                     f"--columns {column.name}=YOURS renames one"
                 )
 
+    def _missing(self, method: str, reason: str) -> NotImplementedError:
+        return NotImplementedError(f"{type(self).__name__}.{method} must be overridden, since {reason}")
 
-def _checked(whose: str, options: Sequence[Option], given: Mapping[str, Any], common: Sequence[str]) -> dict[str, Any]:
-    known = {option.name: option for option in options}
-    for name in given:
-        if name not in known:
-            raise UsageError(f"{whose}: no option {name!r}; {nearest(name, [*known, *common])}")
-    # What is None is left to its default.
-    return {
-        name: option.checked(option.default if given.get(name) is None else given[name])
-        for name, option in known.items()
-    }
+
+#: A task of any kind, for code that works with all of them.
+AnyTask = Task[Any, Any, Any, Any]

@@ -1,7 +1,8 @@
-"""What tasks share whose model says what comes next: what it learns, the options of drawing, going on, the score.
+"""Language modeling: a model of the next token, which scores sequences and generates them.
 
-Data flow: a piece → its tokens, which the input codec reads, and the next of each (`NextTokens`) → outputs, which are
-scored (`nats`), or drawn from: `go_on` after beginnings to their ends, `endless` after one without an end.
+Data flow: a piece → its tokens, which the input codec encodes, and the next of each (`NextTokens`) → logits, which are
+scored (`NextTokens.score`), or sampled from: `generate_until` continues beginnings to their ends, `generate_stream`
+one without an end.
 """
 
 from __future__ import annotations
@@ -17,36 +18,47 @@ from suite.config import from_options
 from suite.decoding.constraints import Constraint
 from suite.decoding.generate import TokenFeatures, generate
 from suite.decoding.sampling import Sampling, check_seed, log_softmax
-from suite.task import Option
+from suite.task.aligned import AlignedTask
+from suite.task.base import Config, R
+from suite.task.codecs import In, Target
+from suite.task.options import Option
+from suite.task.results import Result
 
 if TYPE_CHECKING:
-    from suite.inference.pipeline import Pipeline
+    from suite.inference.model import LoadedModel
 
 
 class AutoregressiveCodec(Protocol):
-    """An input codec whose pieces a model foretells token by token."""
+    """An input codec whose sequences a model predicts token by token."""
 
     @property
     def size(self) -> int:
-        """How many tokens there are (V)."""
+        """The vocabulary size V."""
+        ...
+
+    def encode(self, raw: Any) -> np.ndarray:
+        """One sequence as an array ``[T, …]``."""
         ...
 
     def targets(self, piece: Any) -> np.ndarray:
-        """The token that comes next at each step that ``encode`` gives, the end included, int64 ``[T]``."""
+        """The token that follows at each step that ``encode`` gives, the end token included, int64 ``[T]``."""
         ...
 
     def token_features(self) -> TokenFeatures:
-        """What gives a model its inputs, token by token: the rows of ``encode``."""
+        """What gives a model its inputs token by token: the rows of ``encode``."""
         ...
 
     def files(self) -> dict[str, bytes]: ...
 
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> Self: ...
+
 
 @dataclass(frozen=True)
 class NextTokens:
-    """A target codec: at each step the next token. Targets are the same pieces as the inputs, whose codec is ``codec``.
+    """A target codec: the next token at each step. Targets are the same pieces as inputs, which ``codec`` encodes.
 
-    A task says in a class of its own how that is read from a checkpoint's files (``read``).
+    A task says in a subclass how ``codec`` is read from a checkpoint's files (``read``).
     """
 
     codec: AutoregressiveCodec
@@ -59,40 +71,61 @@ class NextTokens:
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
+        """The codec from a checkpoint's files. Raises CheckpointError if they do not fit."""
         return cls(cls.read(files))
 
     @property
     def size(self) -> int:
-        """How many outputs the model's head has (V)."""
+        """The vocabulary size V."""
         return int(self.codec.size)
 
     def encode(self, pieces: Sequence[Any]) -> list[np.ndarray]:
-        """The next tokens of each piece, int64 ``[T]`` each."""
+        """The next tokens of each piece, int64 ``[T]``."""
         return [self.codec.targets(piece) for piece in pieces]
 
     def files(self) -> dict[str, bytes]:
+        """The input codec's files."""
         return dict(self.codec.files())
 
-    def nats(self, outputs: np.ndarray, piece: Any) -> tuple[float, int]:
-        """How much of a surprise a piece is to a model with these outputs, logits ``[T, V]``: nats, and tokens."""
+    def score(self, outputs: np.ndarray, piece: Any) -> tuple[float, int]:
+        """The negative log-likelihood of a piece in nats, and its number of tokens, from logits ``[T, V]``."""
         tokens = self.codec.targets(piece)
         return -float(log_softmax(outputs.astype(np.float64))[np.arange(len(tokens)), tokens].sum()), len(tokens)
 
 
-def drawing_options(*verbs: str, temperature: float = 1.0, top_p: float = 1.0) -> tuple[Option, ...]:
-    """The options of verbs that draw tokens, with a task's own defaults."""
+class LanguageModelTask(AlignedTask[Config, In, Target, R]):
+    """A task whose model predicts the next token: ``predict`` generates, and ``evaluate`` scores what is given."""
+
+    def predict_for_evaluation(
+        self, model: LoadedModel[In, Target], pieces: Sequence[Any], arrays: Sequence[np.ndarray], **options: Any
+    ) -> Sequence[Result]:
+        """What ``decode`` makes of the logits of each piece."""
+        outputs = model.outputs(list(arrays))
+        return [self.decode(rows, model.codecs, piece) for piece, rows in zip(pieces, outputs, strict=True)]
+
+
+def sampling_options(*verbs: str, temperature: float = 1.0, top_p: float = 1.0) -> tuple[Option, ...]:
+    """The options of verbs that sample tokens, with a task's own defaults."""
     return (
-        Option(name="seed", type=int, verbs=verbs, default=0, help="where chance starts"),
-        Option(name="temperature", type=float, verbs=verbs, default=temperature, help="below 1 surer, above 1 bolder"),
-        Option(name="top_p", type=float, verbs=verbs, default=top_p, help="keep the likeliest that together have this"),
-        Option(name="top_k", type=int, verbs=verbs, default=0, help="keep as many of the likeliest; 0: all"),
-        Option(name="no_repeat", type=int, verbs=verbs, default=0, help="no run of so many tokens twice; 0: any"),
-    )
+        Option(name="seed", type=int, verbs=verbs, default=0, help="random seed"),
+        Option(
+            name="temperature", type=float, verbs=verbs, default=temperature, help="softmax temperature; 0 is greedy"
+        ),
+        Option(
+            name="top_p", type=float, verbs=verbs, default=top_p,
+            help="nucleus sampling: the probability mass of the tokens kept",
+        ),
+        Option(name="top_k", type=int, verbs=verbs, default=0, help="sample from the k most likely tokens; 0 for all"),
+        Option(
+            name="no_repeat", type=int, verbs=verbs, default=0,
+            help="never repeat an n-gram of this many tokens; 0 allows it",
+        ),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawing:
-    """How tokens are drawn: what `drawing_options` ask for. Raises UsageError for what makes no sense."""
+class SamplingOptions:
+    """The values of `sampling_options`. Raises UsageError for values that make no sense."""
 
     seed: int
     temperature: float
@@ -102,47 +135,46 @@ class Drawing:
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
-        self.sampling  # noqa: B018 - made now, so that what makes no sense is said before anything is written
+        self.sampling  # noqa: B018 - made now, so that wrong values are reported before anything is generated
 
     @cached_property
     def sampling(self) -> Sampling:
-        """How a token is drawn from logits."""
+        """How a token is sampled from logits."""
         return from_options(Sampling, self.temperature, self.top_k, self.top_p, self.no_repeat)
 
     def random(self, *more: int) -> np.random.Generator:
-        """The chance of one piece: it depends on the seed and on what it is told apart by."""
+        """The random generator of one piece, seeded with the seed and what tells the piece from others."""
         return np.random.default_rng([self.seed, *more])
 
 
-def go_on(
-    pipeline: Pipeline, prefixes: Sequence[Sequence[int]], randoms: Sequence[np.random.Generator], sampling: Sampling,
-    *, rules: Sequence[Constraint] | None = None, stop: int, limit: int,
+def generate_until(
+    model: LoadedModel[Any, Any], prefixes: Sequence[Sequence[int]], randoms: Sequence[np.random.Generator],
+    sampling: Sampling, *, rules: Sequence[Constraint] | None = None, stop: int, limit: int,
 ) -> list[list[int]]:  # fmt: skip
-    """The tokens that a model writes after each beginning, until ``stop``, which is one of them, or ``limit``.
+    """The tokens generated after each prefix, until ``stop``, which is included, or ``limit`` tokens.
 
-    The model is a decoder alone, its input codec `Foretold`.
+    The model is a decoder alone, its input codec an `AutoregressiveCodec`.
     """
     found: list[list[int]] = [[] for _ in prefixes]
-    for tokens in _steps(pipeline, prefixes, randoms, sampling, constraints=rules, stop=stop, limit=limit):
+    for tokens in _steps(model, prefixes, randoms, sampling, constraints=rules, stop=stop, limit=limit):
         for row, token in zip(found, tokens.tolist(), strict=True):
             if token >= 0:
                 row.append(token)
     return found
 
 
-def endless(
-    pipeline: Pipeline, prefix: Sequence[int], random: np.random.Generator, sampling: Sampling,
+def generate_stream(
+    model: LoadedModel[Any, Any], prefix: Sequence[int], random: np.random.Generator, sampling: Sampling,
     rules: Constraint | None = None,
 ) -> Iterator[int]:  # fmt: skip
-    """The tokens that such a model writes after a beginning, one by one without end, in constant memory."""
-    for tokens in _steps(pipeline, [prefix], [random], sampling, constraints=None if rules is None else [rules]):
+    """The tokens generated after a prefix, one by one without end, in constant memory."""
+    for tokens in _steps(model, [prefix], [random], sampling, constraints=None if rules is None else [rules]):
         yield int(tokens[0])
 
 
 def _steps(
-    pipeline: Pipeline, prefixes: Sequence[Sequence[int]], randoms: Sequence[np.random.Generator], sampling: Sampling,
-    **more: Any,
+    model: LoadedModel[Any, Any], prefixes: Sequence[Sequence[int]], randoms: Sequence[np.random.Generator],
+    sampling: Sampling, **more: Any,
 ) -> Iterator[np.ndarray]:  # fmt: skip
-    codec: Any = pipeline.codecs["input"]
-    graph = pipeline.runtime.graph("decoder")
-    yield from generate(graph, prefixes, randoms, sampling=sampling, features=codec.token_features, **more)
+    graph = model.runtime.graph("decoder")
+    yield from generate(graph, prefixes, randoms, sampling=sampling, features=model.codecs.input.token_features, **more)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
+from suite.data.examples import Example
 from suite.data.parallel import parallel_rows
 from suite.data.readers import Row, read_rows
 from suite.data.splits import hold_out
-from suite.errors import DataError, one_line
-from suite.task import Example, Task
+from suite.errors import DataError, UsageError, one_line
+from suite.task.base import AnyTask
+
+if TYPE_CHECKING:
+    from suite.datasets.recipes import Recipe
 
 
 def read_examples(
-    task: Task,
+    task: AnyTask,
     paths: Iterable[str | Path],
     *,
     format: str | None = None,
@@ -31,33 +35,32 @@ def read_examples(
     out.
     """
     given = list(paths)
-    sides = len(task.parallel)
+    sides = len(task.data.parallel)
     texts = [path for path in given if sides and (format or Path(path).suffix.lower().lstrip(".")) == "txt"]
     if texts:
         if len(texts) < len(given) or len(texts) % sides:
             raise DataError(
                 f"{', '.join(map(str, given))}: text files are read side by side: give one for each of "
-                f"{', '.join(task.parallel)}, in this order, and no others"
+                f"{', '.join(task.data.parallel)}, in this order, and no others"
             )
         if columns:
             raise DataError("--columns: text files have no columns; leave it out")
         for first in range(0, len(texts), sides):
             yield from _examples(
-                task, parallel_rows(texts[first : first + sides], task.parallel, on_error=on_error), on_error
+                task, parallel_rows(texts[first : first + sides], task.data.parallel, on_error=on_error), on_error
             )
         return
     for path in given:
-        if task.read is not None:
-            yield from task.read(path, format=format, columns=columns, on_error=on_error)
+        if not task.data.tables:
+            yield from task.read_file(path, format=format, columns=columns, on_error=on_error)
             continue
         rows = read_rows(path, format=format, columns=columns, on_error=on_error, stdin=stdin)
         yield from _examples(task, rows, on_error)
 
 
 def _examples(
-    task: Task, rows: Iterable[Row], on_error: Callable[[DataError], None] | None
+    task: AnyTask, rows: Iterable[Row], on_error: Callable[[DataError], None] | None
 ) -> Iterator[Example]:  # fmt: skip
-    assert task.example is not None  # a task has it, or reads files itself
     for row in checked(task, rows, on_error):
         try:
             example = task.example(row)
@@ -70,7 +73,7 @@ def _examples(
 
 
 def checked(
-    task: Task,
+    task: AnyTask,
     rows: Iterable[Row],
     on_error: Callable[[DataError], None] | None = None,
     names: Sequence[str] | None = None,
@@ -89,6 +92,30 @@ def checked(
             on_error(error)
         else:
             yield row
+
+
+def own_files(task: AnyTask, part: str | None = None) -> list[str | Path]:
+    """A task's own data: its labelled samples, or with ``part`` (train, dev, test) that part of its recipe's data.
+
+    Raises UsageError if there is none, or if the recipe's data was not fetched.
+    """
+    if part is None:
+        if not task.labelled_samples:
+            raise UsageError(f"give --data FILE: {task.name} ships no labelled samples")
+        return list(task.labelled_samples)
+    if task.recipe is None:
+        raise UsageError(f"{task.name} has no recipe of its own: give --data FILE")
+    return [recipe_folder(task, task.recipe()) / f"{part}.jsonl"]
+
+
+def recipe_folder(task: AnyTask, recipe: Recipe) -> Path:
+    """Where a recipe's data is. Raises UsageError if it was not fetched."""
+    from suite.datasets.recipes import located
+
+    folder = located(task.name, recipe)
+    if folder is None:
+        raise UsageError(f"the recipe's data is not here: run suite data get {task.name} first")
+    return folder
 
 
 def split_dev(

@@ -1,78 +1,124 @@
-"""What tasks share whose answers are written by a decoder that attends: the options, the answers, the score."""
+"""Sequence to sequence: an output text written token by token by an attending decoder.
+
+Shared by tasks that decode with a beam or by sampling: the options, the search, streaming, and a family for tasks that
+write one text for each input (`TextGenerationTask`).
+"""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
+from suite.codecs import TargetCodec
+from suite.codecs.subwords import END, START, SubwordTarget
+from suite.codecs.text import Lines
+from suite.codecs.text_parsers import RawParser
 from suite.config import from_options
 from suite.decoding import beam_search
 from suite.decoding.beam_search import Beam, EncoderOutput, Hypothesis, encode, search, stream_search
 from suite.decoding.reranking import MIN_HYPOTHESES, pool_memory, rerank
 from suite.decoding.sampling import Sampling, check_seed
 from suite.errors import DataError, UsageError
-from suite.task import Option, Result, Segments
+from suite.task.base import Config, Mappings, R, Task
+from suite.task.codecs import Codecs, In
+from suite.task.options import Option
+from suite.task.results import Result
+from suite.task.streaming import Segmenter, Streaming
 
 if TYPE_CHECKING:
     from suite.codecs.subwords import Writer
-    from suite.inference.pipeline import Pipeline
+    from suite.inference.model import LoadedModel
     from suite.runtime import Runtime
 
-R = TypeVar("R", bound=Result)
 
-#: The verbs that search for an answer.
+class TokenTarget(TargetCodec, Protocol):
+    """A codec of texts that a decoder writes token by token."""
+
+    @property
+    def start(self) -> int:
+        """The token before the first."""
+        ...
+
+
+Tokens = TypeVar("Tokens", bound=TokenTarget)
+Subwords = TypeVar("Subwords", bound=SubwordTarget)
+
+#: The verbs that search for an output.
 SEARCHING = ("predict", "evaluate", "stream")
-#: Items of training that an answer leans on, where a checkpoint keeps them: chosen on dev, as what they count is.
+#: Nearest training examples used for reranking, where a checkpoint keeps them; chosen on dev.
 NEIGHBOURS = 10
 
 
-def options(what: str, length_penalty: float = 1.0) -> tuple[Option, ...]:
-    """The options of a task that writes, ``what`` being one answer in a word, and a default of theirs."""
+class Seq2SeqTask(Task[Config, In, Tokens, R]):
+    """A task whose output is a sequence of its own length, written by a decoder that attends to the encoder.
+
+    ``mapping`` is ``"unaligned"`` for sequences in, or ``"one-to-many"`` for inputs of a fixed size, as pictures.
+    """
+
+    mapping: ClassVar[Mappings] = "unaligned"
+    progress_unit: ClassVar[str] = "tokens"
+    #: Whether ``augment`` gets the encoded input instead of the raw one, where encoding is costly.
+    augments_arrays: bool = False
+
+    def augment(
+        self, item: Any, target: Any, config: Config, random: np.random.Generator, codecs: Codecs[In, Tokens]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The arrays of an input and its target, changed a little (``augments`` is True).
+
+        ``item`` is the raw input, or its array if ``augments_arrays``.
+        """
+        raise self._missing("augment", "augments is True")
+
+
+# -- search --------------------------------------------------------------------------------------------------------
+
+
+def search_options(output: str, length_penalty: float = 1.0) -> tuple[Option, ...]:
+    """The options of a search for an ``output`` (a noun, for the help), with a default for the length penalty."""
     return (
-        Option(name="beam", type=int, default=5, verbs=SEARCHING, help="hypotheses kept; 1 is greedy"),
+        Option(name="beam", type=int, default=5, verbs=SEARCHING, help="beam size; 1 is greedy decoding"),
         Option(
             name="length_penalty", type=float, default=length_penalty, verbs=SEARCHING,
-            help=f"above 1 prefers longer {what}s, below 1 shorter ones",
+            help=f"length penalty: above 1 prefers longer {output}s, below 1 shorter ones",
         ),
-        Option(name="n_best", type=int, default=1, help=f"how many {what}s to give"),
-        Option(name="sample", type=bool, default=False, help=f"draw a {what} instead of searching for the likeliest"),
-        Option(name="temperature", type=float, default=1.0, help="with --sample: above 1 bolder, below 1 more careful"),
-        Option(name="top_p", type=float, default=0.9, help="with --sample: draw from the likeliest of this share"),
-        Option(name="seed", type=int, default=0, help=f"with --sample: another number draws another {what}"),
+        Option(name="n_best", type=int, default=1, help=f"number of {output}s to return, best first"),
+        Option(name="sample", type=bool, default=False, help=f"sample a {output} instead of beam search"),
+        Option(name="temperature", type=float, default=1.0, help="with --sample: softmax temperature"),
+        Option(name="top_p", type=float, default=0.9, help="with --sample: probability mass kept (nucleus sampling)"),
+        Option(name="seed", type=int, default=0, help="with --sample: random seed"),
     )  # fmt: skip
 
 
-def neighbours() -> Option:
-    """The option of a task whose checkpoints may keep items of training (``training.remember``)."""
+def reranking_option() -> Option:
+    """The option of a task whose checkpoints may keep training examples (``training.remember``)."""
     return Option(
         name="neighbours", type=int, default=NEIGHBOURS, verbs=SEARCHING,
-        help=f"where a checkpoint keeps items of training, choose among {MIN_HYPOTHESES} hypotheses at least by the "
-        "texts of so many similar items; 0: by none",
+        help=f"rerank {MIN_HYPOTHESES} hypotheses by the texts of this many similar training examples, if the "
+        "checkpoint keeps them; 0 turns reranking off",
     )  # fmt: skip
 
 
-def answers(
+def search_outputs(
     runtime: Runtime, arrays: Sequence[np.ndarray], limits: Sequence[int], *, start: int, end: int, beam: int,
     length_penalty: float, n_best: int = 1, sample: bool = False, temperature: float = 1.0, top_p: float = 1.0,
     seed: int = 0, given: EncoderOutput | None = None, attention: bool = False,
 ) -> Sequence[Sequence[Hypothesis]]:  # fmt: skip
-    """The answers to each input, best first, as `options` ask: searched for, or one drawn.
+    """The hypotheses for each encoded input, best first: by beam search, or a single sampled one.
 
-    What is drawn depends on the seed and the input alone. ``given`` is what the encoder made of the inputs, if that is
-    there already. Raises UsageError for options that make no sense.
+    A sample depends on the seed and the input alone. ``limits`` are the most tokens of each output. ``given`` is the
+    encoder's output for the inputs, if it is known already. Raises UsageError for options that make no sense.
     """
     given, decoder = given or encode(runtime, arrays), runtime.graph("decoder")
     if not sample:
-        kept = beam_of(beam, length_penalty, n_best)
+        kept = make_beam(beam, length_penalty, n_best)
         return search(decoder, given, start=start, end=end, limits=limits, beam=kept, attention=attention)
     check_seed(seed)
     if n_best > 1:
-        raise UsageError("--n-best ranks what a beam found: leave it or --sample out")
+        raise UsageError("--n-best needs beam search: leave out --n-best or --sample")
     sampling = from_options(Sampling, temperature, top_p=top_p)
     randoms = [np.random.default_rng([seed, zlib.crc32(array.tobytes())]) for array in arrays]
     found = beam_search.sample(
@@ -82,67 +128,67 @@ def answers(
     return [[one] for one in found]
 
 
-def beam_of(size: int, length_penalty: float, n_best: int = 1) -> Beam:
-    """The beam that options ask for; it is widened for more answers. Raises UsageError for what makes no sense."""
+def make_beam(size: int, length_penalty: float, n_best: int = 1) -> Beam:
+    """The beam that options ask for, widened to ``n_best``. Raises UsageError for options that make no sense."""
     if size < 1:
         raise UsageError(f"beam={size}: expected a whole number from 1")
     return from_options(Beam, max(size, n_best), length_penalty, n_best)
 
 
 def alternatives(rest: Sequence[tuple[str, float]], n_best: int) -> tuple[dict[str, Any], ...] | None:
-    """The answers after the best, (text, score) each, as a result has them; None where one alone was asked for."""
+    """The hypotheses after the best, (text, score) each, as a result lists them; None if only one was asked for."""
     return tuple({"text": text, "score": score} for text, score in rest) if n_best > 1 else None
 
 
-def followed(
-    runtime: Runtime, array: np.ndarray, writer: Writer, carried: dict[str, Any], *, start: int, end: int, limit: int,
+def stream_output(
+    runtime: Runtime, array: np.ndarray, writer: Writer, sums: dict[str, Any], *, start: int, end: int, limit: int,
     beam: int, length_penalty: float,
 ) -> Iterator[tuple[str, Hypothesis | None]]:  # fmt: skip
-    """The text of one answer of a stream as it is settled, and with the rest of it the answer, which is noted."""
-    kept = beam_of(beam, length_penalty)
+    """Pairs of (text, None) for the parts of an output as they are settled, and last (rest, hypothesis).
+
+    A part is settled once no hypothesis of the beam differs in it. The hypothesis's score goes into ``sums``.
+    """
+    kept = make_beam(beam, length_penalty)
     given = encode(runtime, [array])
     for tokens, answer in stream_search(runtime.graph("decoder"), given, start=start, end=end, limit=limit, beam=kept):
         text = "".join(map(writer.feed, tokens))
         if answer is not None:
-            count(carried, answer)
+            add_score(sums, answer)
             yield text + writer.flush(), answer
         elif text:
             yield text, None
 
 
-def last(kind: type[R], updates: Sequence[Any], carried: Mapping[str, Any]) -> R:
-    """The last result of a stream: what was held back, and the mean over all of it."""
-    text, given = "".join(update.text for update in updates), "".join(dict.fromkeys(u.input for u in updates))
-    return kind(input=given, text=text, score=mean(carried), final=True)  # type: ignore[call-arg]
+def add_score(sums: dict[str, Any], hypothesis: Hypothesis) -> None:
+    """Add a hypothesis's score to the sums of a stream, for `mean_score`."""
+    tokens = len(hypothesis.tokens) + 1
+    sums["score"] = sums.get("score", 0.0) + hypothesis.score * tokens
+    sums["tokens"] = sums.get("tokens", 0) + tokens
 
 
-def count(carried: dict[str, Any], answer: Hypothesis) -> int:
-    """Note an answer of a stream for `mean`; gives how many tokens its score is a mean of."""
-    tokens = len(answer.tokens) + 1
-    carried["score"] = carried.get("score", 0.0) + answer.score * tokens
-    carried["tokens"] = carried.get("tokens", 0) + tokens
-    return tokens
+def mean_score(sums: Mapping[str, Any]) -> float:
+    """The mean log-probability a token of all hypotheses of a stream; 0 if there were none."""
+    return float(sums["score"] / sums["tokens"]) if sums.get("tokens") else 0.0
 
 
-def mean(carried: Mapping[str, Any]) -> float:
-    """The mean log-probability a token of all that was noted; 0 where nothing was."""
-    return float(carried["score"] / carried["tokens"]) if carried.get("tokens") else 0.0
-
-
-def ranked(score: float, text: str, others: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A line for an answer and for each of its alternatives: score and text."""
+def ranked_lines(score: float, text: str, others: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line for an output and for each of its alternatives: score and text."""
     rows = [(score, text), *((other["score"], other["text"]) for other in others)]
     return [f"{value:7.3f}  {words}" for value, words in rows]
 
 
-# -- a task that writes one text for each input, line by line ------------------------------------------------------
+# -- one text for each input ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextResult(Result):
-    """``score`` is the mean log-probability a token; ``alternatives`` are the next best, each with its own.
+class GeneratedText(Result):
+    """A text written by a decoder.
 
-    ``whole`` is set on the updates of a stream: whether this one ends its input's text.
+    Attributes:
+        text: The best hypothesis.
+        score: Its mean log-probability a token.
+        alternatives: The next best, each with ``text`` and ``score``; set with ``n_best``.
+        whole: Set on the updates of a stream of texts: whether this one ends its input's text.
     """
 
     text: str
@@ -153,102 +199,113 @@ class TextResult(Result):
     optional: ClassVar[tuple[str, ...]] = ("alternatives", "whole")
 
 
-def text_answer(
-    pipeline: Pipeline, pieces: Sequence[Any], arrays: Sequence[np.ndarray], *, limit: int = 64, n_best: int = 1,
-    named: Callable[[Any], Any] = lambda piece: piece, **options: Any,
-) -> list[TextResult]:  # fmt: skip
-    """``Task.answer`` of a task whose target codec is a ``SubwordTarget``: at most ``limit`` tokens an input.
+class TextGenerationTask(Seq2SeqTask[Config, In, Subwords, GeneratedText]):
+    """A task that writes one text of at most ``max_tokens`` sub-words for each input, such as a caption.
 
-    ``named`` gives a piece as results name it.
+    Its stream reads an input a line, and writes each text as it is settled. Where a checkpoint keeps training examples
+    (``training.remember``) hypotheses are reranked by those nearest to the input.
     """
-    codec: Any = pipeline.codecs["target"]
-    found = chosen(pipeline, arrays, limit=limit, n_best=n_best, **options)
-    results = []
-    for piece, kept in zip(pieces, found, strict=True):
-        (text, score), *others = [(codec.codec.decode(one.tokens), one.score) for one in kept]
-        rest = alternatives(others, n_best)
-        results.append(TextResult(input=named(piece), text=text, score=score, alternatives=rest))
-    return results
 
+    result = GeneratedText
+    max_tokens: int = 64
+    streaming = Streaming(kind="segments", parser=RawParser)
 
-def chosen(
-    pipeline: Pipeline, arrays: Sequence[np.ndarray], *, limit: int, beam: int, n_best: int = 1, neighbours: int = 0,
-    **options: Any,
-) -> Sequence[Sequence[Hypothesis]]:  # fmt: skip
-    """The answers of such a task to each input, best first, in the order that ``neighbours`` items of training make."""
-    from suite.codecs.subwords import END, START
+    def input_name(self, item: Any) -> Any:
+        """An input as results name it."""
+        return item
 
-    codec: Any = pipeline.codecs["target"]
-    given = encode(pipeline.runtime, arrays)
-    leans = leans_on_items(pipeline, beam=beam, neighbours=neighbours, **options)
-    found = answers(
-        pipeline.runtime, arrays, [limit] * len(arrays), start=START, end=END, beam=beam, given=given,
-        n_best=max(n_best, MIN_HYPOTHESES) if leans else n_best, **options,
-    )  # fmt: skip
-    if not leans:
-        return found
-    best = []
-    for hypotheses, vector in zip(found, pool_memory(given), strict=True):
-        texts = [(codec.codec.decode(one.tokens), one.score) for one in hypotheses]
-        places = rerank(texts, codec.remembered.nearest(vector, neighbours))
-        best.append([hypotheses[i] for i in places[:n_best]])
-    return best
+    def predict(
+        self, model: LoadedModel[In, Subwords], pieces: Sequence[Any], arrays: Sequence[np.ndarray], *,
+        n_best: int = 1, **options: Any,
+    ) -> list[GeneratedText]:  # fmt: skip
+        """The text for each input."""
+        found = self.hypotheses(model, arrays, n_best=n_best, **options)
+        decode = model.codecs.target.codec.decode
+        results = []
+        for piece, kept in zip(pieces, found, strict=True):
+            (text, score), *others = [(decode(one.tokens), one.score) for one in kept]
+            rest = alternatives(others, n_best)
+            results.append(GeneratedText(input=self.input_name(piece), text=text, score=score, alternatives=rest))
+        return results
 
+    def hypotheses(
+        self, model: LoadedModel[In, Subwords], arrays: Sequence[np.ndarray], *, beam: int, n_best: int = 1,
+        neighbours: int = 0, attention: bool = False, **options: Any,
+    ) -> Sequence[Sequence[Hypothesis]]:  # fmt: skip
+        """The hypotheses for each encoded input, best first, reranked if the checkpoint keeps training examples.
 
-def leans_on_items(pipeline: Pipeline, *, beam: int, neighbours: int = 0, sample: bool = False, **options: Any) -> bool:
-    """Whether answers lean on items of training: a beam, of a checkpoint that keeps them, does."""
-    if neighbours < 0:
-        raise UsageError(f"neighbours={neighbours}: expected a whole number from 0")
-    codec: Any = pipeline.codecs["target"]
-    return bool(neighbours and beam > 1 and not sample and codec.remembered is not None)
-
-
-def text_segments(*, limit: int = 64) -> Segments:
-    """``Task.segments`` of such a task: a line of a stream is an input, written word by word as it is settled.
-
-    Where answers lean on items of training they come whole: which hypothesis it is, is known at the end.
-    """
-    from suite.codecs.text import Lines
-
-    return Segments(cut=Lines, follow=partial(_text_said, limit=limit), final=partial(last, TextResult))
-
-
-def _text_said(
-    pipeline: Pipeline, between: str, piece: str, carried: dict[str, Any], *, limit: int, neighbours: int = 0,
-    **options: Any,
-) -> Iterator[TextResult]:  # fmt: skip
-    from suite.codecs.subwords import END, START
-
-    try:
-        array = pipeline.codecs["input"].encode(piece)  # type: ignore[attr-defined]
-    except DataError as error:
-        raise DataError(f"{piece}: {error}") from error
-    codec: Any = pipeline.codecs["target"]
-    if leans_on_items(pipeline, neighbours=neighbours, **options):
-        # Which hypothesis it is, is known when all of them are there.
-        ((answer,),) = chosen(pipeline, [array], limit=limit, neighbours=neighbours, **options)
-        count(carried, answer)
-        yield TextResult(
-            input=piece, text=codec.codec.decode(answer.tokens), score=answer.score, final=False, whole=True
+        With ``attention`` each hypothesis has the attention weights of its tokens.
+        """
+        target = model.codecs.target
+        given = encode(model.runtime, arrays)
+        reranks = self.reranks(model, beam=beam, neighbours=neighbours, **options)
+        found = search_outputs(
+            model.runtime, arrays, [self.max_tokens] * len(arrays), start=START, end=END, beam=beam, given=given,
+            n_best=max(n_best, MIN_HYPOTHESES) if reranks else n_best, attention=attention, **options,
         )  # fmt: skip
-        return
-    parts = followed(
-        pipeline.runtime, array, codec.codec.writer(), carried, start=START, end=END, limit=limit, **options
-    )  # fmt: skip
-    for text, best in parts:
-        score = 0.0 if best is None else best.score
-        yield TextResult(input=piece, text=text, score=score, final=False, whole=best is not None)
+        if not reranks or target.remembered is None:
+            return found
+        best = []
+        for hypotheses, vector in zip(found, pool_memory(given), strict=True):
+            texts = [(target.codec.decode(one.tokens), one.score) for one in hypotheses]
+            places = rerank(texts, target.remembered.nearest(vector, neighbours))
+            best.append([hypotheses[i] for i in places[:n_best]])
+        return best
+
+    def reranks(
+        self, model: LoadedModel[In, Subwords], *, beam: int, neighbours: int = 0, sample: bool = False, **options: Any
+    ) -> bool:  # fmt: skip
+        """Whether hypotheses are reranked: in a beam search with a checkpoint that keeps training examples."""
+        if neighbours < 0:
+            raise UsageError(f"neighbours={neighbours}: expected a whole number of at least 0")
+        return bool(neighbours and beam > 1 and not sample and model.codecs.target.remembered is not None)
+
+    def segmenter(self, pending: Any) -> Segmenter:
+        """A line of the stream is an input."""
+        return Lines(pending)
+
+    def stream_segment(
+        self, model: LoadedModel[In, Subwords], separator: Any, segment: Any, sums: dict[str, Any], *,
+        neighbours: int = 0, **options: Any,
+    ) -> Iterator[GeneratedText]:  # fmt: skip
+        """The text for one line, in parts as they are settled; with reranking, which needs all of it, whole."""
+        try:
+            array = model.codecs.input.encode(segment)
+        except DataError as error:
+            raise DataError(f"{segment}: {error}") from error
+        codec = model.codecs.target.codec
+        if self.reranks(model, neighbours=neighbours, **options):
+            ((best,),) = self.hypotheses(model, [array], neighbours=neighbours, **options)
+            add_score(sums, best)
+            yield GeneratedText(
+                input=segment, text=codec.decode(best.tokens), score=best.score, final=False, whole=True
+            )  # fmt: skip
+            return
+        parts = stream_output(
+            model.runtime, array, codec.writer(), sums, start=START, end=END, limit=self.max_tokens, **options
+        )  # fmt: skip
+        for text, whole in parts:
+            score = 0.0 if whole is None else whole.score
+            yield GeneratedText(input=segment, text=text, score=score, final=False, whole=whole is not None)
+
+    def last_result(self, updates: Sequence[Any], sums: Mapping[str, Any]) -> GeneratedText:
+        """What was held back, and the mean score of the stream."""
+        return last_text(updates, sums)
+
+    def render(self, result: Any) -> str:
+        """The text and its input; with alternatives a line each, with scores."""
+        if not result.alternatives:
+            return f"{result.text}  [{result.input}]"
+        return "\n".join([str(result.input), *ranked_lines(result.score, result.text, result.alternatives)])
+
+    def render_update(self, result: Any, previous: Any) -> str | None:
+        """What the update adds; a text ends its line."""
+        if result.final:
+            return f"{result.text}\n" if result.text else None
+        return str(result.text) + ("\n" if result.whole else "")
 
 
-def render_text(result: Any) -> str:
-    """``Task.render``: the text and what it is of; with alternatives a line each, and the scores."""
-    if not result.alternatives:
-        return f"{result.text}  [{result.input}]"
-    return "\n".join([str(result.input), *ranked(result.score, result.text, result.alternatives)])
-
-
-def render_text_update(result: Any, before: Any = None) -> str | None:
-    """``Task.render_update``: what the update adds; a text ends its line."""
-    if result.final:
-        return f"{result.text}\n" if result.text else None
-    return str(result.text) + ("\n" if result.whole else "")
+def last_text(updates: Sequence[GeneratedText], sums: Mapping[str, Any]) -> GeneratedText:
+    """The last result of a stream of generated texts: what was held back, and the mean score of all of it."""
+    text, given = "".join(update.text for update in updates), "".join(dict.fromkeys(u.input for u in updates))
+    return GeneratedText(input=given, text=text, score=mean_score(sums), final=True)

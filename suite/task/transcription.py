@@ -1,78 +1,100 @@
-"""What tasks share that write down what is said or spelt while it comes: the options, the answers, the reader.
+"""Transcription: text written down while it comes, from audio or images, by CTC or a transducer.
 
-Data flow: outputs at every step → a search that puts letters together → words with their times → updates and results.
+Data flow: outputs at every step → a search over texts (``suite.decoding``) → words with times → updates and results.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
-from suite.codecs.audio import AudioCodec
+from suite.codecs import InputCodec
 from suite.codecs.characters import Letters
-from suite.decoding import ngram_lm as ngrams
+from suite.decoding import ngram_lm
 from suite.decoding.ctc import CTCGreedy, CTCPrefixBeamSearch, Search
 from suite.decoding.endpointing import Endpointer, Utterance
 from suite.decoding.shallow_fusion import ShallowFusion
 from suite.decoding.transducer import GreedyTransducer, TransducerBeamSearch
 from suite.errors import UsageError
 from suite.metrics import edits, error_rates, per_source
-from suite.task import Codecs, Example, Option, Result
+from suite.task.aligned import AlignedTask
+from suite.task.base import Config, Monitor
+from suite.task.codecs import Codecs
+from suite.task.options import Option
+from suite.task.results import Result
+from suite.task.streaming import Streaming
 
 if TYPE_CHECKING:
-    from suite.inference.pipeline import Pipeline
+    from suite.data.examples import Example
+    from suite.inference.model import LoadedModel
 
-#: Seconds without a letter that end an utterance.
+#: Seconds without a word that end an utterance.
 PAUSE = 0.8
-#: What is understood has at most so many errors a letter; this share of it may be called doubtful all the same.
+#: A text counts as understood with at most this many errors a character; this share of those may be called doubtful.
 UNDERSTOOD, DOUBTED = 0.2, 0.05
-#: Where nothing is said: how many texts a search keeps, how much an n-gram model counts beside what is heard, and what
-#: each word adds where one counts. Chosen on dev, for CTC and transducers together.
-BEAM, WEIGHT, BONUS = 16, 0.25, 1.0
+#: Defaults of the search: beam size, language model weight and word bonus. Chosen on dev, for CTC and transducers.
+BEAM, LM_WEIGHT, WORD_BONUS = 16, 0.25, 1.0
 
-_SEARCHING = (
+_SEARCH_OPTIONS = (
     Option(
         name="beam", type=int,
-        help=f"texts kept while searching; 1 takes the likeliest letter each time and leans on nothing. If nothing is "
-        f"said {BEAM}, or 1 for CTC with nothing to lean on",
+        help=f"beam size; 1 is greedy decoding without a language model (default: {BEAM}; 1 for CTC without one)",
     ),
     Option(
         name="lm", type=Path,
-        help="an n-gram model to lean on in place of the checkpoint's own: an ARPA file, as train-lm writes",
+        help="n-gram language model for shallow fusion, an ARPA file as train-lm writes; default: the checkpoint's own",
     ),
     Option(
-        name="lm_weight", type=float, default=WEIGHT,
-        help="how much an n-gram model counts beside what is heard; 0: not at all",
+        name="lm_weight", type=float, default=LM_WEIGHT, help="weight of the language model; 0 turns it off",
     ),
     Option(
-        name="word_bonus", type=float, default=BONUS,
-        help="what each word adds where an n-gram model counts, so that none is shunned",
+        name="word_bonus", type=float, default=WORD_BONUS,
+        help="added to the score for each word, against the language model's preference for short texts",
     ),
-    Option(name="vocabulary", type=Path, help="a file of words, a line each, that are likelier than others"),
-    Option(name="favour", type=float, default=1.0, help="with --vocabulary: how much likelier, for each letter"),
-    Option(name="only", type=bool, default=False, help="with --vocabulary: there are no other words"),
-    Option(name="pause", type=float, default=PAUSE, help="seconds without a word that end an utterance; 0: none do"),
+    Option(name="vocabulary", type=Path, help="file of words to prefer, one a line"),
+    Option(name="favour", type=float, default=1.0, help="with --vocabulary: score added for each of its letters"),
+    Option(name="only", type=bool, default=False, help="restrict the output to the words in --vocabulary"),
+    Option(
+        name="pause", type=float, default=PAUSE, help="seconds without a word that end an utterance; 0 never ends one"
+    ),
 )  # fmt: skip
 
 
-def options(*verbs: str) -> tuple[Option, ...]:
-    """The options of a search, for some verbs; for a verb of a task's own without."""
-    return tuple(dataclasses.replace(option, verbs=verbs) for option in _SEARCHING) if verbs else _SEARCHING
+def search_options(*verbs: str) -> tuple[Option, ...]:
+    """The options of a search, for some of the core's verbs; without verbs for a command of a task's own."""
+    return tuple(dataclasses.replace(option, verbs=verbs) for option in _SEARCH_OPTIONS) if verbs else _SEARCH_OPTIONS
+
+
+class TimedCodec(InputCodec, Protocol):
+    """An input codec whose steps have a duration."""
+
+    @property
+    def step_seconds(self) -> float:
+        """Seconds a step."""
+        ...
+
+
+Timed = TypeVar("Timed", bound=TimedCodec)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Transcript(Result):
-    """``words`` have ``word``, ``start`` and ``end`` (seconds) and ``confidence``, 0 … 1, as the whole has.
+    """A text with its words and their times.
 
-    ``note`` says in a line what is wrong with the recording, or that it is unlike what the model knows. ``whole`` is
-    set on the updates of a stream: whether this one is an utterance that is over. ``files`` are the subtitles written.
+    Attributes:
+        text: The text.
+        confidence: 0 … 1.
+        words: Each with ``word``, ``start`` and ``end`` (seconds) and ``confidence``.
+        note: What is wrong with the recording, or a low confidence, in a line.
+        whole: Set on the updates of a stream: whether this one is a whole utterance.
+        files: The subtitle files that were written.
     """
 
     text: str
@@ -85,52 +107,50 @@ class Transcript(Result):
     optional: ClassVar[tuple[str, ...]] = ("note", "whole", "files")
 
 
-class TranscriptReader:
-    """Outputs as they come → what is being said, and utterances that are over (see ``Task.reader``)."""
+class TranscriptDecoder:
+    """Decodes outputs as they come: the partial text of the utterance under way, and finished utterances."""
 
     def __init__(
-        self, pipeline: Pipeline, pending: Any, *, beam: int | None = None, lm: Path | None = None,
-        lm_weight: float = WEIGHT, word_bonus: float = BONUS, vocabulary: Path | None = None, only: bool = False,
-        favour: float = 1.0, pause: float = PAUSE, **options: Any,
+        self, model: LoadedModel[Any, Letters], pending: Any, *, beam: int | None = None, lm: Path | None = None,
+        lm_weight: float = LM_WEIGHT, word_bonus: float = WORD_BONUS, vocabulary: Path | None = None,
+        only: bool = False, favour: float = 1.0, pause: float = PAUSE, **options: Any,
     ) -> None:  # fmt: skip
-        self._codecs = pipeline.codecs
-        codec, letters = self._codecs["input"], self._codecs["target"]
-        assert isinstance(codec, AudioCodec)
-        assert isinstance(letters, Letters)
+        self._letters = letters = model.codecs.target
         if beam is not None and beam < 1:
-            raise UsageError(f"beam={beam}: expected a whole number from 1")
+            raise UsageError(f"beam={beam}: expected a whole number of at least 1")
         if not 0 <= pause < math.inf:
             raise UsageError(f"pause={pause:g}: give seconds, or 0 for none")
         if not 0 <= lm_weight < math.inf:
-            raise UsageError(f"lm_weight={lm_weight:g}: give a number from 0, which leans on no n-gram model")
+            raise UsageError(f"lm_weight={lm_weight:g}: give a number of at least 0; 0 turns the language model off")
         for name, value in (("word_bonus", word_bonus), ("favour", favour)):
             if not math.isfinite(value):
                 raise UsageError(f"{name}={value:g}: give a number")
         if only and vocabulary is None:
-            raise UsageError("only: of which words? give them with vocabulary")
+            raise UsageError("only needs vocabulary: give the file of words too")
         if beam == 1 and not (lm is None and vocabulary is None):
-            raise UsageError("beam=1 leans on nothing: leave it out, or lm and vocabulary")
-        model: ngrams.NgramLM | None = letters.expects if not only and beam != 1 else None
-        model = model if lm is None else ngrams.load_arpa(lm)
-        model = model if lm_weight else None
+            raise UsageError("beam=1 is greedy decoding, without lm or vocabulary: leave out one of them")
+        language_model: ngram_lm.NgramLM | None = letters.expects if not only and beam != 1 else None
+        language_model = language_model if lm is None else ngram_lm.load_arpa(lm)
+        language_model = language_model if lm_weight else None
         fusion = None
-        if model is not None or vocabulary is not None:
+        if language_model is not None or vocabulary is not None:
             fusion = ShallowFusion(
-                model, lm_weight=lm_weight, word_bonus=word_bonus, vocabulary_bonus=favour, vocabulary_only=only,
+                language_model, lm_weight=lm_weight, word_bonus=word_bonus, vocabulary_bonus=favour,
+                vocabulary_only=only,
                 vocabulary=() if vocabulary is None else _words(vocabulary, _changed(vocabulary), letters),
             )  # fmt: skip
         if beam is None:
-            # What CTC says knows little of texts: with nothing to lean on, the likeliest letters do.
+            # CTC has no language model of its own: without one a beam search gains nothing over greedy decoding.
             beam = BEAM if fusion is not None or letters.criterion == "rnnt" else 1
-        alphabet = letters.spec.alphabet
         search: Search
+        alphabet = letters.spec.alphabet
         if letters.criterion == "rnnt":
-            runtime = pipeline.runtime
+            runtime = model.runtime
             search = GreedyTransducer(runtime) if beam == 1 else TransducerBeamSearch(runtime, alphabet, beam, fusion)
         else:
             search = CTCGreedy() if beam == 1 else CTCPrefixBeamSearch(alphabet, beam, fusion)
         pending = pending or {"listener": None, "shown": ""}
-        self._step = codec.spec.step
+        self._step = model.codecs.input.step_seconds
         self._listener = Endpointer(alphabet, search, round(pause / self._step), pending["listener"])
         self._shown: str = pending["shown"]
 
@@ -151,7 +171,7 @@ class TranscriptReader:
         over = [update for update in updates if isinstance(update, Transcript) and update.whole]
         if not over:
             return last
-        return dataclasses.replace(joined([*over, last], self._codecs), final=True)
+        return dataclasses.replace(joined([*over, last], self._letters), final=True)
 
     @property
     def pending(self) -> Any:
@@ -168,7 +188,7 @@ class TranscriptReader:
             }
             for word in heard.words
         )
-        note = _doubt(bool(words), heard.confidence, self._codecs) if whole or final else None
+        note = _doubt(bool(words), heard.confidence, self._letters) if whole or final else None
         confidence = round(heard.confidence, 4)
         return Transcript(
             input=None, final=final, text=heard.text, confidence=confidence, words=words, note=note, whole=whole
@@ -191,65 +211,99 @@ def _words(path: Path, changed: int, letters: Letters) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for row in rows for word in letters.plain(row.values["words"]).split()))
 
 
-def joined(results: Sequence[Transcript], codecs: Codecs) -> Transcript:
-    """One result of utterances that are over."""
+def joined(results: Sequence[Transcript], letters: Letters) -> Transcript:
+    """One result of finished utterances."""
     over = [result for result in results if result.whole or result.final]
     words = tuple(word for result in over for word in result.words)
-    letters = sum(len(word["word"]) for word in words)
-    if letters:
+    count = sum(len(word["word"]) for word in words)
+    if count:
         logs = [len(word["word"]) * math.log(max(word["confidence"], 1e-9)) for word in words]
-        confidence = math.exp(sum(logs) / letters)
+        confidence = math.exp(sum(logs) / count)
     else:
         confidence = over[-1].confidence
     text = " ".join(word["word"] for word in words)
-    return Transcript(
-        input=None, text=text, confidence=round(confidence, 4), words=words, note=_doubt(bool(text), confidence, codecs)
-    )  # fmt: skip
+    note = _doubt(bool(text), confidence, letters)
+    return Transcript(input=None, text=text, confidence=round(confidence, 4), words=words, note=note)
 
 
-def _doubt(said: bool, confidence: float, codecs: Codecs) -> str | None:
-    letters = codecs["target"]
-    assert isinstance(letters, Letters)
+def _doubt(said: bool, confidence: float, letters: Letters) -> str | None:
     if not said or confidence >= letters.doubt:
         return None
-    return f"in doubt ({confidence:.2f}): unlike what the model was trained on, words may be wrong"
+    return f"low confidence ({confidence:.2f}): unlike the training data, words may be wrong"
 
 
-def answers(pipeline: Pipeline, arrays: Sequence[np.ndarray], **options: Any) -> list[Transcript]:
-    """What is said in each input, whose steps are given."""
-    results = []
-    for outputs in pipeline.outputs(list(arrays)):
-        reader = TranscriptReader(pipeline, None, **options)
-        updates = reader.feed(outputs)
-        results.append(joined([*updates, reader.finish(())], pipeline.codecs))
-    return results
+class TranscriptionTask(AlignedTask[Config, Timed, Letters, Transcript]):
+    """A task that writes down text as it comes: audio, or lines of writing column by column.
+
+    Its model is a CTC or transducer encoder; the options of `search_options` decide how outputs are searched.
+    """
+
+    result = Transcript
+    target_codec = Letters
+    monitor: Sequence[Monitor] = (Monitor(metric="wer", mode="min"),)
+    streaming: Streaming | None = Streaming(kind="decoder")
+
+    def decode(
+        self, outputs: np.ndarray, codecs: Codecs[Timed, Letters], item: Any, *, final: bool | None = None,
+        **options: Any,
+    ) -> Transcript:  # fmt: skip
+        """Not used: a transducer's outputs need its other graphs; see `transcripts` and `stream_decoder`."""
+        raise UsageError(f"{self.name}: outputs are decoded with the model; use predict or a session")
+
+    def predict(
+        self, model: LoadedModel[Timed, Letters], pieces: Sequence[Any], arrays: Sequence[np.ndarray], **options: Any
+    ) -> list[Transcript]:
+        """The text of each input."""
+        results = []
+        for outputs in model.outputs(list(arrays)):
+            decoder = self.stream_decoder(model, None, **options)
+            updates = decoder.feed(outputs)
+            results.append(joined([*updates, decoder.finish(())], model.codecs.target))
+        return results
+
+    def stream_decoder(self, model: LoadedModel[Timed, Letters], pending: Any, **options: Any) -> TranscriptDecoder:
+        """The decoder of a session."""
+        return TranscriptDecoder(model, pending, **options)
+
+    def calibrate(
+        self, model: LoadedModel[Timed, Letters], examples: Sequence[Example],
+        predict: Callable[[], Sequence[Any]],
+    ) -> Codecs[Timed, Letters]:  # fmt: skip
+        """The codecs with the confidence threshold that nearly all understood examples reach (`Letters.doubt`)."""
+        understood = [
+            result.confidence
+            for result, example in zip(predict(), examples, strict=True)
+            if result.text and edits(result.text, str(example.target)) <= UNDERSTOOD * len(str(example.target))
+        ]
+        if not understood:
+            return model.codecs
+        doubt = round(float(np.quantile(understood, DOUBTED)), 3)
+        return model.codecs.replace(target=dataclasses.replace(model.codecs.target, doubt=doubt))
+
+    def render(self, result: Any) -> str:
+        """The text and its input, a note if there is one, and the files that were written."""
+        lines = [f"{result.text}  [{result.input}]"]
+        if result.note:
+            lines.append(f"  {result.note}")
+        return "\n".join([*lines, *(f"  saved: {file}" for file in result.files or ())])
+
+    def render_update(self, result: Any, previous: Any) -> str | None:
+        """The partial text after dots; a whole utterance without."""
+        return render_transcript(result, previous)
+
+    def metrics(self, results: Sequence[Any], examples: Sequence[Example]) -> dict[str, Any]:
+        """Word and character error rate, and the same by source if the data names several."""
+        metrics = _error_rates(results, examples)
+        apart = per_source(results, examples, _error_rates)
+        if len(apart) > 1:
+            metrics["per_source"] = {
+                source: {name: own[name] for name in ("items", "wer", "cer")} for source, own in apart.items()
+            }
+        return metrics
 
 
-def calibrate(results: Sequence[Any], examples: Sequence[Example], codecs: Codecs) -> Codecs:
-    """The codecs with the confidence (`Letters.doubt`) that nearly all has which is understood of these examples."""
-    letters = codecs["target"]
-    assert isinstance(letters, Letters)
-    understood = [
-        result.confidence
-        for result, example in zip(results, examples, strict=True)
-        if result.text and edits(result.text, str(example.target)) <= UNDERSTOOD * len(str(example.target))
-    ]
-    if not understood:
-        return codecs
-    doubt = round(float(np.quantile(understood, DOUBTED)), 3)
-    return {**codecs, "target": dataclasses.replace(letters, doubt=doubt)}
-
-
-def render(result: Any) -> str:
-    """The text and what it is of, what is to be known of it, and the files that were written."""
-    lines = [f"{result.text}  [{result.input}]"]
-    if result.note:
-        lines.append(f"  {result.note}")
-    return "\n".join([*lines, *(f"  saved: {file}" for file in result.files or ())])
-
-
-def render_update(result: Any, before: Any = None) -> str | None:
-    """What is being said, after dots; what is over, without."""
+def render_transcript(result: Any, previous: Any = None) -> str | None:
+    """An update of a stream: partial text after dots, a whole utterance without; None for no text."""
     if not result.text:
         return None
     if not (result.whole or result.final):
@@ -257,17 +311,6 @@ def render_update(result: Any, before: Any = None) -> str | None:
     return f"{result.text}\n  {result.note}" if result.note else str(result.text)
 
 
-def metrics(results: Sequence[Any], examples: Sequence[Example]) -> dict[str, Any]:
-    """Errors a word and a letter, and the same by source where the data names several."""
-    figures = _figures(results, examples)
-    apart = per_source(results, examples, _figures)
-    if len(apart) > 1:
-        figures["per_source"] = {
-            source: {name: own[name] for name in ("items", "wer", "cer")} for source, own in apart.items()
-        }
-    return figures
-
-
-def _figures(results: Sequence[Any], examples: Sequence[Example]) -> dict[str, Any]:
+def _error_rates(results: Sequence[Any], examples: Sequence[Example]) -> dict[str, Any]:
     texts, wanted = [result.text for result in results], [str(example.target) for example in examples]
     return {"items": len(texts), **error_rates(texts, wanted)}

@@ -20,15 +20,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from suite import testing
+from suite.codecs import StreamedCodec
 from suite.config import required, stacks
 from suite.errors import SuiteError, one_line
 from suite.plugins import Registry, Status, registry
 from suite.plugins.entry_points import TASKS
-from suite.task import Mappings, Result, Task
+from suite.task import AlignedTask, AnyTask, ManyToOneTask, Mappings, Result, Task
+from suite.task.seq2seq import Seq2SeqTask
 from suite.testing import LawBroken
 
 if TYPE_CHECKING:
     from suite.checkpoint import Checkpoint
+    from suite.inference.model import LoadedModel
 
 #: What each verb calls its own options, which a task's may not be called.
 _READING = "file_format columns skip_errors"
@@ -137,7 +140,7 @@ def _of_cell(name: str, cell: Any) -> Iterator[Law]:
 # -- tasks -------------------------------------------------------------------------------------------------
 
 
-def _of_task(name: str, task: Task, module: str) -> Iterator[Law]:
+def _of_task(name: str, task: AnyTask, module: str) -> Iterator[Law]:
     made = _Made(task)
 
     def law(text: str, check: Callable[[], list[str] | None]) -> Law:
@@ -151,7 +154,7 @@ def _of_task(name: str, task: Task, module: str) -> Iterator[Law]:
         ("a batch equals its members one by one", testing.batch_equals_singles),
         ("a stream equals the offline answer", testing.stream_equals_offline),
     ):
-        yield law(text, functools.partial(made.of_pipeline, check))
+        yield law(text, functools.partial(made.of_model, check))
     for text, more in (
         ("ONNX Runtime says what torch says", testing.runtimes_agree),
         ("saving and loading changes nothing", testing.saving_changes_nothing),
@@ -161,7 +164,7 @@ def _of_task(name: str, task: Task, module: str) -> Iterator[Law]:
     yield law("training resumed is training never stopped", lambda: _resumes(task))
 
 
-def declaration_is_whole(task: Task) -> None:
+def declaration_is_whole(task: AnyTask) -> None:
     """What a task declares goes together, so that every verb can be made of it. Raises LawBroken."""
 
     def need(holds: bool, what: str) -> None:
@@ -179,18 +182,38 @@ def declaration_is_whole(task: Task) -> None:
         "config has no field encoder or decoder (suite.nn.specs.RecurrentSpec), so --cell has no place",
     )
     need(isinstance(task.result, type) and issubclass(task.result, Result), "result is no subclass of suite.Result")
-    need(bool(task.columns), "columns is empty; the first is what is predicted from")
-    need({"input", "target"} <= set(task.codecs), "codecs needs the keys 'input' and 'target'")
-    need(bool(task.best), "best is empty; name the metric that picks the best epoch")
-    need(not task.writes or task.answer is not None, f"a task that is {task.mapping} needs answer")
-    need(task.decode is not None or task.answer is not None, "neither decode nor answer says how an answer is made")
-    need(task.unit == "step" or task.segments is not None, "unit is 'segment', so that segments must be given")
+    need(bool(task.summary), "the class has no docstring; its first line is the summary")
+    need(bool(task.data.columns), "data.columns is empty; the first is what is predicted from")
+    need(bool(task.monitor), "monitor is empty; name the metric that picks the best epoch")
+    for method, reason in _overrides_needed(task).items():
+        need(getattr(type(task), method) is not getattr(Task, method), f"{method} must be overridden: {reason}")
+    defaults = (AlignedTask.augment, ManyToOneTask.augment, Seq2SeqTask.augment)
+    augments = getattr(type(task), "augment", AlignedTask.augment) not in defaults
+    need(augments == task.augments, "augments must be True exactly if augment is overridden")
     for option in task.options:
         need(option.name.isidentifier(), f"option {option.name!r} is no Python name")
         for name in option.verbs:
             need(option.name not in TAKEN.get(name, "").split(), f"{name} has an option {option.name!r}; rename yours")
-    for verb in task.verbs:
-        need(verb.name not in VERBS, f"verb {verb.name!r} is one that every task has; rename it")
+    for command in task.commands:
+        need(command.name not in VERBS, f"command {command.name!r} is one that every task has; rename it")
+
+
+def _overrides_needed(task: AnyTask) -> dict[str, str]:
+    """The methods that what a task declares asks for, and why."""
+    found = {}
+    if not task.data.tables:
+        found["read_file"] = "data.tables is False"
+    if task.data.inputs == "files":
+        found["expand_inputs"] = 'data.inputs is "files"'
+    if task.plots.results:
+        found["plot"] = "plots.results is set"
+    if task.plots.evaluation:
+        found["plot_evaluation"] = "plots.evaluation is True"
+    if task.streaming is not None and task.streaming.kind == "decoder":
+        found["stream_decoder"] = 'streaming.kind is "decoder"'
+    if task.streaming is not None and task.streaming.kind == "segments":
+        found |= dict.fromkeys(("segmenter", "stream_segment", "last_result"), 'streaming.kind is "segments"')
+    return found
 
 
 def _no_torch() -> list[str]:
@@ -198,12 +221,12 @@ def _no_torch() -> list[str]:
     return [] if importlib.util.find_spec("torch") else ["torch is not installed (the [train] extra)"]
 
 
-def _no_labels(task: Task) -> list[str]:
+def _no_labels(task: AnyTask) -> list[str]:
     """A note, where a task ships no labelled samples to learn from."""
-    return [] if task.labelled else ["no file labelled… among its samples to train on"]
+    return [] if task.labelled_samples else ["no file labelled… among its samples to train on"]
 
 
-def _outputs_fit(task: Task) -> list[str] | None:
+def _outputs_fit(task: AnyTask) -> list[str] | None:
     if notes := [*_no_torch(), *_no_labels(task)]:
         return notes
     import torch
@@ -211,24 +234,26 @@ def _outputs_fit(task: Task) -> list[str] | None:
     from suite.task.reading import read_examples
 
     config = task.config()
-    codecs = task.fit(list(read_examples(task, task.labelled)), config, **task.checked("train", {}))
-    target: Any = codecs["target"]
-    graphs = task.build(config, codecs).eval().graphs()
+    options = task.parse_options("train", {})
+    codecs = task.fit_codecs(list(read_examples(task, task.labelled_samples)), config, **options)
+    target = codecs.target
+    graphs = task.build_model(config, codecs).eval().graphs()
     graph = graphs["decoder" if "decoder" in graphs else "encoder"]
     with torch.inference_mode():
-        size = graph.call(graph.example)["logits" if task.writes else "outputs"].shape[-1]
+        size = graph.call(graph.example)["logits" if isinstance(task, Seq2SeqTask) else "outputs"].shape[-1]
     if size != target.size:
-        raise LawBroken(f"the model that build makes has {size} outputs, and the target codec's size is {target.size}")
+        raise LawBroken(
+            f"the model that build_model makes has {size} outputs, and the target codec's size is {target.size}"
+        )
     return None
 
 
 def _codecs(made: _Made) -> list[str] | None:
     if notes := made.lacks:
         return notes
-    pipeline = made.pipeline
     inputs = made.inputs()[:4]
-    codec: Any = pipeline.codecs["input"]
-    if not hasattr(codec, "incremental"):
+    codec: Any = made.model.codecs.input
+    if not isinstance(codec, StreamedCodec):
         for raw in inputs:
             again = type(codec).from_files(codec.files())
             if not (codec.encode(raw) == again.encode(raw)).all():
@@ -238,20 +263,20 @@ def _codecs(made: _Made) -> list[str] | None:
     return None
 
 
-def _resumes(task: Task) -> list[str] | None:
+def _resumes(task: AnyTask) -> list[str] | None:
     if notes := [*_no_torch(), *_no_labels(task)]:
         return notes
     if task.config().training.method == "readout":
         return ["it learns in one step (training.method=readout)"]
     with tempfile.TemporaryDirectory() as place:
-        testing.check_resume(task, task.labelled, Path(place), epochs=1)
+        testing.check_resume(task, task.labelled_samples, Path(place), epochs=1)
     return None
 
 
 class _Made:
     """A task's checkpoint, the shipped one or one trained on its samples, made when it is first asked for."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: AnyTask) -> None:
         self.task = task
 
     @property
@@ -271,14 +296,14 @@ class _Made:
         place = Path(tempfile.mkdtemp())
         weakref.finalize(self, shutil.rmtree, place, ignore_errors=True)
         epochs = None if self.task.config().training.method == "readout" else 1
-        return train(self.task.name, data=self.task.labelled, out=place / "checkpoint", epochs=epochs)
+        return train(self.task.name, data=self.task.labelled_samples, out=place / "checkpoint", epochs=epochs)
 
     @property
-    def pipeline(self) -> Any:
-        """The pipeline of that checkpoint."""
-        from suite.inference.pipeline import Pipeline
+    def model(self) -> LoadedModel[Any, Any]:
+        """The model of that checkpoint."""
+        from suite.inference.model import LoadedModel
 
-        return Pipeline.open(self.task.name, self.checkpoint.path)
+        return LoadedModel.open(self.task, self.checkpoint.path)
 
     def inputs(self) -> list[Any]:
         """Inputs to check with: those of the samples."""
@@ -287,9 +312,9 @@ class _Made:
             raise LawBroken("the task ships no samples to check with; put some into assets/samples")
         return found
 
-    def of_pipeline(self, check: Callable[..., list[str] | None]) -> list[str] | None:
-        """A law of a pipeline, on the samples."""
-        return self.lacks or check(self.pipeline, self.inputs())
+    def of_model(self, check: Callable[..., list[str] | None]) -> list[str] | None:
+        """A law of a model, on the samples."""
+        return self.lacks or check(self.model, self.inputs())
 
     def of_checkpoint(self, check: Callable[..., list[str]]) -> list[str]:
         """A law of a checkpoint, on the samples."""
@@ -302,21 +327,22 @@ class _Made:
         import json
 
         from suite.inference.evaluation import evaluate
+        from suite.inference.pipeline import Pipeline
         from suite.task.reading import read_examples
 
         if self.lacks:
             return self.lacks
-        task, pipeline = self.task, self.pipeline
-        for result in pipeline(self.inputs()[:4]):
+        task, model = self.task, self.model
+        for result in Pipeline(model)(self.inputs()[:4]):
             if not isinstance(result, task.result):
                 raise LawBroken(f"a result is a {type(result).__name__}, and the task says {task.result.__name__}")
             if not isinstance(task.render(result), str):
                 raise LawBroken("render gives no text")
             json.dumps(result.to_dict(), default=str)
-        if not task.labelled:
+        if not task.labelled_samples:
             return _no_labels(task)
-        figures, _, _ = evaluate(pipeline, read_examples(task, task.labelled))
-        names = [name.removeprefix("-") for name in task.best]
+        figures, _, _ = evaluate(model, read_examples(task, task.labelled_samples))
+        names = [monitor.metric for monitor in task.monitor]
         if not set(names) & set(figures):
-            raise LawBroken(f"metrics gives {', '.join(figures)}, and none of what best names: {', '.join(names)}")
+            raise LawBroken(f"metrics gives {', '.join(figures)}, and none of what monitor names: {', '.join(names)}")
         return None

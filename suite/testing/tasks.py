@@ -20,15 +20,15 @@ from suite.testing.codecs import Cuts, cuts
 
 if TYPE_CHECKING:
     from suite.checkpoint import Checkpoint
-    from suite.inference.pipeline import Pipeline
-    from suite.task import Codecs, Task
+    from suite.inference.model import LoadedModel
+    from suite.task import AnyTask, Codecs
 
 #: So many tokens are forced upon a decoder, to compare what it says after each.
 FORCED = 7
 
 
 def check_task(
-    task: Task,
+    task: AnyTask,
     *,
     checkpoint: str | Path | None = None,
     inputs: Sequence[Any] | None = None,
@@ -40,77 +40,81 @@ def check_task(
     ``stream_pieces(input)`` gives the ways to cut one for a stream; by default ``cuts``. Raises LawBroken,
     and UsageError where there is nothing to check with.
     """
-    from suite.inference.loading import open_checkpoint, open_config, open_runtime
-    from suite.inference.pipeline import Pipeline
+    from suite.inference.loading import open_checkpoint, open_config
+    from suite.inference.model import LoadedModel
 
     opened = open_checkpoint(task, checkpoint)
     config, codecs = open_config(task, opened)
-    pipeline = Pipeline(
-        task, codecs, open_runtime(opened), causal=opened.manifest.streams, name=str(opened.path)
-    )  # fmt: skip
+    model = LoadedModel.open(task, opened.path)
     given = samples(task) if inputs is None else list(inputs)
     if not given:
         raise UsageError(f"{task.name}: nothing to check with; give check_task inputs=[…]")
-    batch_equals_singles(pipeline, given)
+    batch_equals_singles(model, given)
     return [
-        *stream_equals_offline(pipeline, given, stream_pieces),
+        *stream_equals_offline(model, given, stream_pieces),
         *runtimes_agree(task, opened, config, codecs, given),
         *saving_changes_nothing(task, opened, config, codecs, given),
     ]
 
 
-def batch_equals_singles(pipeline: Pipeline, inputs: Sequence[Any]) -> None:
+def batch_equals_singles(model: LoadedModel[Any, Any], inputs: Sequence[Any]) -> None:
     """Law 6: an input's raw outputs do not depend on the batch it is in, its size or its other members.
 
     Of a decoder that attends they are the logits of some tokens, forced upon it: so the rows of a beam are
     independent too.
     """
     law = "a batch equals its members one by one"
-    arrays = _encoded(pipeline, inputs)
-    alone = [_outputs(pipeline, [array])[0] for array in arrays]
+    arrays = _encoded(model, inputs)
+    alone = [_outputs(model, [array])[0] for array in arrays]
     for size in sorted({2, 3, 5, len(arrays)}):
         for numbers in (list(range(len(arrays))), list(range(len(arrays)))[::-1]):
             for at in range(0, len(numbers), size):
                 batch = numbers[at : at + size]
-                for i, output in zip(batch, _outputs(pipeline, [arrays[i] for i in batch]), strict=True):
+                for i, output in zip(batch, _outputs(model, [arrays[i] for i in batch]), strict=True):
                     others = [j + 1 for j in batch if j != i]
                     _same_output(law, f"of input {i + 1} beside inputs {others}", output, alone[i])
 
 
-def stream_equals_offline(pipeline: Pipeline, inputs: Sequence[Any], stream_pieces: Cuts | None = None) -> list[str]:
+def stream_equals_offline(
+    model: LoadedModel[Any, Any], inputs: Sequence[Any], stream_pieces: Cuts | None = None
+) -> list[str]:
     """Law 7: a stream fed in any pieces, and finished, gives the offline outputs, and so read every step.
 
     Tried too: a session saved midway (arrays and JSON) and gone on with by another. Of an aligned task the outputs
     of all steps together are the offline ones. Returns a note instead where the model says that it cannot stream.
     Where pieces are answered whole, the results are compared: all updates together are the answer.
     """
-    from suite.inference.streaming import Session
+    from suite.inference.sessions import open_session
 
     law = "a stream equals the offline answer"
-    if pipeline.task.segments is not None:
-        return _segments_equal_offline(law, pipeline, inputs, stream_pieces)
-    if pipeline.task.reader is not None:
-        return ["law 7 does not apply: its outputs are read as they come; the task's own tests compare the two"]
+    task = model.task
     try:
-        Session(pipeline)
+        open_session(model)
     except UsageError as error:
         return [f"law 7 does not apply: {one_line(error)}"]
-    if not pipeline.causal:
+    if task.streaming is None:
+        raise LawBroken(f"{law}: the task does not stream, and yet a session of it opens")
+    if task.streaming.kind == "segments":
+        return _segments_equal_offline(law, model, inputs, stream_pieces)
+    if task.streaming.kind == "decoder":
+        return ["law 7 does not apply: outputs are decoded as they come; the task's own tests compare the two"]
+    if not model.causal:
         raise LawBroken(f"{law}: the model cannot stream, and yet a session of it opens")
-    if pipeline.task.mapping == "aligned":
-        return _steps_equal_offline(law, pipeline, inputs, stream_pieces)
+    if task.per_step:
+        return _steps_equal_offline(law, model, inputs, stream_pieces)
     for number, raw in enumerate(inputs, 1):
-        (array,) = _encoded(pipeline, [raw])
-        wanted = pipeline.outputs([array])[0]
-        answer = _comparable(pipeline.task.read_off(wanted, pipeline.codecs, raw).to_dict())
+        (array,) = _encoded(model, [raw])
+        wanted = model.outputs([array])[0]
+        # The offline result without what a task adds for long inputs, which a stream gives otherwise.
+        answer = _comparable(task.predict(model, [raw], [array], **task.parse_options("predict", {}))[0].to_dict())
         steps = None
         for pieces, stop, where in _ways(number, raw, stream_pieces):
-            session = Session(pipeline)
+            session = open_session(model)
             updates = []
             try:
                 for i, piece in enumerate(pieces):
                     if i == stop:
-                        session = Session(pipeline, _stored(session.state))
+                        session = open_session(model, session.dumps())
                     updates += session.feed(piece)
                 result = session.finish()
             except (SuiteError, TypeError) as error:
@@ -135,20 +139,20 @@ def _ways(number: int, raw: Any, stream_pieces: Cuts | None) -> Iterator[tuple[S
 
 
 def _steps_equal_offline(
-    law: str, pipeline: Pipeline, inputs: Sequence[Any], stream_pieces: Cuts | None
+    law: str, model: LoadedModel[Any, Any], inputs: Sequence[Any], stream_pieces: Cuts | None
 ) -> list[str]:  # fmt: skip
     """The outputs of a stream's steps, one after the other, are those of the whole input."""
-    from suite.inference.streaming import Session
+    from suite.inference.sessions import open_session
 
     for number, raw in enumerate(inputs, 1):
-        (array,) = _encoded(pipeline, [raw])
-        wanted = pipeline.outputs([array])[0]
+        (array,) = _encoded(model, [raw])
+        wanted = model.outputs([array])[0]
         for pieces, stop, where in _ways(number, raw, stream_pieces):
-            session, outputs = Session(pipeline), []
+            session, outputs = open_session(model), []
             try:
                 for i, piece in enumerate(pieces):
                     if i == stop:
-                        session = Session(pipeline, _stored(session.state))
+                        session = open_session(model, session.dumps())
                     outputs += [session.state["outputs"] for _ in session.updates(piece)]
                 before = session.steps
                 updates = session.flush()
@@ -169,23 +173,23 @@ def _steps_equal_offline(
 
 
 def _segments_equal_offline(
-    law: str, pipeline: Pipeline, inputs: Sequence[Any], stream_pieces: Cuts | None
+    law: str, model: LoadedModel[Any, Any], inputs: Sequence[Any], stream_pieces: Cuts | None
 ) -> list[str]:  # fmt: skip
-    from suite.inference.streaming import SegmentSession
+    from suite.inference.pipeline import Pipeline
+    from suite.inference.sessions import open_session
 
-    segments = pipeline.task.segments
-    assert segments is not None
+    pipeline = Pipeline(model)
     for number, raw in enumerate(inputs, 1):
         wanted = _comparable(pipeline(raw).to_dict())
         for pieces, stop, where in _ways(number, raw, stream_pieces):
-            session, updates = SegmentSession(pipeline), []
+            session, updates = open_session(model), []
             try:
                 for i, piece in enumerate(pieces):
                     if i == stop:
-                        session = SegmentSession(pipeline, json.loads(json.dumps(session.state)))
+                        session = open_session(model, session.dumps())
                     updates += session.feed(piece)
                 updates += session.flush()
-                result = segments.final(updates, session.state["carried"])
+                result = model.task.last_result(updates, session.state["carried"])
             except (SuiteError, TypeError) as error:
                 raise LawBroken(f"{law}: {where}, it fails: {one_line(error)}") from error
             if result.final is not True or any(update.final is not False for update in updates):
@@ -196,7 +200,7 @@ def _segments_equal_offline(
 
 
 def runtimes_agree(
-    task: Task, checkpoint: Checkpoint, config: Any, codecs: Codecs, inputs: Sequence[Any]
+    task: AnyTask, checkpoint: Checkpoint, config: Any, codecs: Codecs[Any, Any], inputs: Sequence[Any]
 ) -> list[str]:  # fmt: skip
     """Law 8: a checkpoint's graphs in ONNX Runtime give what the model gives in torch.
 
@@ -208,26 +212,26 @@ def runtimes_agree(
     if not any(name.endswith(".onnx") for name in checkpoint.manifest.files):
         return [f"law 8 was not checked: {checkpoint.path} has no graphs"]
     from suite.export.verify import verify
-    from suite.inference.pipeline import Pipeline
+    from suite.inference.model import LoadedModel
     from suite.runtime.onnx import OnnxRuntime
     from suite.runtime.torch import TorchRuntime
 
     law = "ONNX Runtime says what torch says"
     model = _model(task, checkpoint, config, codecs)
     kinds = TorchRuntime.of(model), OnnxRuntime(checkpoint)
-    pipelines = [Pipeline(task, codecs, kind, causal=model.causal) for kind in kinds]
-    arrays = _encoded(pipelines[0], inputs)
+    loaded = [LoadedModel(task, codecs, kind, causal=model.causal) for kind in kinds]
+    arrays = _encoded(loaded[0], inputs)
     try:
         verify(model, checkpoint, arrays)
     except SuiteError as error:
         raise LawBroken(f"{law}: {one_line(error)}") from error
-    ours, theirs = (_outputs(pipeline, arrays) for pipeline in pipelines)
+    ours, theirs = (_outputs(one, arrays) for one in loaded)
     _same_outputs(law, theirs, ours, SINGLE)
     return []
 
 
 def saving_changes_nothing(
-    task: Task, checkpoint: Checkpoint, config: Any, codecs: Codecs, inputs: Sequence[Any]
+    task: AnyTask, checkpoint: Checkpoint, config: Any, codecs: Codecs[Any, Any], inputs: Sequence[Any]
 ) -> list[str]:  # fmt: skip
     """Law 9: codecs, weights and graphs saved and loaded again give exactly the same outputs.
 
@@ -235,12 +239,12 @@ def saving_changes_nothing(
     """
     from suite.checkpoint import Checkpoint, save
     from suite.inference.loading import open_config, open_runtime
-    from suite.inference.pipeline import Pipeline
+    from suite.inference.model import LoadedModel
 
     law = "saving and loading changes nothing"
     notes = []
     files = {name: (checkpoint.path / name).read_bytes() for name in checkpoint.manifest.files}
-    files |= {name: content for codec in codecs.values() for name, content in codec.files().items()}
+    files |= codecs.files()
     with tempfile.TemporaryDirectory() as place:
         if importlib.util.find_spec("torch") is None:
             notes.append("law 9 was not checked for weights: torch is not installed")
@@ -257,11 +261,11 @@ def saving_changes_nothing(
         save(Path(place) / "copy", checkpoint.manifest, files)
         copy = Checkpoint.open(Path(place) / "copy", task=task.name)
         _, codecs_again = open_config(task, copy)
-        pipelines = [
-            Pipeline(task, own, open_runtime(one), causal=one.manifest.streams)
-            for own, one in ((codecs_again, copy), (codecs, checkpoint))
+        loaded = [
+            LoadedModel(task, read, open_runtime(one), causal=one.manifest.streams)
+            for read, one in ((codecs_again, copy), (codecs, checkpoint))
         ]
-        found, wanted = (_outputs(pipeline, _encoded(pipeline, inputs)) for pipeline in pipelines)
+        found, wanted = (_outputs(one, _encoded(one, inputs)) for one in loaded)
     _same_outputs(law, found, wanted, 0.0)
     return notes
 
@@ -299,7 +303,7 @@ def check_light(module: str, task: str) -> None:
 
 
 def check_resume(
-    task: Task | str,
+    task: AnyTask | str,
     data: str | Path | Sequence[str | Path],
     folder: Path,
     *,
@@ -315,7 +319,8 @@ def check_resume(
     (weights in full precision, their average, the optimiser's moments, a state that is carried, the curves).
     """
     from suite.training.resume import NUMBERS, TENSORS
-    from suite.training.train import run_folder, train
+    from suite.training.runs import run_folder
+    from suite.training.train import train
 
     law = "training resumed is training never stopped"
     name = task if isinstance(task, str) else task.name
@@ -356,36 +361,40 @@ def check_resume(
             raise LawBroken(f"{law}: {where}, model.safetensors is not the same bytes")
 
 
-def samples(task: Task) -> list[Any]:
+def samples(task: AnyTask) -> list[Any]:
     """The first inputs in the task's sample files, as ``suite TASK predict`` reads them."""
     from suite.data.readers import read_rows
 
-    if task.expand is not None:
+    if task.data.inputs == "files":
         files = [path for path in task.samples if not path.name.startswith("labelled")]
-        return list(itertools.islice((value for path in files for _, value in task.expand(str(path))), 16))
-    column = task.columns[0].name
+        return list(itertools.islice((value for path in files for _, value in task.expand_inputs(str(path))), 16))
+    column = task.data.columns[0].name
     rows = (row for path in task.samples for row in read_rows(path, text_column=column))
     return [row.values[column] for row in itertools.islice(rows, 16) if column in row.values]
 
 
-def _encoded(pipeline: Pipeline, inputs: Sequence[Any]) -> list[np.ndarray]:
-    """The inputs as arrays; of a task that reads pieces and writes their answers, the pieces."""
-    codec, task = pipeline.codecs["input"], pipeline.task
-    if task.writes and task.pieces is not None:
-        options = task.checked("predict", {})
-        inputs = [piece for raw in inputs for piece in task.pieces(raw, pipeline.codecs, **options)]
-    return [codec.encode(raw) for raw in inputs]  # type: ignore[attr-defined]
+def _encoded(model: LoadedModel[Any, Any], inputs: Sequence[Any]) -> list[np.ndarray]:
+    """The inputs as arrays; of a task whose inputs are preprocessed into pieces, the pieces."""
+    from suite.task.seq2seq import Seq2SeqTask
+
+    task, codecs = model.task, model.codecs
+    if isinstance(task, Seq2SeqTask):
+        options = task.parse_options("predict", {})
+        inputs = [piece for raw in inputs for piece in task.preprocess(raw, codecs, **options)]
+    return [codecs.input.encode(raw) for raw in inputs]
 
 
-def _outputs(pipeline: Pipeline, arrays: list[np.ndarray]) -> Any:
+def _outputs(model: LoadedModel[Any, Any], arrays: list[np.ndarray]) -> Any:
     """Raw outputs, one array an input; of a decoder that attends, the logits ``[T, V]`` of tokens it is given."""
-    if not pipeline.task.writes:
-        return pipeline.outputs(arrays)
+    from suite.task.seq2seq import Seq2SeqTask
+
+    if not isinstance(model.task, Seq2SeqTask):
+        return model.outputs(arrays)
     from suite.decoding.beam_search import encode
 
-    target: Any = pipeline.codecs["target"]
+    target = model.codecs.target
     tokens = [target.start, *np.random.default_rng(0).integers(target.size, size=FORCED)]
-    given, decoder = encode(pipeline.runtime, arrays), pipeline.runtime.graph("decoder")
+    given, decoder = encode(model.runtime, arrays), model.runtime.graph("decoder")
     state, steps = given.state, []
     for token in tokens:
         outputs = decoder({**state, **given.memory, "token": np.full(len(arrays), token, dtype=np.int64)})
@@ -394,11 +403,11 @@ def _outputs(pipeline: Pipeline, arrays: list[np.ndarray]) -> Any:
     return list(np.stack(steps, axis=1))
 
 
-def _model(task: Task, checkpoint: Checkpoint, config: Any, codecs: Codecs) -> Any:
+def _model(task: AnyTask, checkpoint: Checkpoint, config: Any, codecs: Codecs[Any, Any]) -> Any:
     """The torch model of a checkpoint, built by the task at hand, which need not be a registered one."""
     from suite.checkpoint.weights import WEIGHTS, load_weights
 
-    model = task.build(config, codecs)
+    model = task.build_model(config, codecs)
     model.load_state_dict(load_weights(checkpoint.path / WEIGHTS))
     return model.eval()
 
@@ -427,9 +436,3 @@ def _differs(found: Any, wanted: Any, path: str = "") -> str:
     else:
         same = found == wanted
     return "" if same else f"{path}: {found!r} instead of {wanted!r}"
-
-
-def _stored(state: Mapping[str, Any]) -> dict[str, Any]:
-    """A session's state as it comes back from a file: arrays as arrays, everything else through JSON."""
-    plain = {k: v for k, v in state.items() if k not in ("arrays", "outputs")}
-    return {"arrays": dict(state["arrays"]), "outputs": state["outputs"], **json.loads(json.dumps(plain))}

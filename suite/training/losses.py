@@ -28,17 +28,19 @@ def cross_entropy(outputs: Tensor, targets: Tensor, smoothing: float = 0.0) -> T
 ROWS = 256
 
 
-def written(features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
+def chunked_cross_entropy(
+    features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float = 0.0
+) -> Tensor:
     """The sum of ``cross_entropy(features weightᵀ + bias, targets)``: features ``[N, F]``, weight ``[V, F]``.
 
     The outputs ``[N, V]`` of a large vocabulary are never there as a whole, and their gradient is taken while they
     are: with most of a decoder's numbers in them, this saves time as well as memory.
     """
-    total: Tensor = _Written.apply(features, weight, bias, targets, smoothing)  # type: ignore[no-untyped-call]
+    total: Tensor = _ChunkedCrossEntropy.apply(features, weight, bias, targets, smoothing)  # type: ignore[no-untyped-call]
     return total
 
 
-class _Written(torch.autograd.Function):
+class _ChunkedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float
@@ -126,17 +128,49 @@ def rnnt(model: Any, batch: Mapping[str, Tensor], outputs: Tensor) -> Tensor:
     return torch.stack(losses)
 
 
+def quantile(outputs: Tensor, targets: Tensor) -> Tensor:
+    """The mean pinball loss of quantiles: outputs ``[B, Q]`` for the levels (q + ½) / Q, targets ``[B]`` → ``[B]``.
+
+    Minimized by the true quantiles (Koenker and Bassett, 1978). With multi-step targets ``[B, S]`` the outputs are
+    ``[B, S · Q]``, step by step.
+    """
+    steps = targets.shape[1] if targets.ndim > 1 else 1
+    predicted = outputs.view(len(outputs), steps, -1)
+    count = predicted.shape[2]
+    levels = (torch.arange(count, device=outputs.device, dtype=outputs.dtype) + 0.5) / count
+    error = targets.view(len(targets), steps, 1) - predicted
+    return torch.maximum(levels * error, (levels - 1) * error).mean(dim=(1, 2))
+
+
+RowLoss = Callable[[Tensor, Tensor], Tensor]
+SequenceLoss = Callable[[Any, Mapping[str, Tensor], Tensor], Tensor]
 #: Losses of a whole row against a target that has a length of its own.
-SEQUENCES: dict[str, Callable[..., Tensor]] = {"ctc": ctc, "rnnt": rnnt}
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"cross_entropy": cross_entropy, "normal": normal}
+SEQUENCE_LOSSES: dict[str, SequenceLoss] = {"ctc": ctc, "rnnt": rnnt}
+LOSSES: dict[str, RowLoss] = {"cross_entropy": cross_entropy, "normal": normal, "quantile": quantile}
 
 
-def loss(name: str, smoothing: float = 0.0) -> Callable[[Tensor, Tensor], Tensor]:
-    """The loss of that name. Raises UsageError for an unknown one, and where it cannot be smoothed."""
-    if name not in LOSSES:
-        raise UsageError(f"loss {name!r}: no such loss; {nearest(name, LOSSES)}")
+def resolve_loss(loss: str | RowLoss, smoothing: float = 0.0) -> RowLoss:
+    """A loss by name, or a plugin's own: a function of outputs ``[B, K]`` and targets ``[B, …]`` that gives ``[B]``.
+
+    Raises UsageError for an unknown name, and for label smoothing of anything but cross-entropy.
+    """
+    if not isinstance(loss, str):
+        found = loss
+    elif loss in LOSSES:
+        found = LOSSES[loss]
+    else:
+        raise UsageError(f"loss {loss!r}: no such loss; {nearest(loss, LOSSES)} or give a function")
     if not smoothing:
-        return LOSSES[name]
-    if name != "cross_entropy":
-        raise UsageError(f"training.label_smoothing is for targets that are one of many, not for the loss {name!r}")
+        return found
+    if loss != "cross_entropy":
+        raise UsageError(f"training.label_smoothing is for targets that are one of many, not for the loss {loss!r}")
     return partial(cross_entropy, smoothing=smoothing)
+
+
+def resolve_sequence_loss(loss: str | SequenceLoss) -> SequenceLoss:
+    """A sequence loss by name, or a plugin's own: a function of model, batch and outputs ``[B, T, K]`` → ``[B]``."""
+    if not isinstance(loss, str):
+        return loss
+    if loss not in SEQUENCE_LOSSES:
+        raise UsageError(f"loss {loss!r}: no such sequence loss; {nearest(loss, SEQUENCE_LOSSES)} or give a function")
+    return SEQUENCE_LOSSES[loss]

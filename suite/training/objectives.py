@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from suite.data.batching import Length, bucketed, filled, pad
 from suite.nn.cells.masking import length_mask
 from suite.nn.cells.state import State
-from suite.training.losses import written
+from suite.training.encoded import EncodedInputs
+from suite.training.losses import chunked_cross_entropy
 from suite.training.specs import TrainingSpec
 
 Batch = dict[str, Tensor]
@@ -106,7 +107,7 @@ def many_to_one(
         losses = loss(outputs, batch["targets"])
         return (losses * batch["weights"] if "weights" in batch else losses).sum(), following
 
-    return Objective([len(array) for array in inputs], count, batch, summed)
+    return Objective(lengths_of(inputs), count, batch, summed)
 
 
 def aligned(
@@ -145,10 +146,10 @@ def aligned(
         inside = length_mask(batch["lengths"], outputs.shape[1]).flatten()
         return (losses * inside).sum(), following
 
-    return Objective([len(array) for array in inputs], count, batch, summed)
+    return Objective(lengths_of(inputs), count, batch, summed)
 
 
-def spelt(
+def sequence_loss(
     inputs: Sequence[np.ndarray],
     targets: Sequence[np.ndarray],
     loss: Callable[[Any, Batch, Tensor], Tensor],
@@ -161,9 +162,10 @@ def spelt(
     gives ``[B]``. ``vary(index, random)`` gives an input and its target changed, anew each time they are used.
     """
     given = _pairs(inputs, targets, vary)
+    lengths = lengths_of(inputs)
 
     def count(stretch: Stretch) -> int:
-        return sum(len(inputs[i]) for i in stretch.items)
+        return sum(lengths[i] for i in stretch.items)
 
     def batch(stretch: Stretch, chance: Chance) -> Batch:
         padded, lengths, wanted, sizes = _both([given(i, chance) for i in stretch.items])
@@ -173,7 +175,7 @@ def spelt(
         outputs, following = _read(model, batch, state)
         return loss(model, batch, outputs).sum(), following
 
-    return Objective([len(array) for array in inputs], count, batch, summed)
+    return Objective(lengths_of(inputs), count, batch, summed)
 
 
 def unaligned(
@@ -206,9 +208,9 @@ def unaligned(
         there = length_mask(batch["steps"], features.shape[1]).flatten().nonzero()[:, 0]
         features, wanted = features.flatten(0, 1).index_select(0, there), batch["targets"].flatten()[there]
         weight, bias = model.head
-        return written(features, weight, bias, wanted, smoothing), {}
+        return chunked_cross_entropy(features, weight, bias, wanted, smoothing), {}
 
-    lengths = [(len(source), len(target)) for source, target in zip(inputs, targets, strict=True)]
+    lengths = [(source, len(target)) for source, target in zip(lengths_of(inputs), targets, strict=True)]
     return Objective(lengths, count, batch, summed)
 
 
@@ -225,6 +227,11 @@ def mean_loss(model: nn.Module, objective: Objective, spec: TrainingSpec) -> flo
         batch = {name: value.to(device) for name, value in objective.batch(stretch, np.random.default_rng).items()}
         total += float(objective.loss(model, batch, {})[0])
     return total / sum(map(objective.count, stretches))
+
+
+def lengths_of(inputs: Sequence[np.ndarray]) -> list[int]:
+    """The length of each encoded input."""
+    return inputs.lengths if isinstance(inputs, EncodedInputs) else [len(array) for array in inputs]
 
 
 def _pairs(

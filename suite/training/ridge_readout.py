@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from suite.codecs.targets import Labels
 from suite.data.batching import pad
 from suite.decoding.sampling import log_softmax
 from suite.errors import UsageError
@@ -135,11 +136,11 @@ def learn(
     return Readout(outputs, judged, path, sure)
 
 
-def in_no_doubt(codecs: Codecs, learnt: Readout) -> Codecs:
-    """The codecs, their labels with the probability from which an early answer is out of doubt."""
+def with_early_exit(codecs: Codecs[Any, Labels], learnt: Readout) -> Codecs[Any, Labels]:
+    """The codecs, their labels with the early-exit threshold that the readout found."""
     if learnt.sure is None:
         return codecs
-    return {**codecs, "target": replace(codecs["target"], sure=learnt.sure)}  # type: ignore[type-var]
+    return codecs.replace(target=replace(codecs.target, sure=learnt.sure))
 
 
 def draw(learnt: Readout, path: Path) -> None:

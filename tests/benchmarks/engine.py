@@ -18,7 +18,7 @@ import psutil
 
 import suite
 from suite.datasets.recipes import located
-from suite.inference.streaming import Session
+from suite.inference.sessions import open_session
 from suite.plugins import registry
 from suite.task.reading import read_examples
 
@@ -93,12 +93,12 @@ def feed_cost(task: str, pieces: list[str], runs: int = 15) -> dict[str, Any]:
     pipeline = suite.pipeline(task)
     graph = pipeline.runtime.graph("encoder")
     assert hasattr(graph, "session")
-    codec: Any = pipeline.codecs["input"]
+    codec: Any = pipeline.codecs.input
     steps = [step for piece in pieces for _, step in codec.incremental().feed(piece)]
     assert len(steps) == len(pieces), "each piece has to be one step"
 
     def ours() -> float:
-        session = Session(pipeline)
+        session = open_session(pipeline.model)
         started = time.perf_counter()
         for piece in pieces:
             session.feed(piece)
@@ -131,9 +131,9 @@ def training_speed(task: str, data: Path, options: dict[str, Any], settings: tup
     config = configs.override(found.config(), [*settings, "training.epochs=1"])
     examples = list(itertools.islice(read_examples(found, [data]), 6000))
     codecs: Any = found.fit(examples, config, **options)
-    inputs = [codecs["input"].encode(e.input) for e in examples]
-    targets = codecs["target"].encode([e.target for e in examples])
-    row_loss = loss(codecs["target"].loss)
+    inputs = [codecs.input.encode(e.input) for e in examples]
+    targets = codecs.target.encode([e.target for e in examples])
+    row_loss = loss(codecs.target.loss)
     spec = config.training
 
     def ours() -> float:
@@ -164,7 +164,7 @@ def training_speed(task: str, data: Path, options: dict[str, Any], settings: tup
 def stream_memory(task: str, piece: str, steps: int = 1_000_000) -> dict[str, float]:
     """Growth of the process in MB between step 1,000 and step ``steps`` of one session."""
     pipeline = suite.pipeline(task)
-    session = Session(pipeline)
+    session = open_session(pipeline.model)
     before = 0.0
     block = piece * 100
     while session.steps < steps:
@@ -178,7 +178,7 @@ def many_sessions(task: str, pieces: list[str], count: int = 1000) -> dict[str, 
     """1,000 sessions fed in turn: MB each, and how far any one's answer is from the same input alone."""
     pipeline = suite.pipeline(task)
     before = used_mb()
-    sessions = [Session(pipeline) for _ in range(count)]
+    sessions = [open_session(pipeline.model) for _ in range(count)]
 
     def words(i: int) -> Iterator[str]:
         return itertools.islice(itertools.cycle(pieces), i % len(pieces), i % len(pieces) + 6)

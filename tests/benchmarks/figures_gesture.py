@@ -24,7 +24,7 @@ from engine import row
 import suite
 from suite.data.series import read_labelled
 from suite.inference.pipeline import Pipeline
-from suite.inference.streaming import Session
+from suite.inference.sessions import open_session
 from suite.plugins import registry
 from suite.training.train import train
 
@@ -94,7 +94,7 @@ def apart(folder: Path, cell: str) -> float:
         pipeline = Pipeline.open("gesture", made.path)
         worst = 0.0
         for series in list(read_labelled(folder / "test.jsonl"))[:10]:
-            session = Session(pipeline)
+            session = open_session(pipeline.model)
             for sample in series.array:
                 session.feed(sample[None])
             streamed: Any = session.finish()

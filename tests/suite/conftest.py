@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pytest
 
 from suite.checkpoint.arrays import packed, unpacked
+from suite.codecs.text_parsers import RawParser
+from suite.data.readers import Row
 from suite.errors import DataError
 from suite.nn.specs import EmbeddingSpec, RecurrentSpec, StepHeadSpec
-from suite.task import Column, Example, Result, Task
+from suite.task import AlignedTask, AnyTask, Codecs, Column, DataSpec, Example, Monitor, Result, Streaming
 from suite.training.specs import TrainingSpec
 
 
@@ -34,7 +35,7 @@ def shipped(
     shutil.copytree(tiny_checkpoint, assets / "checkpoint")
     if task.assets is not None:
         shutil.copytree(task.assets / "samples", assets / "samples")
-    monkeypatch.setitem(registry()._found[TASKS], "sentiment", dataclasses.replace(task, assets=assets))
+    monkeypatch.setitem(registry()._found[TASKS], "sentiment", _changed(task, assets=assets))
     return assets
 
 
@@ -83,25 +84,33 @@ class EchoResult(Result):
 
 
 class Letters:
-    """Letters as numbers, ``[T]``; of several targets, a list of them."""
+    """Letters as numbers, ``[T]``."""
 
-    loss, size = "cross_entropy", len(LETTERS)
-
-    def __init__(self, *, many: bool) -> None:
-        self.many = many
+    size = len(LETTERS)
 
     def files(self) -> dict[str, bytes]:
         return {}
 
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> Any:
+        return cls()
+
     def encode(self, raw: Any) -> Any:
-        if self.many:
-            return [Letters(many=False).encode(target) for target in raw]
         if not raw or set(raw) - set(LETTERS):
             raise DataError(f"{raw!r} is not of the letters {LETTERS}")
         return np.array([LETTERS.index(letter) for letter in raw], np.int64)
 
     def incremental(self, pending: Any = None) -> LetterFeeder:
         return LetterFeeder()
+
+
+class LetterLists(Letters):
+    """Targets: a list of arrays."""
+
+    loss = "cross_entropy"
+
+    def encode(self, raw: Any) -> Any:
+        return [super(LetterLists, self).encode(target) for target in raw]
 
 
 class LetterFeeder:
@@ -111,48 +120,74 @@ class LetterFeeder:
 
     def feed(self, piece: str | bytes) -> list[tuple[str, np.ndarray]]:
         text = piece.decode() if isinstance(piece, bytes) else piece
-        return [(letter, Letters(many=False).encode(letter)) for letter in text]
+        return [(letter, Letters().encode(letter)) for letter in text]
 
     def flush(self) -> list[tuple[str, np.ndarray]]:
         return []
 
 
-def _fit(examples: Sequence[Example], config: EchoConfig) -> dict[str, Any]:
-    return {"input": Letters(many=False), "target": Letters(many=True)}
+EchoCodecs = Codecs[Letters, LetterLists]
 
 
-def _build(config: EchoConfig, codecs: Mapping[str, Any]) -> Any:
-    from suite.nn.build import tokens_to_each
+class Echo(AlignedTask[EchoConfig, Letters, LetterLists, EchoResult]):
+    """The letter before."""
 
-    sizes = (config.embedding, config.encoder, config.head, len(LETTERS))
-    return tokens_to_each(len(LETTERS), *sizes, graph="decoder" if config.head.tied else "encoder")
+    name = "echo"
+    config = EchoConfig
+    result = EchoResult
+    input_codec = Letters
+    target_codec = LetterLists
+    data = DataSpec(
+        columns=(Column(name="text", help="letters", required=True), Column(name="echo", help="the letters before"))
+    )
+    monitor = (Monitor(metric="accuracy"),)
+    streaming = Streaming(parser=RawParser)
+
+    def example(self, row: Row) -> Example:
+        return Example(input=row.values["text"], target=row.values["echo"], key=row.where, where=row.where)
+
+    def fit_codecs(self, examples: Sequence[Example], config: EchoConfig, **options: Any) -> EchoCodecs:
+        return Codecs(Letters(), LetterLists())
+
+    def build_model(self, config: EchoConfig, codecs: EchoCodecs) -> Any:
+        from suite.nn.build import tokens_to_each
+
+        sizes = (config.embedding, config.encoder, config.head, len(LETTERS))
+        return tokens_to_each(len(LETTERS), *sizes, graph="decoder" if config.head.tied else "encoder")
+
+    def decode(
+        self, outputs: np.ndarray, codecs: EchoCodecs, item: Any, *, final: bool | None = None, **options: Any
+    ) -> EchoResult:
+        return EchoResult(input=item, final=final, text="".join(LETTERS[i] for i in outputs.argmax(1)))
+
+    def metrics(self, results: Sequence[Any], examples: Sequence[Example]) -> dict[str, float]:
+        pairs = [pair for r, e in zip(results, examples, strict=True) for pair in zip(r.text, e.target, strict=True)]
+        return {"accuracy": float(np.mean([a == b for a, b in pairs]))}
+
+    def render(self, result: Any) -> str:
+        return str(result.text)
+
+    def render_update(self, result: Any, previous: Any) -> str | None:
+        return None if result.final else str(result.text)
 
 
-def _decode(outputs: np.ndarray, codecs: Mapping[str, Any], raw: str, *, final: bool | None = None) -> EchoResult:
-    return EchoResult(input=raw, final=final, text="".join(LETTERS[i] for i in outputs.argmax(1)))
-
-
-def _metrics(results: Sequence[Any], examples: Sequence[Example]) -> dict[str, float]:
-    pairs = [pair for r, e in zip(results, examples, strict=True) for pair in zip(r.text, e.target, strict=True)]
-    return {"accuracy": float(np.mean([a == b for a, b in pairs]))}
-
-
-def _chunks(stream: IO[bytes]) -> Iterator[Any]:
-    yield stream.read().decode()
-
-
-ECHO = Task(
-    name="echo", summary="The letter before.", mapping="aligned", config=EchoConfig, result=EchoResult,
-    columns=[Column(name="text", help="letters", required=True), Column(name="echo", help="the letters before")],
-    example=lambda row: Example(input=row.values["text"], target=row.values["echo"], key=row.where, where=row.where),
-    codecs={"input": lambda files: Letters(many=False), "target": lambda files: Letters(many=True)},
-    fit=_fit, build=_build, decode=_decode, metrics=_metrics, best=["accuracy"], chunks=_chunks,
-    render=lambda r: r.text, render_update=lambda r, before: None if r.final else r.text,
-)  # fmt: skip
+ECHO = Echo()
 
 
 @pytest.fixture
-def echo(monkeypatch: pytest.MonkeyPatch) -> Task:
+def changed() -> Callable[..., AnyTask]:
+    """``changed(task, assets=…)``: the same task with other attributes; a function becomes a method."""
+    return _changed
+
+
+def _changed(task: AnyTask, **attributes: Any) -> AnyTask:
+    made = type(f"Changed{type(task).__name__}", (type(task),), {"__doc__": type(task).__doc__, **attributes})()
+    made.__module__ = type(task).__module__
+    return made
+
+
+@pytest.fixture
+def echo(monkeypatch: pytest.MonkeyPatch) -> AnyTask:
     """The task ``echo``, registered: it says at every letter the one before it; its config has ``head.tied``."""
     from suite.plugins import registry
     from suite.plugins.entry_points import TASKS, Offer

@@ -16,12 +16,12 @@ from suite.checkpoint import Checkpoint
 from suite.errors import SuiteError
 from suite.inference.pipeline import Pipeline
 from suite.plugins import registry
-from suite.task import Task
+from suite.task import AnyTask
 from suite.training.loop import Progress
 
 
 @pytest.fixture
-def data(echo: Task, echo_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def data(echo: AnyTask, echo_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The task ``echo``, whose data is here."""
     monkeypatch.setattr(bench, "data_of", lambda task: [echo_file] if task.name == "echo" else None)
 
@@ -85,7 +85,7 @@ def test_what_fails_is_a_row_and_the_rest_is_made(data: None, tmp_path: Path, mo
     assert other in read(tmp_path), "of other plans nothing is lost"
 
 
-def test_widths_that_match_the_parameters(data: None, echo: Task, echo_file: Path) -> None:
+def test_widths_that_match_the_parameters(data: None, echo: AnyTask, echo_file: Path) -> None:
     from suite import config as configs
     from suite.task.reading import read_examples
 
@@ -102,7 +102,7 @@ def test_widths_that_match_the_parameters(data: None, echo: Task, echo_file: Pat
 
 def test_a_step_of_each_kind_of_model(tiny_checkpoint: Path) -> None:
     pipeline = Pipeline.open("sentiment", tiny_checkpoint)
-    cost, state = streaming(pipeline.runtime, pipeline.codecs["input"].encode("a good day"), False, runs=5)
+    cost, state = streaming(pipeline.runtime, pipeline.codecs.input.encode("a good day"), False, runs=5)
     assert cost > 0
     assert state == sum(v.nbytes for n, v in pipeline.runtime.graph("encoder").initial(1).items())
     assert isinstance(state, int)

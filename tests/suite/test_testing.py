@@ -21,12 +21,13 @@ from suite.checkpoint import Checkpoint, save
 from suite.codecs.targets import Labels, Value
 from suite.codecs.wordpieces import TextFeeder, WordCodec, WordSpec
 from suite.errors import CheckpointError, UsageError
-from suite.inference.loading import open_config, open_runtime
+from suite.inference.loading import open_config
 from suite.inference.pipeline import Pipeline
 from suite.nn.cells.base import Cell, State
 from suite.nn.cells.masking import length_mask
 from suite.plugins import registry
-from suite.task import Task
+from suite.inference.loading import open_runtime
+from suite.task import AnyTask
 from suite.testing import LawBroken
 
 TEXTS = ["What a lovely café, I adore it!", "awful", "The soup is on the table.  I like it 😀 very much :)"]
@@ -235,11 +236,11 @@ def test_laws_leave_the_random_numbers_and_gradients_alone() -> None:
 
 
 @pytest.fixture(scope="module")
-def sentiment() -> Task:
+def sentiment() -> AnyTask:
     return registry().task("sentiment")
 
 
-def test_tiny_checkpoints(sentiment: Task, tiny_checkpoint: Path, tiny_labels_checkpoint: Path) -> None:
+def test_tiny_checkpoints(sentiment: AnyTask, tiny_checkpoint: Path, tiny_labels_checkpoint: Path) -> None:
     for path in (tiny_checkpoint, tiny_labels_checkpoint):
         assert testing.check_task(sentiment, checkpoint=path, inputs=TEXTS) == []
 
@@ -252,14 +253,14 @@ def test_shipped_checkpoint(name: str) -> None:
     testing.check_task(task)
 
 
-def test_needs_something_to_check(sentiment: Task, tiny_checkpoint: Path) -> None:
+def test_needs_something_to_check(sentiment: AnyTask, tiny_checkpoint: Path) -> None:
     with pytest.raises(UsageError, match="inputs="):
         testing.check_task(dataclasses.replace(sentiment, assets=None), checkpoint=tiny_checkpoint)
     with pytest.raises(CheckpointError):
         testing.check_task(sentiment, checkpoint=tiny_checkpoint / "nowhere")
 
 
-def test_pieces_may_be_given(sentiment: Task, tiny_checkpoint: Path) -> None:
+def test_pieces_may_be_given(sentiment: AnyTask, tiny_checkpoint: Path) -> None:
     tried: list[str] = []
 
     def halves(raw: str) -> list[list[str]]:
@@ -287,7 +288,7 @@ class ForgetsPending(TextFeeder):
 
 
 @pytest.mark.parametrize("feeder", [LosesLastWord, CutsWords, ForgetsPending])
-def test_broken_feeder_is_caught(sentiment: Task, tiny_checkpoint: Path, feeder: type[TextFeeder]) -> None:
+def test_broken_feeder_is_caught(sentiment: AnyTask, tiny_checkpoint: Path, feeder: type[TextFeeder]) -> None:
     class Broken(WordCodec):
         def incremental(self, pending: Any = None) -> TextFeeder:
             return feeder(self, pending or "")
@@ -300,7 +301,7 @@ def test_broken_feeder_is_caught(sentiment: Task, tiny_checkpoint: Path, feeder:
         testing.check_codec(Broken(codec.tokenizer, codec.spec), TEXTS)
 
 
-def test_stream_that_decodes_something_else_is_caught(sentiment: Task, tiny_checkpoint: Path) -> None:
+def test_stream_that_decodes_something_else_is_caught(sentiment: AnyTask, tiny_checkpoint: Path) -> None:
     def decode(outputs: Any, codecs: Any, text: Any, **options: Any) -> Any:
         result = sentiment.decode(outputs, codecs, text, **options)
         return result if text in TEXTS else dataclasses.replace(result, label="neutral?")
@@ -311,7 +312,7 @@ def test_stream_that_decodes_something_else_is_caught(sentiment: Task, tiny_chec
 
 
 def test_bidirectional_model_is_noted(
-    sentiment: Task, ratings_file: Path, tiny_settings: list[str], tmp_path: Path
+    sentiment: AnyTask, ratings_file: Path, tiny_settings: list[str], tmp_path: Path
 ) -> None:
     from suite.training.train import train
 
@@ -344,7 +345,7 @@ class _Depends:
 @pytest.mark.parametrize(
     "change", [lambda arrays: 0.01 * (len(arrays["lengths"]) > 2), lambda arrays: 0.001 * arrays["inputs"].shape[1]]
 )
-def test_company_that_matters_is_caught(sentiment: Task, tiny_checkpoint: Path, change: Any) -> None:
+def test_company_that_matters_is_caught(sentiment: AnyTask, tiny_checkpoint: Path, change: Any) -> None:
     opened = Checkpoint.open(tiny_checkpoint)
     _, codecs = open_config(sentiment, opened)
     runtime = open_runtime(opened)
@@ -354,7 +355,7 @@ def test_company_that_matters_is_caught(sentiment: Task, tiny_checkpoint: Path, 
         testing.batch_equals_singles(broken, TEXTS)
 
 
-def test_wrong_graph_is_caught(sentiment: Task, tiny_checkpoint: Path, tmp_path: Path) -> None:
+def test_wrong_graph_is_caught(sentiment: AnyTask, tiny_checkpoint: Path, tmp_path: Path) -> None:
     import onnx
 
     opened = Checkpoint.open(tiny_checkpoint)
@@ -374,13 +375,15 @@ def test_wrong_graph_is_caught(sentiment: Task, tiny_checkpoint: Path, tmp_path:
     assert "no graphs" in note
 
 
-def test_without_torch_there_are_notes(sentiment: Task, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_torch_there_are_notes(
+    sentiment: AnyTask, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     notes = testing.check_task(sentiment, checkpoint=tiny_checkpoint, inputs=TEXTS)
     assert [note.partition(" was")[0] for note in notes] == ["law 8", "law 9"]
 
 
-def test_codec_that_is_not_saved_whole_is_caught(sentiment: Task, tiny_checkpoint: Path) -> None:
+def test_codec_that_is_not_saved_whole_is_caught(sentiment: AnyTask, tiny_checkpoint: Path) -> None:
     class Loses(WordCodec):
         def files(self) -> dict[str, bytes]:
             return WordCodec.fit(["other words"], WordSpec(20, 5, 1)).files()
@@ -424,7 +427,7 @@ RESUME = (
 )  # fmt: skip
 
 
-def test_resume(sentiment: Task, labels_file: Path, tiny_settings: list[str], tmp_path: Path) -> None:
+def test_resume(sentiment: AnyTask, labels_file: Path, tiny_settings: list[str], tmp_path: Path) -> None:
     settings = [*tiny_settings, *RESUME]
     testing.check_resume(sentiment, labels_file, tmp_path, settings=settings, cell="gru")
     with pytest.raises(UsageError, match="cannot stop after step 99"):

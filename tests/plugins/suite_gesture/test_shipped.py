@@ -51,8 +51,8 @@ def test_they_are_small_and_whole(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_they_say_what_their_labels_and_channels_mean(name: str, pipelines: dict[str, Pipeline]) -> None:
-    codec: Any = pipelines[name].codecs["input"]
-    labels: Any = pipelines[name].codecs["target"]
+    codec: Any = pipelines[name].codecs.input
+    labels: Any = pipelines[name].codecs.target
     assert dict(zip(labels.names, labels.labels, strict=True)) == SETS[name].labels
     assert (codec.channels, codec.rate) == (SETS[name].channels, SETS[name].rate)
 

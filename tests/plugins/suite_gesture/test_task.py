@@ -17,7 +17,7 @@ from suite.checkpoint import Checkpoint
 from suite.data.series import LabelledSeries, Recording
 from suite.errors import DataError, UsageError
 from suite.inference.pipeline import Pipeline
-from suite.inference.streaming import Session
+from suite.inference.sessions import open_session
 from suite.plugins import registry
 from suite.testing import check_codec, check_resume, check_task
 from suite.training.train import train
@@ -127,7 +127,7 @@ def test_a_recording_at_twice_the_rate(classify: Pipeline, gestures: Made) -> No
 
 
 def test_a_stream_at_another_rate(classify: Pipeline, recording: np.ndarray) -> None:
-    session = Session(classify, rate=30)
+    session = open_session(classify.model, rate=30)
     updates = [update for row in recording for update in session.feed(row)]
     assert len(updates) < len(recording)
     assert session.finish().probabilities == pytest.approx(classify(recording, rate=30).probabilities, abs=1e-4)
@@ -141,20 +141,20 @@ def test_rates_and_probabilities_are_checked(classify: Pipeline, bare_classify: 
         bare_classify(np.zeros((3, 1)), rate=20)
     for sure in (-0.1, 1.1, float("nan")):
         with pytest.raises(UsageError, match="give a probability, from 0 to 1"):
-            Session(classify, sure=sure)
+            open_session(classify.model, sure=sure)
 
 
 def test_when_a_label_is_out_of_doubt(classify: Pipeline, recording: np.ndarray) -> None:
-    labels: Any = classify.codecs["target"]
+    labels: Any = classify.codecs.target
     for sure in (None, 0.0, 0.6, 1.0):
-        updates = Session(classify, sure=sure).feed(recording)
+        updates = open_session(classify.model, sure=sure).feed(recording)
         least = labels.sure if sure is None else sure
         assert [u.sure for u in updates] == [max(u.probabilities.values()) >= least for u in updates]
     assert 0.5 <= labels.sure <= 0.99
 
 
 def test_labels_are_shown_by_their_names(tiny: Path, data: Path) -> None:
-    assert Pipeline.open("gesture", tiny).codecs["target"].label("wave") == "Winken"  # type: ignore[attr-defined]
+    assert Pipeline.open("gesture", tiny).codecs.target.label("wave") == "Winken"
     figures = suite.evaluate("gesture", data, checkpoint=tiny)
     assert sorted(figures["per_class"]) == SHOWN
     assert figures["accuracy"] > 0.8
@@ -229,7 +229,7 @@ def test_a_sample_at_a_time_is_the_whole_at_once(
     pipeline = Pipeline.open("gesture", opened.path)
     assert opened.manifest.cells == (cell,)
     for _, x in gestures(4, 2):
-        session = Session(pipeline)
+        session = open_session(pipeline.model)
         updates = [update for row in x for update in session.feed(row)]
         assert len(updates) == len(x)
         assert session.finish().probabilities == pytest.approx(pipeline(x).probabilities, abs=1e-4)
@@ -240,7 +240,7 @@ def test_a_sample_at_a_time_is_the_whole_at_once(
 
 
 def test_a_recording_whose_channels_are_in_another_order_is_fed(classify: Pipeline, recording: np.ndarray) -> None:
-    with Session(classify) as session:
+    with open_session(classify.model) as session:
         session.feed(Recording(array=recording[:, ::-1], channels=("b", "a")))
         assert session.finish().probabilities == pytest.approx(classify(recording).probabilities, abs=1e-4)
 
@@ -478,10 +478,10 @@ def test_options_of_training(cli: Cli, gestures: Made, small: list[str], tmp_pat
     )  # fmt: skip
     assert ran.code == 0, ran.err
     made = Pipeline.open("gesture", tmp_path / "model")
-    codec: Any = made.codecs["input"]
+    codec: Any = made.codecs.input
     # Without a column called time nothing in the file says the rate, and t is a channel like the others.
     assert (codec.rate, codec.channels) == (25, ("t", "a", "b"))
-    assert made.codecs["target"].labels == ("ja", "no")  # type: ignore[attr-defined]
+    assert made.codecs.target.labels == ("ja", "no")
 
 
 def test_uneven_labels_and_missing_values(gestures: Made, as_lines: Any, small: list[str], tmp_path: Path) -> None:
@@ -494,7 +494,7 @@ def test_uneven_labels_and_missing_values(gestures: Made, as_lines: Any, small: 
     assert any(line.startswith("labels have 3 to 12 recordings: rare ones count for more") for line in said)
     assert any("of the values are missing: the last one known is taken" in line for line in said)
     pipeline = Pipeline.open("gesture", made.path)
-    codec: Any = pipeline.codecs["input"]
+    codec: Any = pipeline.codecs.input
     assert codec.masked == (True, True)
     found = pipeline([x for _, x in gestures(40, 1)])
     truth = [label for label, _ in gestures(40, 1)]
@@ -592,5 +592,5 @@ def test_the_laws_of_tasks(tiny: Path, gestures: Made) -> None:
 
 
 def test_the_laws_of_codecs(classify: Pipeline, gestures: Made) -> None:
-    check_codec(classify.codecs["input"], [x for _, x in gestures(2, 6)])
-    check_codec(classify.codecs["target"], ["wave", "Winken", "step"])
+    check_codec(classify.codecs.input, [x for _, x in gestures(2, 6)])
+    check_codec(classify.codecs.target, ["wave", "Winken", "step"])

@@ -83,7 +83,7 @@ def examples(*targets: Any) -> list[Example]:
 def test_ratings_or_labels() -> None:
     codecs = fit(examples(0.5, -0.5), SentimentConfig())
     assert set(codecs) == {"input", "target"}
-    assert codecs["target"].classes == ("negative", "neutral", "positive")
+    assert codecs.target.classes == ("negative", "neutral", "positive")
     assert fit(examples("b", "a"), SentimentConfig())["target"] == Labels(("a", "b"))
 
 

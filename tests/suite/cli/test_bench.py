@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from suite import bench
-from suite.task import Task
+from suite.task import AnyTask
 
 Cli = Callable[..., Any]
 
 
 @pytest.fixture
-def made(echo: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+def made(echo: AnyTask, monkeypatch: pytest.MonkeyPatch) -> None:
     """The task ``echo`` has data, and a run takes no time."""
     monkeypatch.setattr(bench, "data_of", lambda task: [] if task.name == "echo" else None)
 

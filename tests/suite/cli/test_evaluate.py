@@ -111,7 +111,7 @@ def test_nothing_that_can_be_read(evaluate: Cli, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,polarity\n,0.5\n")
     ran = evaluate("--skip-errors", "--data", "a.csv")
     assert ran.code == 1
-    assert ran.err.splitlines()[-1] == "suite: nothing to evaluate: no item could be read; mend the data"
+    assert ran.err.splitlines()[-1] == "suite: nothing to evaluate: no item could be read; fix the data"
     (tmp_path / "a.csv").write_text("text,polarity\n")
     ran = evaluate("--data", "a.csv")
     assert (ran.code, ran.error) == (1, "suite: a.csv: there are no items in it; is it the right file?")

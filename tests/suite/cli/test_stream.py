@@ -93,19 +93,19 @@ def test_a_wrong_byte_names_its_line_and_what_came_before_is_answered(stream: Cl
     whole = b"good day\n\nbad caf\xe9 here\n"
     ran = stream("--json", stdin=[whole[i : i + size] for i in range(0, len(whole), size)])
     assert ran.code == 1
-    assert ran.error == "suite: standard input, line 3: not UTF-8 text; convert it first"
+    assert ran.error == "suite: standard input: line 3: not UTF-8 text; convert it first"
     assert [u["input"] for u in updates(ran) if not u["final"]] == ["good", "day", "bad"]
 
 
 def test_text_cut_off_inside_a_character(stream: Cli) -> None:
     ran = stream(stdin="naïve é".encode()[:-1])
-    assert (ran.code, ran.error) == (1, "suite: standard input, line 1: not UTF-8 text; convert it first")
+    assert (ran.code, ran.error) == (1, "suite: standard input: line 1: not UTF-8 text; convert it first")
 
 
 def test_binary(stream: Cli) -> None:
     ran = stream(stdin=b"\x89PNG\r\n\x1a\n")
     assert (ran.code, ran.out) == (1, "")
-    assert ran.error.startswith("suite: standard input, line 1: not UTF-8")
+    assert ran.error.startswith("suite: standard input: line 1: not UTF-8")
 
 
 def test_a_model_that_reads_both_ways(cli: Cli, tmp_path: Path, labels_file: Path, tiny_settings: list[str]) -> None:

@@ -14,7 +14,7 @@ import suite
 from suite.errors import DataError, UsageError
 from suite.plugins import registry
 from suite.plugins.entry_points import TASKS
-from suite.task import Option, Result, Task, Verb
+from suite.task import AnyTask, Option, Result, Verb
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ def shout(pipeline: Any, *inputs: str, times: int, mark: str) -> Iterator[Said]:
 
 
 def count(pipeline: Any, *inputs: str) -> dict[str, Any]:
-    return {"inputs": len(inputs), "words": pipeline.codecs["input"].size}
+    return {"inputs": len(inputs), "words": pipeline.codecs.input.size}
 
 
 VERBS = (
@@ -44,10 +44,10 @@ VERBS = (
 
 
 @pytest.fixture
-def replaced(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Task]:
+def replaced(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AnyTask]:
     """The sentiment task with some of its fields changed."""
 
-    def replace(**changes: Any) -> Task:
+    def replace(**changes: Any) -> AnyTask:
         task = dataclasses.replace(registry().task("sentiment"), **changes)
         monkeypatch.setitem(registry()._found[TASKS], "sentiment", task)
         return task
@@ -55,7 +55,7 @@ def replaced(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ta
     return replace
 
 
-def test_a_verb_on_the_command_line(cli: Any, replaced: Callable[..., Task]) -> None:
+def test_a_verb_on_the_command_line(cli: Any, replaced: Callable[..., AnyTask]) -> None:
     replaced(verbs=VERBS)
     ran = cli("sentiment", "shout", "What a lovely film", "x", "--times", "2", "--mark", "?")
     assert (ran.code, ran.err) == (0, "")
@@ -69,7 +69,7 @@ def test_a_verb_on_the_command_line(cli: Any, replaced: Callable[..., Task]) -> 
     assert "Say it aloud." in cli("sentiment", "--help").out
 
 
-def test_a_verb_draws(cli: Any, replaced: Callable[..., Task]) -> None:
+def test_a_verb_draws(cli: Any, replaced: Callable[..., AnyTask]) -> None:
     drawn = []
     replaced(verbs=VERBS, plot=lambda *given: drawn.append(given))
     ran = cli("sentiment", "shout", "good", "--plot", "x.png")
@@ -83,14 +83,14 @@ def test_a_verb_draws(cli: Any, replaced: Callable[..., Task]) -> None:
     ("arguments", "error"),
     [(["--mark", "."], "'.' is not one of '!', '?'"), (["--times", "many"], "'many' is not a valid integer")],
 )
-def test_a_verbs_options_are_checked(cli: Any, replaced: Callable[..., Task], arguments: list[str], error: str) -> None:
+def test_a_verbs_options_are_checked(cli: Any, replaced: Callable[..., AnyTask], arguments: list[str], error: str) -> None:
     replaced(verbs=VERBS)
     ran = cli("sentiment", "shout", *arguments)
     assert ran.code == 2
     assert error in ran.error
 
 
-def test_a_verb_in_python(replaced: Callable[..., Task]) -> None:
+def test_a_verb_in_python(replaced: Callable[..., AnyTask]) -> None:
     replaced(verbs=VERBS)
     pipeline = suite.pipeline("sentiment")
     assert [r.label for r in pipeline.shout("What a lovely film", times=2)] == ["positive!positive!"]
@@ -104,7 +104,7 @@ def test_a_verb_in_python(replaced: Callable[..., Task]) -> None:
         pipeline.whisper("x")
 
 
-def test_a_tasks_own_stream(cli: Any, replaced: Callable[..., Task]) -> None:
+def test_a_tasks_own_stream(cli: Any, replaced: Callable[..., AnyTask]) -> None:
     def stream(pipeline: Any) -> Iterator[Said]:
         yield Said(input=0, label="on and on")
 
@@ -112,18 +112,18 @@ def test_a_tasks_own_stream(cli: Any, replaced: Callable[..., Task]) -> None:
     assert cli("sentiment", "stream").out == "on and on\n"
 
 
-def test_a_task_that_takes_no_pieces_has_no_verb_for_them(cli: Any, replaced: Callable[..., Task]) -> None:
+def test_a_task_that_takes_no_pieces_has_no_verb_for_them(cli: Any, replaced: Callable[..., AnyTask]) -> None:
     replaced(chunks=None)
     assert "stream " not in cli("sentiment", "--help").out
     assert "No such command 'stream'" in cli("sentiment", "stream").error
 
 
-def test_answers_that_are_written(cli: Any, replaced: Callable[..., Task], labels_file: Path) -> None:
+def test_answers_that_are_written(cli: Any, replaced: Callable[..., AnyTask], labels_file: Path) -> None:
     batches = []
 
     def answer(pipeline: Any, pieces: list[str], arrays: list[Any], **options: Any) -> list[Said]:
         batches.append(len(pieces))
-        assert [len(a) for a in arrays] == [len(pipeline.codecs["input"].encode(p)) for p in pieces]
+        assert [len(a) for a in arrays] == [len(pipeline.codecs.input.encode(p)) for p in pieces]
         return [Said(input=piece, label=piece.upper()) for piece in pieces]
 
     task = replaced(answer=answer, render=lambda r: r.label)
@@ -143,7 +143,7 @@ def test_answers_that_are_written(cli: Any, replaced: Callable[..., Task], label
     assert task.answer is answer
 
 
-def test_arguments_that_hold_several_inputs(cli: Any, replaced: Callable[..., Task], tmp_path: Path) -> None:
+def test_arguments_that_hold_several_inputs(cli: Any, replaced: Callable[..., AnyTask], tmp_path: Path) -> None:
     def expand(argument: str, on_error: Any) -> Iterator[tuple[str, Any]]:
         if argument == "none":
             raise DataError("none: nothing in it")
@@ -170,7 +170,7 @@ def test_arguments_that_hold_several_inputs(cli: Any, replaced: Callable[..., Ta
     assert cli("sentiment", "predict", stdin=b"a+b\nc\n").lines == ["a", "b", "c"]
 
 
-def test_options_that_change_how_an_input_is_read(replaced: Callable[..., Task]) -> None:
+def test_options_that_change_how_an_input_is_read(replaced: Callable[..., AnyTask]) -> None:
     class Louder:
         def __init__(self, codec: Any) -> None:
             self.codec = codec
@@ -182,7 +182,7 @@ def test_options_that_change_how_an_input_is_read(replaced: Callable[..., Task])
             return getattr(self.codec, name)
 
     def adapt(codecs: Any, *, loud: bool = False, **options: Any) -> Any:
-        return {**codecs, "input": Louder(codecs["input"])} if loud else codecs
+        return {**codecs, "input": Louder(codecs.input)} if loud else codecs
 
     replaced(
         adapt=adapt, options=[Option(name="loud", type=bool, help="", default=False)],
@@ -193,7 +193,7 @@ def test_options_that_change_how_an_input_is_read(replaced: Callable[..., Task])
     assert pipeline("film").label == pipeline("film", loud=False).label
 
 
-def test_plot_is_offered_where_something_is_drawn(cli: Callable[..., Any], replaced: Callable[..., Task]) -> None:
+def test_plot_is_offered_where_something_is_drawn(cli: Callable[..., Any], replaced: Callable[..., AnyTask]) -> None:
     for verb in ("predict", "demo", "evaluate"):
         assert "--plot" in cli("sentiment", verb, "--help").out
     replaced(plot=None, plot_evaluation=None)

@@ -107,7 +107,7 @@ def test_bytes_that_are_not_utf8_name_their_line(whole: bytes, line: int, before
                 found += next(reading) or ""
             except DataError as raised:
                 error = str(raised)
-        assert error == f"standard input, line {line}: not UTF-8 text; convert it first"
+        assert error == f"standard input: line {line}: not UTF-8 text; convert it first"
         assert found.replace("\r\n", "\r") == before.replace("\r\n", "\r")
 
 

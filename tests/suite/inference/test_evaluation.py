@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from suite.errors import DataError
-from suite.inference.evaluation import answers, evaluate
+from suite.inference.evaluation import evaluate, predict_examples
 from suite.inference.pipeline import Pipeline
 from suite.task import Example
 from suite.task.reading import read_examples
@@ -24,7 +24,7 @@ def example(text: str, target: float | str = 0.5, where: str = "") -> Example:
 
 def test_figures_results_and_examples(pipeline: Pipeline, ratings_file: Path) -> None:
     given = list(read_examples(pipeline.task, [ratings_file]))
-    figures, results, examples = evaluate(pipeline, iter(given), batch_size=7)
+    figures, results, examples = evaluate(pipeline.model, iter(given), batch_size=7)
     assert examples == given
     assert [r.input for r in results] == [e.input for e in given]
     assert list(figures)[:5] == ["task", "checkpoint", "items", "seconds", "items_per_second"]
@@ -35,19 +35,19 @@ def test_figures_results_and_examples(pipeline: Pipeline, ratings_file: Path) ->
 
 def test_answers_are_in_order_whatever_the_lengths(pipeline: Pipeline) -> None:
     texts = ["good " * (1 + (i * 7) % 13) + str(i) for i in range(40)]
-    found = answers(pipeline, [example(text) for text in texts], batch_size=4)
+    found = predict_examples(pipeline.model, [example(text) for text in texts], batch_size=4)
     assert [r.input for r in found if r is not None] == texts
-    assert answers(pipeline, []) == []
+    assert predict_examples(pipeline.model, []) == []
 
 
 def test_what_cannot_be_read_is_named_where_it_stands(pipeline: Pipeline) -> None:
     given = [example("good day", where="a.csv:2"), example(" ", where="a.csv:3"), example("bad", where="a.csv:4")]
     with pytest.raises(DataError, match=r"^a\.csv:3: the text is empty"):
-        evaluate(pipeline, given)
+        evaluate(pipeline.model, given)
     with pytest.raises(DataError, match=r"^item 1: the text is empty"):
-        answers(pipeline, [example("")])
+        predict_examples(pipeline.model, [example("")])
     seen: list[str] = []
-    figures, results, kept = evaluate(pipeline, given, on_error=lambda error: seen.append(str(error)))
+    figures, results, kept = evaluate(pipeline.model, given, on_error=lambda error: seen.append(str(error)))
     assert seen == ["a.csv:3: the text is empty; give at least one word"]
     assert figures["items"] == 2
     assert [e.where for e in kept] == ["a.csv:2", "a.csv:4"]
@@ -57,15 +57,15 @@ def test_what_cannot_be_read_is_named_where_it_stands(pipeline: Pipeline) -> Non
 def test_a_target_that_the_model_never_gives(pipeline: Pipeline) -> None:
     given = [example("good", "positive", "a.csv:2"), example("bad", "worst", "a.csv:3")]
     with pytest.raises(DataError, match=r"^a\.csv:3: unknown label 'worst'; known: negative, neutral, positive$"):
-        evaluate(pipeline, given)
-    figures, _, kept = evaluate(pipeline, given, on_error=lambda error: None)
+        evaluate(pipeline.model, given)
+    figures, _, kept = evaluate(pipeline.model, given, on_error=lambda error: None)
     assert [e.where for e in kept] == ["a.csv:2"]
     assert figures["items"] == 1
 
 
 def test_nothing_to_evaluate(pipeline: Pipeline) -> None:
     with pytest.raises(DataError, match=r"^nothing to evaluate: the data has no items; give some$"):
-        evaluate(pipeline, [])
+        evaluate(pipeline.model, [])
     for given in ([example("")], [example("good", "worst")]):
-        with pytest.raises(DataError, match=r"^nothing to evaluate: no item could be read; mend the data$"):
-            evaluate(pipeline, given, on_error=lambda error: None)
+        with pytest.raises(DataError, match=r"^nothing to evaluate: no item could be read; fix the data$"):
+            evaluate(pipeline.model, given, on_error=lambda error: None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ import pytest
 
 import suite
 from suite.errors import CheckpointError, DataError, UsageError
-from suite.inference import pipeline as pipelines
+from suite.inference import model as pipelines
+from suite.inference.model import LoadedModel
 from suite.inference.pipeline import Pipeline
 from suite.task import Result
 
@@ -82,6 +84,61 @@ def test_timing(classify: Pipeline) -> None:
     assert classify("x", timing=True).seconds > 0
 
 
+class Frame:
+    """What a DataFrame looks like from outside."""
+
+    def __init__(self, **columns: list[Any]) -> None:
+        self._columns, self.columns, self.dtypes = columns, list(columns), None
+
+    def __getitem__(self, name: str) -> list[Any]:
+        return self._columns[name]
+
+
+class Series(list[Any]):
+    """What a Series looks like from outside."""
+
+    dtype, name = "object", "text"
+
+    def to_numpy(self) -> Any:
+        return np.asarray(self)
+
+
+def test_tables_and_series_are_unpacked(classify: Pipeline) -> None:
+    expected = polarities(classify(TEXTS[:3]))
+    for given in (
+        Frame(id=[1, 2, 3], text=TEXTS[:3]),
+        Series(TEXTS[:3]),
+        np.array(TEXTS[:3]),
+        np.array(TEXTS[:3], dtype=object),
+        [{"text": text, "id": 1} for text in TEXTS[:3]],
+    ):
+        assert polarities(classify(given)) == expected
+    assert classify({"text": TEXTS[0]}).polarity == expected[0]
+    assert classify(np.array(TEXTS[0])).polarity == expected[0]
+
+
+def test_tables_without_the_column_are_refused(classify: Pipeline) -> None:
+    with pytest.raises(DataError, match=r"no column 'text' \(the text\), but id, review; pass the column itself"):
+        classify(Frame(id=[1], review=["x"]))
+    with pytest.raises(DataError, match=r"^input 2 has no 'text' \(the text\); did you mean 'txt'\?"):
+        classify([{"text": "a"}, {"txt": "b"}])
+    with pytest.raises(DataError, match=r"an array of shape \(1, 2\) of texts"):
+        classify(np.array([["a", "b"]]))
+
+
+def test_pipelines_and_results_pickle(classify: Pipeline) -> None:
+    again = pickle.loads(pickle.dumps(classify))
+    assert again(TEXTS[0]) == classify(TEXTS[0])
+    assert pickle.loads(pickle.dumps(classify(TEXTS[0]))) == classify(TEXTS[0])
+    with pytest.raises(TypeError, match="a model in memory cannot be pickled"):
+        pickle.dumps(Pipeline(classify.model))
+
+
+def test_what_a_pipeline_shows(classify: Pipeline) -> None:
+    assert repr(classify) == f"<Pipeline 'sentiment' from {classify.name} (onnx)>"
+    assert "generate" in dir(suite.pipeline("music"))
+
+
 # --- inputs that cannot be used -------------------------------------------------------------------------------
 
 
@@ -92,7 +149,7 @@ def test_an_input_that_cannot_be_used_is_named(classify: Pipeline) -> None:
         classify(["a", "b", "", "c"])
     with pytest.raises(DataError, match=r"^input 2: expected a text, got int"):
         classify(["a", 5])
-    for wrong in (5, None, b"bytes", Path("a"), {"text": "a"}, np.zeros(3)):
+    for wrong in (5, None, b"bytes", Path("a"), {"text": 5}, np.zeros(3)):
         with pytest.raises(DataError, match="expected a text"):
             classify(wrong)
 
@@ -125,6 +182,14 @@ def test_on_error(classify: Pipeline, batch_size: int) -> None:
     assert [r.input for r in found] == ["good", "bad"]
     assert [n for n, _ in seen] == [2, 4, 5]
     assert list(classify(iter(["", ""]), on_error=lambda n, error: None)) == []
+
+
+def test_none_leaves_a_gap(classify: Pipeline) -> None:
+    found = classify(["good", "", "bad", 5], batch_size=2, on_error="none")
+    assert [r and r.input for r in found] == ["good", None, "bad", None]
+    assert classify("", on_error="none") is None
+    with pytest.raises(UsageError, match="give a function of"):
+        classify("x", on_error="skip")
 
 
 def test_an_on_error_that_raises_stops(classify: Pipeline) -> None:
@@ -162,10 +227,10 @@ def test_stretches_equal_the_whole(
     tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch, stretch: int, kind: Any
 ) -> None:
     opened = Pipeline.open("sentiment", tiny_checkpoint, runtime=kind)
-    arrays = [opened.codecs["input"].encode(text) for text in TEXTS[:12]]  # type: ignore[attr-defined]
-    whole = opened.outputs(arrays)
-    monkeypatch.setattr(pipelines, "STRETCH", stretch)
-    np.testing.assert_allclose(opened.outputs(arrays), whole, atol=1e-5)
+    arrays = [opened.codecs.input.encode(text) for text in TEXTS[:12]]
+    whole = opened.model.outputs(arrays)
+    monkeypatch.setattr(pipelines, "CHUNK_STEPS", stretch)
+    np.testing.assert_allclose(opened.model.outputs(arrays), whole, atol=1e-5)
 
 
 def test_a_long_input_does_not_widen_the_others(classify: Pipeline) -> None:
@@ -174,6 +239,8 @@ def test_a_long_input_does_not_widen_the_others(classify: Pipeline) -> None:
     largest = 0
 
     class Watched:
+        names = ("encoder",)
+
         def graph(self, name: str) -> Any:
             return self
 
@@ -185,11 +252,11 @@ def test_a_long_input_does_not_widen_the_others(classify: Pipeline) -> None:
             largest = max(largest, arrays["inputs"].size)
             return graph(arrays)
 
-    watched = Pipeline(classify.task, classify.codecs, Watched())  # type: ignore[arg-type]
+    watched = Pipeline(LoadedModel(classify.task, classify.codecs, Watched()))  # type: ignore[arg-type]
     texts = ["good " * 20_000, *TEXTS[:31]]
     expected = [classify(text).polarity for text in texts]
     assert polarities(watched(texts)) == pytest.approx(expected, abs=1e-5)
-    assert largest <= pipelines.STRETCH
+    assert largest <= pipelines.CHUNK_STEPS
 
 
 def test_a_text_of_a_million_words(classify: Pipeline) -> None:

@@ -10,16 +10,16 @@ import pytest
 
 from suite.errors import DataError
 from suite.plugins import registry
-from suite.task import Example, Task
+from suite.task import AnyTask, Example
 from suite.task.reading import checked, identity, read_examples, split_dev, stratum
 
 
 @pytest.fixture
-def task() -> Task:
+def task() -> AnyTask:
     return registry().task("sentiment")
 
 
-def test_files_are_read_in_order_and_lazily(task: Task, tmp_path: Path) -> None:
+def test_files_are_read_in_order_and_lazily(task: AnyTask, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("review,stars\ngood,0.5\nbad,-0.5\n")
     (tmp_path / "b.csv").write_text("review,stars\nfine,0.1\n")
     columns = {"text": "review", "polarity": "stars"}
@@ -31,13 +31,13 @@ def test_files_are_read_in_order_and_lazily(task: Task, tmp_path: Path) -> None:
     assert [e.where.rpartition("/")[2] for e in examples] == ["a.csv:2", "a.csv:3", "b.csv:2"]
 
 
-def test_standard_input(task: Task) -> None:
+def test_standard_input(task: AnyTask) -> None:
     given = io.BytesIO(b'{"text": "good", "label": "x"}\n')
     (found,) = read_examples(task, ["-"], format="jsonl", stdin=given)
     assert (found.input, found.target) == ("good", "x")
 
 
-def test_bad_rows(task: Task, tmp_path: Path) -> None:
+def test_bad_rows(task: AnyTask, tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"
     file.write_text('{"text": "a", "label": "x"}\n{"txt": "b"}\n{"text": 5, "label": "x"}\n{"text": "c"}\noops\n')
     seen: list[str] = []
@@ -48,7 +48,7 @@ def test_bad_rows(task: Task, tmp_path: Path) -> None:
         list(read_examples(task, [file]))
 
 
-def test_the_first_rows_fault_is_the_files(task: Task, tmp_path: Path) -> None:
+def test_the_first_rows_fault_is_the_files(task: AnyTask, tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"
     file.write_text('{"txt": "a"}\n{"text": "b", "label": "x"}\n')
     with pytest.raises(DataError, match=r"a\.jsonl:1: no column 'text'"):
@@ -56,20 +56,20 @@ def test_the_first_rows_fault_is_the_files(task: Task, tmp_path: Path) -> None:
     assert list(checked(task, [], lambda error: None)) == []
 
 
-def test_the_callers_own_error_is_not_taken_for_a_row(task: Task, tmp_path: Path) -> None:
+def test_the_callers_own_error_is_not_taken_for_a_row(task: AnyTask, tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text("text,label\na,x\nb,y\n")
     reading = read_examples(task, [file], on_error=lambda error: pytest.fail("not a row's error"))
     next(reading)
     with pytest.raises(DataError, match="mine"):
-        reading.throw(DataError("mine"))  # type: ignore[attr-defined]
+        reading.throw(DataError("mine"))
 
 
 def examples(count: int, labels: int = 2) -> list[Example]:
     return [Example(input=f"text {i}", target=f"label {i % labels}", key=f"key {i}") for i in range(count)]
 
 
-def test_a_tenth_of_each_label_is_held_out(task: Task) -> None:
+def test_a_tenth_of_each_label_is_held_out(task: AnyTask) -> None:
     given = examples(200, 4)
     train, dev = split_dev(given)
     assert len(dev) == 20

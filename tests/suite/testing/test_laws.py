@@ -13,7 +13,7 @@ import pytest
 from suite.nn.specs import RecurrentSpec
 from suite.plugins import Registry, registry
 from suite.plugins.entry_points import COMMANDS, Offer
-from suite.task import Option, Task, Verb
+from suite.task import AnyTask, Option, Verb
 from suite.testing import LawBroken, check_plugin
 from suite.testing.laws import Law, _of_task, declaration_is_whole, laws, tried, where
 from suite.training.specs import TrainingSpec
@@ -64,7 +64,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_a_declaration_that_does_not_go_together(echo: Task, what: str) -> None:
+def test_a_declaration_that_does_not_go_together(echo: AnyTask, what: str) -> None:
     changes, reason = WRONG[what]
     declaration_is_whole(echo)
     with pytest.raises(LawBroken) as error:
@@ -130,7 +130,7 @@ def test_every_broken_law_is_in_one_error(shout: Any, monkeypatch: pytest.Monkey
     assert check_plugin("shout") == []
 
 
-def test_the_laws_of_a_task_are_tried_one_by_one(echo: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_laws_of_a_task_are_tried_one_by_one(echo: AnyTask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("suite.testing.check_light", lambda module, task: None)
     made = list(_of_task("echo", dataclasses.replace(echo, best=()), "a_module"))
     assert str(made[0]) == "task echo: its declaration is whole"

@@ -15,10 +15,10 @@ import suite
 from suite import testing
 from suite.checkpoint import Checkpoint
 from suite.errors import DataError, MissingExtra, SuiteError, UsageError
-from suite.inference import pipeline as pipelines
+from suite.inference import model as pipelines
 from suite.inference.loading import open_config
 from suite.plugins import registry
-from suite.task import Task
+from suite.task import AnyTask
 from suite.training.train import _files, export_checkpoint, run_folder, train
 
 
@@ -183,7 +183,7 @@ def test_the_manifest_is_json_to_everybody(tmp_path: Path, tiny_settings: list[s
     ("bptt", "settings", "graph"), [(None, [], "encoder.onnx"), (4, ["head.tied=true"], "decoder.onnx")]
 )
 def test_an_aligned_task_end_to_end(
-    bptt: int | None, settings: list[str], graph: str, echo: Task, echo_file: Path, tmp_path: Path,
+    bptt: int | None, settings: list[str], graph: str, echo: AnyTask, echo_file: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     made = train("echo", data=echo_file, out=tmp_path / "ck", settings=settings, epochs=40, bptt=bptt)
@@ -197,10 +197,10 @@ def test_an_aligned_task_end_to_end(
         assert [len(answer.text) for answer in answers] == list(map(len, texts))
         assert answers[0].text[1:] == "abcdabc"
         assert [say(text).text for text in texts] == [answer.text for answer in answers]
-        whole = say.outputs([say.codecs["input"].encode(text) for text in texts])  # type: ignore[attr-defined]
+        whole = say.outputs([say.codecs.input.encode(text) for text in texts])
         with monkeypatch.context() as patch:
-            patch.setattr(pipelines, "STRETCH", 5)
-            cut = say.outputs([say.codecs["input"].encode(text) for text in texts])  # type: ignore[attr-defined]
+            patch.setattr(pipelines, "CHUNK_STEPS", 5)
+            cut = say.outputs([say.codecs.input.encode(text) for text in texts])
         for one, two in zip(whole, cut, strict=True):
             assert one.shape == two.shape
             np.testing.assert_allclose(one, two, atol=1e-5)
@@ -209,13 +209,13 @@ def test_an_aligned_task_end_to_end(
     assert weights(again) == weights(made)
 
 
-def test_an_aligned_task_keeps_the_laws(echo: Task, echo_file: Path, tmp_path: Path) -> None:
+def test_an_aligned_task_keeps_the_laws(echo: AnyTask, echo_file: Path, tmp_path: Path) -> None:
     made = train("echo", data=echo_file, out=tmp_path / "ck")
     assert testing.check_task(echo, checkpoint=made.path, inputs=["abcdabcd", "c", "dd"]) == []
     testing.check_resume(echo, echo_file, tmp_path, settings=["training.ema=0.9"], bptt=4, epochs=1)
 
 
-def test_a_target_a_step(echo: Task, tmp_path: Path) -> None:
+def test_a_target_a_step(echo: AnyTask, tmp_path: Path) -> None:
     rows = [{"text": "abcd", "echo": "aabc"}, {"text": "abcd", "echo": "aab"}, {"text": "dc", "echo": "ad"}]
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
     with pytest.raises(DataError, match=r"a\.jsonl:2: 3 targets for 4 steps of input; give one a step$"):
@@ -229,7 +229,7 @@ def test_a_target_a_step(echo: Task, tmp_path: Path) -> None:
 
 
 def test_where_bptt_has_no_place(
-    echo: Task, echo_file: Path, ratings_file: Path, tiny_settings: list[str], tmp_path: Path
+    echo: AnyTask, echo_file: Path, ratings_file: Path, tiny_settings: list[str], tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match=r"^--bptt cuts the sequences of aligned tasks; sentiment is many-to-one: "):
         call(tmp_path / "ck", ratings_file, tiny_settings, bptt=8)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import itertools
-import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +15,9 @@ import pytest
 
 import suite
 from suite.errors import DataError, UsageError
+from suite.inference.model import LoadedModel
 from suite.inference.pipeline import Pipeline
-from suite.inference.streaming import Session, stream
+from suite.inference.sessions import open_session, stream
 
 TEXT = "What a “lovely” café, naïve 😀 👩‍👩‍👧 I ADORE it!!! http://x.y/z … مرحبا you're soooo good"
 
@@ -57,7 +57,7 @@ def test_an_update_a_word_and_a_last_result(pipeline: Pipeline) -> None:
 
 def test_every_update_is_the_answer_to_what_was_read(pipeline: Pipeline) -> None:
     words = TEXT.split()
-    updates = [u.polarity for u in Session(pipeline).feed(f"{TEXT} ")]
+    updates = [u.polarity for u in open_session(pipeline.model).feed(f"{TEXT} ")]
     offline = [pipeline(" ".join(words[: i + 1])).polarity for i in range(len(words))]
     assert updates == pytest.approx(offline, abs=1e-4)
 
@@ -66,12 +66,12 @@ def test_every_update_is_the_answer_to_what_was_read(pipeline: Pipeline) -> None
 @pytest.mark.parametrize("raw", [TEXT, TEXT.encode()], ids=["str", "bytes"])
 def test_any_pieces_give_the_offline_answer(tiny_checkpoint: Path, raw: Any, kind: Any) -> None:
     opened = Pipeline.open("sentiment", tiny_checkpoint, runtime=kind)
-    whole = Session(opened)
+    whole = open_session(opened.model)
     expected = [u.to_dict() for u in [*whole.feed(raw), whole.finish()]]
     assert expected[-1]["polarity"] == pytest.approx(opened(TEXT).polarity, abs=1e-4)
     cuts = [[raw[i : i + 1] for i in range(len(raw))], *(list(cut(raw, seed)) for seed in range(10))]
     for pieces in cuts:
-        session = Session(opened)
+        session = open_session(opened.model)
         found = [u.to_dict() for piece in pieces for u in session.feed(piece)] + [session.finish().to_dict()]
         found = [f for f in found if not f["final"]] + found[-1:]
         assert [f["input"] for f in found] == TEXT.split()[:-1] + TEXT.split()[-1:]
@@ -79,14 +79,14 @@ def test_any_pieces_give_the_offline_answer(tiny_checkpoint: Path, raw: Any, kin
 
 
 def test_pieces_of_both_kinds(pipeline: Pipeline) -> None:
-    session = Session(pipeline)
+    session = open_session(pipeline.model)
     for piece in ("a ca", "fé ".encode()[:1], "fé ".encode()[1:], " 😀".encode()[:3], " 😀".encode()[3:]):
         session.feed(piece)
     assert session.finish().polarity == pytest.approx(pipeline("a café 😀").polarity, abs=1e-5)
 
 
 def test_the_last_word_is_not_lost(pipeline: Pipeline) -> None:
-    session = Session(pipeline)
+    session = open_session(pipeline.model)
     session.feed("awful")
     assert session.finish().polarity == pytest.approx(pipeline("awful").polarity, abs=1e-5)
 
@@ -96,7 +96,7 @@ def test_the_last_word_is_not_lost(pipeline: Pipeline) -> None:
 
 def test_nothing_to_finish(pipeline: Pipeline) -> None:
     for pieces in ([], [""], [" \n"], [b""]):
-        session = Session(pipeline)
+        session = open_session(pipeline.model)
         for piece in pieces:
             assert session.feed(piece) == []
         with pytest.raises(DataError, match="the stream ended before anything could be read"):
@@ -105,11 +105,11 @@ def test_nothing_to_finish(pipeline: Pipeline) -> None:
 
 def test_what_is_no_text(pipeline: Pipeline) -> None:
     for wrong, message in ((5, "expected text, got int"), (b"caf\xe9 ", r"not UTF-8 \(byte 0xe9\)")):
-        session = Session(pipeline)
+        session = open_session(pipeline.model)
         session.feed("a good ")
         with pytest.raises(DataError, match=message):
             session.feed(wrong)
-    session = Session(pipeline)
+    session = open_session(pipeline.model)
     session.feed("é".encode()[:1])
     with pytest.raises(DataError, match="ends in the middle of a UTF-8 character"):
         session.finish()
@@ -132,49 +132,56 @@ def test_a_bidirectional_model_does_not_stream(tmp_path: Path, ratings_file: Pat
 # --- a state that is kept -------------------------------------------------------------------------------------
 
 
-def kept(state: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """A state written as arrays and JSON, and read again."""
-    np.savez(folder / "state.npz", outputs=np.asarray(state["outputs"]), **state["arrays"])
-    rest = json.loads(json.dumps({k: v for k, v in state.items() if k not in ("arrays", "outputs")}))
-    with np.load(folder / "state.npz", allow_pickle=state["outputs"] is None) as arrays:
-        named = {name: arrays[name] for name in arrays.files}
-    outputs = named.pop("outputs")
-    return {**rest, "arrays": named, "outputs": None if state["outputs"] is None else outputs}
-
-
 @pytest.mark.parametrize("raw", [TEXT, TEXT.encode()], ids=["str", "bytes"])
-def test_a_saved_session_goes_on_where_it_stood(
-    pipeline: Pipeline, tiny_checkpoint: Path, tmp_path: Path, raw: Any
-) -> None:
-    """Saved anywhere, inside a word or a character too, and opened with the checkpoint anew."""
-    whole = Session(pipeline)
+def test_a_saved_session_continues_where_it_stood(pipeline: Pipeline, tiny_checkpoint: Path, raw: Any) -> None:
+    """Saved anywhere, inside a word or a character too, and continued with the checkpoint opened again."""
+    whole = open_session(pipeline.model)
     updates, last = whole.feed(raw), whole.finish()
     elsewhere = Pipeline.open("sentiment", tiny_checkpoint)
     for at in range(len(raw) + 1):
-        first = Session(pipeline)
+        first = open_session(pipeline.model)
         found = first.feed(raw[:at])
-        second = stream(elsewhere, state=kept(first.state, tmp_path))
+        second = stream(elsewhere, state=first.dumps() if at % 2 else first.state)
         assert second.steps == first.steps
         found += second.feed(raw[at:])
         assert found == updates
         assert second.finish() == last
 
 
+def test_a_saved_session_is_small_and_names_what_is_wrong_with_it(
+    pipeline: Pipeline, tiny_labels_checkpoint: Path
+) -> None:
+    session = open_session(pipeline.model)
+    session.feed("a good da")
+    saved = session.dumps()
+    assert len(saved) < 4096
+    assert open_session(pipeline.model).loads(saved).finish() == session.finish()
+    for at in range(0, len(saved), 7):
+        altered = bytes([*saved[:at], saved[at] ^ 1, *saved[at + 1 :]])
+        with pytest.raises(UsageError, match=r"^(the saved session is altered|not a saved session)"):
+            stream(pipeline, state=altered)
+    for wrong in (b"", b"x", saved[:-1], saved + b" "):
+        with pytest.raises(UsageError, match="saved session"):
+            stream(pipeline, state=wrong)
+    with pytest.raises(UsageError, match="of another checkpoint; use it with the one it came from"):
+        stream("sentiment", tiny_labels_checkpoint, state=saved)
+
+
 def test_a_state_is_a_copy(pipeline: Pipeline) -> None:
-    session = Session(pipeline)
+    session = open_session(pipeline.model)
     session.feed("good ")
     state = session.state
     before = {name: array.copy() for name, array in state["arrays"].items()}
     session.feed("bad bad bad ")
     for name, array in before.items():
         np.testing.assert_array_equal(state["arrays"][name], array)
-    one, two = (Session(pipeline, state) for _ in range(2))
+    one, two = (open_session(pipeline.model, state) for _ in range(2))
     one.feed("awful ")
-    assert two.feed("nice ")[-1] == Session(pipeline, state).feed("nice ")[-1]
+    assert two.feed("nice ")[-1] == open_session(pipeline.model, state).feed("nice ")[-1]
 
 
 def test_a_state_of_another_model(pipeline: Pipeline) -> None:
-    session = Session(pipeline)
+    session = open_session(pipeline.model)
     state = session.state
     for arrays in (
         {},
@@ -182,22 +189,22 @@ def test_a_state_of_another_model(pipeline: Pipeline) -> None:
         {name: np.zeros((1, 99), np.float32) for name in state["arrays"]},
     ):
         with pytest.raises(UsageError, match="of another model; use it with the checkpoint it came from"):
-            Session(pipeline, {**state, "arrays": arrays})
+            open_session(pipeline.model, {**state, "arrays": arrays})
     for part in state:
         with pytest.raises(UsageError, match="of another model"):
-            Session(pipeline, {name: value for name, value in state.items() if name != part})
+            open_session(pipeline.model, {name: value for name, value in state.items() if name != part})
     for other in ({**state, "reader": None}, {}, 3):
         with pytest.raises(UsageError, match="of another model"):
-            Session(pipeline, other)  # type: ignore[arg-type]
+            open_session(pipeline.model, other)  # type: ignore[arg-type]
 
 
 def test_a_codec_that_takes_no_pieces(pipeline: Pipeline) -> None:
     class Plain:
-        encode = pipeline.codecs["input"].encode  # type: ignore[attr-defined]
+        encode = pipeline.codecs.input.encode
 
-    plain = Pipeline(pipeline.task, {**pipeline.codecs, "input": Plain()}, pipeline.runtime)  # type: ignore[dict-item]
+    model = LoadedModel(pipeline.task, pipeline.codecs.replace(input=Plain()), pipeline.runtime)
     with pytest.raises(UsageError, match="its input codec takes no pieces"):
-        Session(plain)
+        open_session(model)
 
 
 # --- many and long --------------------------------------------------------------------------------------------
@@ -205,7 +212,7 @@ def test_a_codec_that_takes_no_pieces(pipeline: Pipeline) -> None:
 
 def test_a_thousand_sessions_do_not_leak_into_each_other(pipeline: Pipeline) -> None:
     texts = [f"{'good' if i % 2 else 'bad'} {'very ' * (i % 5)}number {i} done" for i in range(1000)]
-    sessions = [Session(pipeline) for _ in texts]
+    sessions = [open_session(pipeline.model) for _ in texts]
     pieces = [[text[j : j + 7] for j in range(0, len(text), 7)] for text in texts]
     for round_ in itertools.zip_longest(*pieces):
         for session, piece in zip(sessions, round_, strict=True):
@@ -218,7 +225,7 @@ def test_a_thousand_sessions_do_not_leak_into_each_other(pipeline: Pipeline) -> 
 def test_a_long_stream_needs_no_more_memory_than_a_short_one(pipeline: Pipeline) -> None:
     """Even if no word ever comes twice. What is kept grows in every stretch; what the process does besides, in some."""
     process = psutil.Process()
-    session = Session(pipeline)
+    session = open_session(pipeline.model)
     held: list[int] = []
     for i in range(50_000):
         session.feed(f"word{i} ")
