@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import suite_assets
 
+from suite.augment.specs import PictureChanges
 from suite.codecs.images import ENDINGS, ImageCodec, ImageSpec
 from suite.codecs.subwords import SubwordCodec, SubwordSpec, SubwordTarget
 from suite.codecs.text import as_it_comes
@@ -24,7 +25,7 @@ from suite.nn.specs import AttentionSpec, BackboneSpec, EmbeddingSpec, EncoderSp
 from suite.task import Codecs, Column, Example, Option, Task, later
 from suite.task import seq2seq as writing
 from suite.task.seq2seq import TextResult
-from suite.training.specs import PictureChanges, TrainingSpec
+from suite.training.specs import TrainingSpec
 
 if TYPE_CHECKING:
     from suite.inference.pipeline import Pipeline

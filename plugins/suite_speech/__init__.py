@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import suite_assets
 
+from suite.augment.specs import SoundChanges
 from suite.codecs.audio import AudioCodec, AudioSpec
 from suite.codecs.characters import Criterion, Letters, LettersSpec
 from suite.config import check_ranges
@@ -34,7 +35,7 @@ from suite.task.transcription import (
     render,
     render_update,
 )
-from suite.training.specs import SoundChanges, TrainingSpec
+from suite.training.specs import TrainingSpec
 
 if TYPE_CHECKING:
     from suite.inference.pipeline import Pipeline

@@ -17,7 +17,7 @@ from suite.errors import MissingExtra
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from suite.training.specs import SoundChanges
+    from suite.augment.specs import SoundChanges
 
 #: Speeds are multiples of this share: each has a filter, and those of simple ratios are short.
 STEP = 0.04

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torchvision.transforms import v2
 
-from suite.training.specs import PictureChanges
+from suite.augment.specs import PictureChanges
 
 BLACK, WHITE = 0, 255
 

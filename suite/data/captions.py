@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from suite.data.examples import Example
 from suite.data.readers import read_rows
 from suite.errors import DataError, one_line, stop
-from suite.task import Example
 
 #: Where it is, the picture, what it shows, and the other columns of its row.
 Found = tuple[str, Path, list[str], Mapping[str, Any]]

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from suite.data.examples import Example
 from suite.data.readers import read_rows
 from suite.errors import DataError, stop
-from suite.task import Example
 
 
 def read(

@@ -11,7 +11,7 @@ import numpy as np
 from suite.errors import MissingExtra
 
 if TYPE_CHECKING:
-    from suite.task import Example
+    from suite.data.examples import Example
 
 
 def accuracy(truth: Sequence[str], found: Sequence[str]) -> float:

@@ -1,11 +1,11 @@
 """What a plugin brings: a task, its results, and what tasks of one kind share."""
 
+from suite.data.examples import Example
 from suite.task.base import (
     COMMON,
     Codecs,
     Column,
     Cutter,
-    Example,
     Mappings,
     Option,
     Reader,

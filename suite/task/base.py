@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
+from suite.data.examples import Example
 from suite.errors import DataError, SuiteError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -67,17 +68,6 @@ class Result:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         optional = ("final", "seconds", *self.optional)
         return {k: v for k, v in values.items() if v is not None or k not in optional}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Example:
-    """One item of labelled data. ``key`` decides which part it belongs to; ``where`` is for messages."""
-
-    input: Any
-    target: Any = None
-    key: str = ""
-    where: str = ""
-    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,11 +23,12 @@ import numpy as np
 
 from suite import config as configs
 from suite.checkpoint import Checkpoint, Manifest, check_place, save
+from suite.data.examples import Example, identity, split_dev
 from suite.errors import DataError, MissingExtra, SuiteError, UsageError, one_line
 from suite.inference.loading import open_checkpoint, open_config
 from suite.plugins import registry
-from suite.task import Codecs, Example, Task
-from suite.task.reading import identity, read_examples, split_dev
+from suite.task import Codecs, Task
+from suite.task.reading import read_examples
 
 if TYPE_CHECKING:
     from suite.decoding.reranking import Remembered

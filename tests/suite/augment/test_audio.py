@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from suite.augment.audio import varied
-from suite.training.specs import SoundChanges
+from suite.augment.specs import SoundChanges
 
 NONE = dict.fromkeys(("speed", "gain", "noise", "reverb", "band", "tone", "silence"), 0.0)
 SAMPLES = (0.1 * np.sin(np.arange(8000) * 2 * np.pi * 500 / 8000)).astype(np.float32)

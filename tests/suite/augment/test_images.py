@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from suite.augment.images import varied
-from suite.training.specs import PictureChanges
+from suite.augment.specs import PictureChanges
 
 STILL = PictureChanges(turn=0, shear=0, shift=0, scale=0, perspective=0, colour=0, hue=0, blur=0, erase=0, flip=0)
 PICTURE = np.full((3, 24, 24), 255, np.uint8)
