@@ -12,11 +12,11 @@ import numpy as np
 import suite_assets
 
 from suite.augment.series import AugmentSpec, augment
-from suite.codecs.series import SeriesCodec, SeriesSpec, opened, samples
+from suite.codecs.series import SeriesCodec, SeriesSpec, as_recording
 from suite.codecs.targets import Labels
 from suite.data.diagnostics import of_labels, of_rates, of_values
 from suite.data.display_names import read_names
-from suite.data.series import Recording, read_labelled, read_recordings
+from suite.data.series import Recording, read_labelled, read_recordings, read_sample_stream
 from suite.data.zip_paths import named
 from suite.errors import DataError, UsageError, stop
 from suite.hooks import hookimpl
@@ -159,7 +159,7 @@ def pieces(item: Any, codecs: Codecs, **options: Any) -> list[Recording]:
     codec, labels = codecs["input"], codecs["target"]
     assert isinstance(codec, SeriesCodec)
     assert isinstance(labels, Labels)
-    recording = opened(item)
+    recording = as_recording(item)
     rate = recording.rate or codec.given or codec.rate
     ratio = rate / codec.rate if rate and codec.rate else 1.0  # of its samples to the model's
     count, size = len(recording.array), max(1, round(codec.length * ratio / (2 if labels.early else 1)))
@@ -220,7 +220,7 @@ def measure(pipeline: Pipeline, examples: Sequence[Example], **options: Any) -> 
     assert isinstance(labels, Labels)
     figures = {}
     for share in (*SHARES, 100):
-        parts = [_first(opened(e.input), share) for e in examples]
+        parts = [_first(as_recording(e.input), share) for e in examples]
         right = []
         for row, item in zip(reader.outputs_of(parts), examples, strict=True):
             probabilities = labels.probabilities(row, final=share == 100)
@@ -270,7 +270,7 @@ def _verdict(result: GestureResult) -> str:
 def plot(pipeline: Pipeline, inputs: Sequence[Any], results: Sequence[Any], path: Path) -> None:
     from suite_gesture.plot import over_time
 
-    over_time(pipeline, [opened(item) for item in inputs], results, path)
+    over_time(pipeline, [as_recording(item) for item in inputs], results, path)
 
 
 def plot_evaluation(results: Sequence[Any], examples: Sequence[Example], path: Path) -> None:
@@ -316,7 +316,7 @@ TASK = Task(
     metrics=metrics,
     measure=measure,
     best=("accuracy",),
-    chunks=samples,
+    chunks=read_sample_stream,
     options=(
         Option(name="names", type=Path, verbs=("train",), help='a JSON file of display names: {"1": "circle", …}'),
         _rate(("train",), "samples a second of recordings that do not say it themselves"),

@@ -29,8 +29,8 @@ from typing import Any
 
 import numpy as np
 
-from suite.codecs.audio import resample
 from suite.codecs.characters import speakable
+from suite.codecs.sinc_resampler import resample_audio
 from suite.data.audio import Samples, read, wav
 from suite.data.splits import part
 from suite.errors import DataError, one_line
@@ -197,7 +197,7 @@ class Engines:
         random = np.random.default_rng([clip.seed, zlib.crc32(clip.key.encode())])
         speak: Speak = getattr(self, f"_{clip.voice.engine}")
         samples, rate = speak(clip.voice.settings, clip.said, random)
-        found = resample(np.asarray(samples, np.float32), rate, RATE)
+        found = resample_audio(np.asarray(samples, np.float32), rate, RATE)
         peak = float(np.abs(found).max(initial=0))
         if peak < 1e-3 or len(found) < RATE // 10:
             raise DataError(f"{clip.key}: nothing was said; is the voice installed?")

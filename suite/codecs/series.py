@@ -9,26 +9,24 @@ gives the same arrays.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from suite.codecs.channel_moments import ChannelMoments
 from suite.codecs.serialization import as_file, of_file
 from suite.config import check_ranges, from_dict, to_dict
-from suite.data.resampling import Resampler, resample
+from suite.data.resampling import LinearResampler, resample_series
 from suite.data.series import (
     Array,
     Recording,
     as_array,
-    is_header,
     open_recording,
-    parse_number,
-    split_fields,
 )
 from suite.errors import CheckpointError, DataError, UsageError
 
@@ -85,7 +83,7 @@ class SeriesCodec:
         rate is taken to have ``rate``, by default that median.
         """
         spec = spec or SeriesSpec()
-        given = [opened(raw) for raw in recordings]
+        given = [as_recording(raw) for raw in recordings]
         if not given:
             raise DataError("no recordings to fit on; give at least one")
         names = next((r.channels for r in given if r.channels), ())
@@ -101,8 +99,8 @@ class SeriesCodec:
         ones = (1.0,) * width
         scales = tuple(ones for _ in range(spec.derivatives + 1))
         bare = cls(spec, channels, rate, (0.0,) * width, scales, (False,) * width, 1.0, 1.0)
-        values, missing = _Moments(width), np.zeros(width, dtype=bool)
-        differences = [_Moments(width) for _ in range(spec.derivatives)]
+        values, missing = ChannelMoments(width), np.zeros(width, dtype=bool)
+        differences = [ChannelMoments(width) for _ in range(spec.derivatives)]
         lengths = []
         for recording in given:
             array = bare._checked(recording)
@@ -149,7 +147,7 @@ class SeriesCodec:
 
         Raises DataError for one that is empty, has no value at all, other channels, infinite values or text.
         """
-        array = self._checked(opened(raw))
+        array = self._checked(as_recording(raw))
         if np.isnan(array).all():
             raise DataError("every value of the recording is missing; give one with values")
         return self._features(array, _Carried())
@@ -166,7 +164,7 @@ class SeriesCodec:
         array = self._ordered(array, recording.channels)
         rate = recording.rate or self.given
         if rate is not None and self.rate is not None and rate != self.rate:
-            array = resample(array, rate, self.rate)
+            array = resample_series(array, rate, self.rate)
         return array
 
     def _ordered(self, array: Array, names: Sequence[str] = ()) -> Array:
@@ -290,11 +288,11 @@ class SeriesFeeder:
 
     def _resampling(
         self, rate: float | None, held: Array | None = None, start: int = 0, done: int = 0
-    ) -> Resampler | None:
+    ) -> LinearResampler | None:
         """From ``rate`` to the model's, where both are known and differ."""
         if rate is None or self._codec.rate is None or rate == self._codec.rate:
             return None
-        return Resampler(rate, self._codec.rate, held, start, done)
+        return LinearResampler(rate, self._codec.rate, held, start, done)
 
     @property
     def pending(self) -> dict[str, Any] | None:
@@ -343,103 +341,6 @@ class SeriesFeeder:
         return [(first + i, features[i : i + 1]) for i in range(len(features))]
 
 
-def samples(stdin: IO[bytes]) -> Iterator[Recording | None]:
-    """Samples of standard input as they arrive, in pieces; ``None`` where a blank line ends a recording.
-
-    A line is a sample, its values separated by commas, tabs or spaces; a first line may name the channels, and a
-    column called ``time`` is passed over. Raises DataError, naming the line, for what is not numbers, after what
-    came before it.
-    """
-    # A pipe may give little and keep the rest for later: read what is there, never wait for a full block.
-    read = getattr(stdin, "read1", stdin.read)
-    rest, number, time = b"", 0, None
-    fresh, width = True, 0
-    names: tuple[str, ...] = ()
-
-    def piece() -> Recording:
-        with np.errstate(over="ignore"):
-            array = np.asarray(rows, dtype=np.float32)
-        return Recording(array=array, channels=names, where=begun)
-
-    while True:
-        block = read(65536)
-        *lines, rest = (rest + block).split(b"\n") if block else ([rest, b""] if rest else [b""])
-        rows: list[list[float]] = []
-        failure: DataError | None = None
-        begun = f"standard input, line {number + 1}"
-        ended: list[Recording | None] = []
-        for line in lines:
-            number += 1
-            where = f"standard input, line {number}"
-            try:
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip("\r")
-                if not text.strip():
-                    if rows:
-                        ended.append(piece())
-                        rows = []
-                    if not fresh:
-                        ended.append(None)
-                    fresh, width, begun = True, 0, f"standard input, line {number + 1}"
-                    continue
-                fields = _split(text, where)
-                if fresh and is_header(fields):
-                    time = next((i for i, name in enumerate(fields) if name.lower() == "time"), None)
-                    names = tuple(name for i, name in enumerate(fields) if i != time)
-                    begun = f"standard input, line {number + 1}"
-                    continue
-                if time is not None:
-                    fields = fields[:time] + fields[time + 1 :]
-                if width and len(fields) != width:
-                    raise DataError(f"{where}: {len(fields)} values where the line before has {width}; fix the line")
-                rows.append([parse_number(field, where, str(i + 1)) for i, field in enumerate(fields)])
-                fresh, width = False, len(fields)
-            except UnicodeDecodeError:
-                failure = DataError(f"{where}: not UTF-8 text; convert it first")
-                break
-            except DataError as error:
-                failure = error
-                break
-        yield from ended
-        if rows:
-            yield piece()
-        if failure is not None:
-            raise failure
-        if not block:
-            return
-
-
-def _split(text: str, where: str) -> list[str]:
-    if "\t" in text:
-        return split_fields(text, "\t", where)
-    return split_fields(text, ",", where) if "," in text else text.split()
-
-
-class _Moments:
-    """Mean and spread of each channel, over any number of arrays, missing values left out (Chan et al., 1979)."""
-
-    def __init__(self, width: int) -> None:
-        self.count, self.mean, self.squares = (np.zeros(width) for _ in range(3))
-
-    def add(self, array: npt.NDArray[Any]) -> None:
-        there = ~np.isnan(array)
-        count = there.sum(axis=0)
-        values = np.where(there, array, 0).astype(np.float64)
-        mean = values.sum(axis=0) / np.maximum(count, 1)
-        squares = (np.where(there, values - mean, 0) ** 2).sum(axis=0)
-        total = np.maximum(self.count + count, 1)
-        apart = mean - self.mean
-        self.squares += squares + apart**2 * self.count * count / total
-        self.mean += apart * count / total
-        self.count += count
-
-    def spread(self) -> tuple[float, ...]:
-        """The standard deviation, or 1 for a channel that stands still."""
-        spread = np.sqrt(self.squares / np.maximum(self.count, 1))
-        # What is left of a constant after rounding is no spread.
-        still = spread <= 1e-6 * np.maximum(np.abs(self.mean), 1e-6)
-        return tuple(np.where(still, 1.0, spread).tolist())
-
-
 def _forward(array: Array, missing: npt.NDArray[np.bool_], last: Array) -> Array:
     """Missing values replaced by the last one known of their channel."""
     if not missing.any():
@@ -459,7 +360,7 @@ def _checked_rate(rate: float) -> float:
     return rate
 
 
-def opened(raw: Any) -> Recording:
+def as_recording(raw: Any) -> Recording:
     """What ``encode`` takes, as a recording. Raises DataError for what is none."""
     if isinstance(raw, Recording):
         return raw

@@ -23,8 +23,8 @@ from ngram import NGram
 from suite_music.notation import abc
 from suite_music.notation.chorales import Chorale, ChoraleCodec
 from suite_music.notation.notes import heard
-from suite_music.notation.rules import TuneRules
 from suite_music.notation.statistics import CopyCheck, filled
+from suite_music.notation.tune_rules import TuneRules
 
 import suite
 from suite.errors import UsageError

@@ -19,6 +19,7 @@ a folder            one sub-folder a label, one recording a file; where no label
 
 from suite.data.series.base import Array, LabelledSeries, Recording, as_array, content_key, parse_number, rate_of
 from suite.data.series.reader import open_recording, read_labelled, read_recording, read_recordings
+from suite.data.series.stdin import read_sample_stream
 from suite.data.series.tables import is_header, split_fields
 
 __all__ = [
@@ -34,5 +35,6 @@ __all__ = [
     "read_labelled",
     "read_recording",
     "read_recordings",
+    "read_sample_stream",
     "split_fields",
 ]
