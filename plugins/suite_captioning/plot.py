@@ -12,7 +12,9 @@ from PIL import Image
 from suite.codecs.images import fitted, opened
 from suite.codecs.subwords import SubwordTarget
 from suite.inference.pipeline import Pipeline
-from suite.plotting.charts import Panel, Picture, figure
+from suite.plotting.figure import figure
+from suite.plotting.heatmap import Picture
+from suite.plotting.panel import Panel
 from suite.task.seq2seq import chosen
 
 #: So many pictures are drawn, as far as so many words of each, in rows of so many; pixels of a side.

@@ -274,7 +274,8 @@ def plot(pipeline: Pipeline, inputs: Sequence[Any], results: Sequence[Any], path
 
 
 def plot_evaluation(results: Sequence[Any], examples: Sequence[Example], path: Path) -> None:
-    from suite.plotting.charts import figure, mistakes
+    from suite.plotting.figure import figure
+    from suite.plotting.heatmap import mistakes
 
     figure([mistakes([str(e.target) for e in examples], [r.label for r in results])], path, width=620, height=470)
 

@@ -10,7 +10,9 @@ from suite.codecs.sentences import sentences
 from suite.codecs.subwords import END, START, SubwordCodec
 from suite.errors import DataError
 from suite.inference.pipeline import Pipeline
-from suite.plotting.charts import Heatmap, Panel, figure
+from suite.plotting.figure import figure
+from suite.plotting.heatmap import Heatmap
+from suite.plotting.panel import Panel
 from suite.task.seq2seq import answers
 
 #: So many sentences are drawn, as far as so many pieces.

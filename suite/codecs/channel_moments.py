@@ -15,6 +15,7 @@ class ChannelMoments:
         self.count, self.mean, self.squares = (np.zeros(width) for _ in range(3))
 
     def add(self, array: npt.NDArray[Any]) -> None:
+        """Take in the rows of ``array [T, C]``; NaN is missing."""
         there = ~np.isnan(array)
         count = there.sum(axis=0)
         values = np.where(there, array, 0).astype(np.float64)

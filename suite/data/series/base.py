@@ -98,6 +98,7 @@ def parse_number(text: str, where: str, column: str = "") -> float:
 
 
 def is_number(text: str) -> bool:
+    """Whether a field is a number, missing values aside."""
     try:
         float(text)
     except ValueError:
@@ -106,6 +107,7 @@ def is_number(text: str) -> bool:
 
 
 def is_missing(text: str) -> bool:
+    """Whether a field stands for a missing value."""
     return text.strip().lower() in MISSING
 
 
@@ -146,6 +148,7 @@ def channel_values(fields: Sequence[str], where: str, column: str = "") -> Array
 
 
 def checked_rate(rate: Any, where: str) -> float | None:
+    """A file's sample rate in Hz, None where it gives none. Raises DataError for another value."""
     if rate is None:
         return None
     if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < math.inf:
@@ -154,6 +157,7 @@ def checked_rate(rate: Any, where: str) -> float | None:
 
 
 def checked_names(names: Any, array: Array, where: str) -> tuple[str, ...]:
+    """A file's channel names, or none. Raises DataError where there are not as many as channels."""
     found = tuple(map(str, names)) if isinstance(names, list) else (str(names),)
     if found and len(found) != array.shape[1]:
         said = f"{len(found)} name{'s' * (len(found) != 1)} for {array.shape[1]}"

@@ -104,6 +104,7 @@ def _check_separator(text: str, separator: str, where: str) -> None:
 
 
 def raise_first(faults: list[DataError]) -> None:
+    """Raise the first of some errors, if there are any."""
     if faults:
         raise faults[0]
 
