@@ -62,9 +62,9 @@ def data_of(task: Task) -> list[str | Path] | None:
     """
     if task.recipe is None:
         return list(task.labelled) or None
-    from suite.datasets.recipes import located
+    from suite.datasets.recipes import find_prepared
 
-    return None if located(task.name, task.recipe()) is None else []
+    return None if find_prepared(task.name, task.recipe()) is None else []
 
 
 def run(plan: Plan, folder: Path, *, say: Callable[[str], None] = lambda line: None) -> list[dict[str, Any]]:
@@ -208,13 +208,13 @@ def _affordable(name: str, given: dict[str, Any], seconds: float, out: Path) -> 
 
 def _examples(task: Task, files: Sequence[str | Path]) -> Iterator[Example]:
     """What a task learns from: some files, or with none the recipe's."""
-    from suite.datasets.recipes import located
+    from suite.datasets.recipes import find_prepared
     from suite.task.reading import read_examples
 
     if not files:
         assert task.recipe is not None
         recipe = task.recipe()
-        folder = located(task.name, recipe)
+        folder = find_prepared(task.name, recipe)
         assert folder is not None
         files = [folder / name for name in recipe.train]
     return read_examples(task, files)

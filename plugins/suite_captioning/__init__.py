@@ -14,9 +14,9 @@ import suite_assets
 from suite.augment.specs import PictureChanges
 from suite.codecs.images import ENDINGS, ImageCodec, ImageSpec
 from suite.codecs.subwords import SubwordCodec, SubwordSpec, SubwordTarget
-from suite.codecs.text import as_it_comes
-from suite.data.captions import read
-from suite.data.zip_paths import in_folder
+from suite.codecs.text import stdin_chunks
+from suite.data.captions import read_captions
+from suite.data.zip_paths import files_in_folder
 from suite.errors import DataError
 from suite.hooks import hookimpl
 from suite.metrics import bleu_and_chrf
@@ -73,7 +73,7 @@ def expand(
     argument: str, on_error: Any = None, *, recursive: bool = False, **options: Any
 ) -> Iterator[tuple[str, str]]:
     """A picture, or the pictures in a folder."""
-    return in_folder(argument, ENDINGS, "picture", recursive=recursive)
+    return files_in_folder(argument, ENDINGS, "picture", recursive=recursive)
 
 
 def check(example: Example, codecs: Codecs) -> Example:
@@ -108,11 +108,11 @@ def augment(
     pair: tuple[np.ndarray, Sequence[str]], config: CaptioningConfig, random: np.random.Generator, codecs: Codecs
 ) -> tuple[np.ndarray, np.ndarray]:
     """A picture changed a little, and one of its captions."""
-    from suite.augment.images import varied
+    from suite.augment.images import augment_image
 
     picture, captions = pair
     (wanted,) = codecs["target"].encode([captions[int(random.integers(len(captions)))]])  # type: ignore[attr-defined]
-    return varied(picture, config.augment, random), wanted
+    return augment_image(picture, config.augment, random), wanted
 
 
 # --- answers --------------------------------------------------------------------------------------------------
@@ -191,7 +191,7 @@ TASK = Task(
             "captions as .json, or a folder as Flickr8k comes",
         ),
     ),
-    read=read,
+    read=read_captions,
     expand=expand,
     codecs={"input": ImageCodec.from_files, "target": CaptionTarget.from_files},
     fit=fit,
@@ -204,7 +204,7 @@ TASK = Task(
     render_update=writing.render_text_update,
     metrics=metrics,
     best=("chrf",),
-    chunks=as_it_comes,
+    chunks=stdin_chunks,
     unit="segment",
     segments=writing.text_segments(limit=LIMIT),
     options=(*writing.options("caption", length_penalty=PENALTY), writing.neighbours(), _RECURSIVE),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from suite.codecs.images import fitted, opened
+from suite.codecs.images import fit_to_square, open_image
 from suite.codecs.subwords import SubwordTarget
 from suite.inference.pipeline import Pipeline
 from suite.plotting.figure import figure
@@ -33,7 +33,7 @@ def looks(pipeline: Pipeline, pictures: Sequence[Any], path: Path, **options: An
     panels: list[Panel] = []
     for picture, array, (best, *_) in zip(given, arrays, found, strict=True):
         assert best.weights is not None
-        whole = np.asarray(fitted(opened(picture), SIDE))
+        whole = np.asarray(fit_to_square(open_image(picture), SIDE))
         panels.append(Picture(whole, f"score {best.score:.2f}"))
         words = target.codec.tokens(best.tokens)[:WORDS]
         panels += [Picture(lit(whole, weights, array.shape[1:]), word) for word, weights in zip(words, best.weights)]  # noqa: B905 - the weights of the end are not drawn

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import suite_assets
 
-from suite.augment.series import AugmentSpec, augment
+from suite.augment.series import augment_series
+from suite.augment.specs import SeriesChanges
 from suite.codecs.series import SeriesCodec, SeriesSpec, as_recording
 from suite.codecs.targets import Labels
-from suite.data.diagnostics import of_labels, of_rates, of_values
-from suite.data.display_names import read_names
+from suite.data.diagnostics import label_warnings, rate_warnings, value_warnings
+from suite.data.display_names import read_display_names
 from suite.data.series import Recording, read_labelled, read_recordings, read_sample_stream
-from suite.data.zip_paths import named
+from suite.data.zip_paths import as_path
 from suite.errors import DataError, UsageError, stop
 from suite.hooks import hookimpl
 from suite.metrics import accuracy, macro_f1, per_class
@@ -46,7 +47,7 @@ class GestureConfig:
     """Recurrent weights that stay as they start, and a readout: what does best from a few dozen recordings on."""
 
     series: SeriesSpec = field(default_factory=SeriesSpec)
-    augment: AugmentSpec = field(default_factory=AugmentSpec)
+    augment: SeriesChanges = field(default_factory=SeriesChanges)
     encoder: EncoderSpec = field(default_factory=lambda: EncoderSpec(hidden=384, dropout=0.0, residual=False))
     head: HeadSpec = field(default_factory=lambda: HeadSpec(dropout=0.0))
     training: TrainingSpec = field(
@@ -91,7 +92,7 @@ def read(
 
 
 def expand(argument: str, on_error: Any = None, **options: Any) -> Iterator[tuple[str, Any]]:
-    for recording in read_recordings(named(argument), on_error):
+    for recording in read_recordings(as_path(argument), on_error):
         yield recording.where or argument, recording
 
 
@@ -99,7 +100,7 @@ def fit(
     examples: Sequence[Example], config: GestureConfig, *, names: Path | None = None, rate: float | None = None
 ) -> dict[str, Any]:
     targets = [str(e.target) for e in examples]
-    shown = {} if names is None else read_names(names, targets)
+    shown = {} if names is None else read_display_names(names, targets)
     labels = Labels.fit(targets, shown, early=config.training.method == "readout")
     first = examples[0].input.array.shape[1]
     for item in examples:
@@ -113,9 +114,9 @@ def notes(examples: Sequence[Example], codecs: Codecs) -> list[str]:
     assert isinstance(codec, SeriesCodec)
     recordings = [e.input for e in examples]
     return [
-        *of_rates((recording.rate for recording in recordings), codec.rate),
-        *of_labels((str(e.target) for e in examples), "recording"),
-        *of_values(recordings, codec.channels),
+        *rate_warnings((recording.rate for recording in recordings), codec.rate),
+        *label_warnings((str(e.target) for e in examples), "recording"),
+        *value_warnings(recordings, codec.channels),
     ]
 
 
@@ -140,7 +141,7 @@ def vary(recording: Recording, config: GestureConfig, random: np.random.Generato
     codec = codecs["input"]
     assert isinstance(codec, SeriesCodec)
     middle, spread = (np.asarray(row, np.float32) for row in (codec.mean, codec.scales[0]))
-    array = augment(recording.array, config.augment, middle, spread, random)
+    array = augment_series(recording.array, config.augment, middle, spread, random)
     return dataclasses.replace(recording, array=recording.array if np.isnan(array).all() else array)
 
 

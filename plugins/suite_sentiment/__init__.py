@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import suite_assets
 
 from suite.codecs.targets import Labels, Target, Value
-from suite.codecs.text import paragraphs
-from suite.codecs.wordpieces import WordCodec, WordSpec
+from suite.codecs.text import stdin_texts
+from suite.codecs.wordpieces import WordPieceCodec, WordPieceSpec
 from suite.errors import DataError, nearest
 from suite.hooks import hookimpl
 from suite.metrics import accuracy, macro_f1, pearson_r, per_source, sign_accuracy
@@ -32,7 +32,7 @@ POLARITY = Value(-1.0, 1.0, cuts=(-0.05, 0.05), classes=("negative", "neutral", 
 class SentimentConfig:
     """Sizes of the shipped model; ``--set words.vocabulary=…`` changes one."""
 
-    words: WordSpec = field(default_factory=WordSpec)
+    words: WordPieceSpec = field(default_factory=WordPieceSpec)
     embedding: EmbeddingSpec = field(default_factory=EmbeddingSpec)
     encoder: EncoderSpec = field(default_factory=EncoderSpec)
     head: HeadSpec = field(default_factory=HeadSpec)
@@ -92,14 +92,14 @@ def fit(examples: Sequence[Example], config: SentimentConfig, *, vectors: Path |
 
         words = read_words(vectors)
     target = POLARITY.fit(targets) if all(rated) else Labels.fit([str(t) for t in targets])
-    return {"input": WordCodec.fit((e.input for e in examples), config.words, words), "target": target}
+    return {"input": WordPieceCodec.fit((e.input for e in examples), config.words, words), "target": target}
 
 
 def build(config: SentimentConfig, codecs: Codecs) -> ManyToOne:
     from suite.nn.build import tokens_to_one
 
     words, target = codecs["input"], codecs["target"]
-    assert isinstance(words, WordCodec)
+    assert isinstance(words, WordPieceCodec)
     assert isinstance(target, Labels | Value)
     return tokens_to_one(words.size, config.embedding, config.encoder, config.head, target.size, silent=words.unknown)
 
@@ -110,7 +110,7 @@ def initialise(model: ManyToOne, codecs: Codecs, *, vectors: Path | None = None)
         from suite.nn.init import set_vectors
 
         words = codecs["input"]
-        assert isinstance(words, WordCodec)
+        assert isinstance(words, WordPieceCodec)
         set_vectors(model.frontend, words.vocabulary, read_vectors(vectors))
 
 
@@ -192,7 +192,7 @@ TASK = Task(
         Column(name="source", help="a group, for figures per source"),
     ),
     example=example,
-    codecs={"input": WordCodec.from_files, "target": Target.from_files},
+    codecs={"input": WordPieceCodec.from_files, "target": Target.from_files},
     fit=fit,
     build=build,
     initialise=initialise,
@@ -202,7 +202,7 @@ TASK = Task(
     render_update=render_update,
     metrics=metrics,
     best=("pearson_r", "macro_f1"),
-    chunks=paragraphs,
+    chunks=stdin_texts,
     options=(
         Option(
             name="vectors",

@@ -13,11 +13,11 @@ import suite_assets
 
 from suite.augment.specs import SoundChanges
 from suite.codecs.audio import AudioCodec, AudioSpec
-from suite.codecs.characters import Criterion, Letters, LettersSpec
+from suite.codecs.characters import CharacterCodec, CharacterSpec, Criterion
 from suite.config import check_ranges
-from suite.data.audio import ENDINGS, FORMATS, Samples, cut, fault, opened
-from suite.data.transcripts import read
-from suite.data.zip_paths import in_folder
+from suite.data.audio import ENDINGS, FORMATS, Samples, find_fault, open_audio, split_samples
+from suite.data.transcripts import read_transcripts
+from suite.data.zip_paths import files_in_folder
 from suite.decoding import ngram_lm as ngrams
 from suite.decoding.ngram_lm import NgramSpec
 from suite.errors import DataError, UsageError
@@ -52,7 +52,7 @@ class SpeechConfig:
     """Sizes of the shipped model."""
 
     audio: AudioSpec = field(default_factory=lambda: AudioSpec(stack=4))
-    letters: LettersSpec = field(default_factory=LettersSpec)
+    letters: CharacterSpec = field(default_factory=CharacterSpec)
     expects: NgramSpec = field(default_factory=NgramSpec)
     #: Little is hidden and changed: so small a model has enough to do with what is said. But voices are few, and are
     #: made larger and smaller.
@@ -84,7 +84,7 @@ class SpeechConfig:
 def expand(
     argument: str, on_error: Any = None, *, recursive: bool = False, **options: Any
 ) -> Iterator[tuple[str, str]]:
-    return in_folder(argument, ENDINGS, "recording", recursive=recursive)
+    return files_in_folder(argument, ENDINGS, "recording", recursive=recursive)
 
 
 def fit(examples: Sequence[Example], config: SpeechConfig, *, criterion: Criterion = "ctc") -> dict[str, Any]:
@@ -92,13 +92,15 @@ def fit(examples: Sequence[Example], config: SpeechConfig, *, criterion: Criteri
     some = sorted(examples, key=lambda example: example.key)[:: max(1, len(examples) // SAMPLE)]
     return {
         "input": AudioCodec.fit(_readable(some), config.audio),
-        "target": Letters.fit((example.target for example in examples), config.letters, criterion, config.expects),
+        "target": CharacterCodec.fit(
+            (example.target for example in examples), config.letters, criterion, config.expects
+        ),
     }
 
 
 def _readable(examples: Sequence[Example]) -> Iterator[tuple[Samples, int]]:
     """The recordings that can be read; what is wrong with the others is said where they are learnt."""
-    from suite.data.audio import read as sound
+    from suite.data.audio import read_audio as sound
 
     for example in examples:
         try:
@@ -111,7 +113,7 @@ def _readable(examples: Sequence[Example]) -> Iterator[tuple[Samples, int]]:
 
 def check(example: Example, codecs: Codecs) -> Example:
     letters = codecs["target"]
-    assert isinstance(letters, Letters)
+    assert isinstance(letters, CharacterCodec)
     text = letters.plain(example.target) if isinstance(example.target, str) else ""
     if not text:
         raise DataError("no text; write what is said, or leave the row out")
@@ -122,7 +124,7 @@ def build(config: SpeechConfig, codecs: Codecs) -> Model:
     from suite.nn.build import frames_to_each, frames_to_letters
 
     letters = codecs["target"]
-    assert isinstance(letters, Letters)
+    assert isinstance(letters, CharacterCodec)
     frames = (config.audio.mels, config.audio.stack, config.masks, config.encoder, config.head)
     if letters.criterion == "rnnt":
         return frames_to_letters(*frames, config.joint, config.prediction, letters.size)
@@ -130,11 +132,11 @@ def build(config: SpeechConfig, codecs: Codecs) -> Model:
 
 
 def augment(recording: Any, config: SpeechConfig, random: np.random.Generator, codecs: Codecs) -> tuple[Samples, int]:
-    from suite.augment.audio import varied
-    from suite.codecs.audio import samples_at
+    from suite.augment.audio import augment_audio
+    from suite.codecs.audio import load_samples
 
     rate = config.audio.rate
-    return varied(samples_at(recording, rate), rate, config.augment, random), rate
+    return augment_audio(load_samples(recording, rate), rate, config.augment, random), rate
 
 
 # --- answers --------------------------------------------------------------------------------------------------
@@ -148,7 +150,7 @@ def adapt(codecs: Codecs, *, sample_rate: int | None = None, **options: Any) -> 
 
 def pieces(recording: Any, codecs: Codecs, **options: Any) -> list[Any]:
     """The recording's samples and their rate: they are looked at for what is wrong with them too."""
-    from suite.data.audio import read as sound
+    from suite.data.audio import read_audio as sound
 
     if isinstance(recording, str | Path):
         return [sound(recording)]
@@ -164,10 +166,10 @@ def blocks(recording: Any, codecs: Codecs, **options: Any) -> Iterator[Any] | No
     if isinstance(recording, np.ndarray):
         size = round(LONG * (codec.given or codec.spec.rate))
         long = len(recording) > size
-        return cut(recording, size) if long else None
+        return split_samples(recording, size) if long else None
     if not isinstance(recording, str | Path):
         return None
-    with opened(recording) as sound:
+    with open_audio(recording) as sound:
         if sound.seconds is not None and sound.seconds <= LONG:
             return None
     return stretches(recording)
@@ -178,7 +180,7 @@ def answer(
 ) -> list[Transcript]:  # fmt: skip
     """The text of each recording, and what is wrong with it."""
     found = answers(pipeline, arrays, **options)
-    faults = (fault(piece[0] if isinstance(piece, tuple) else piece) for piece in pieces)
+    faults = (find_fault(piece[0] if isinstance(piece, tuple) else piece) for piece in pieces)
     return [dataclasses.replace(result, note=wrong or result.note) for wrong, result in zip(faults, found, strict=True)]
 
 
@@ -190,12 +192,12 @@ def join(
     result = dataclasses.replace(result, input=_named(recording), final=None, whole=None)
     if not (srt or vtt):
         return result
-    from suite.data.subtitles import write
+    from suite.data.subtitles import write_subtitles
 
     if not isinstance(recording, str | Path):
         raise UsageError("subtitles are written beside a file: give a path, or leave --srt and --vtt out")
     kinds = [kind for kind, wanted in (("srt", srt), ("vtt", vtt)) if wanted]
-    files = tuple(str(write(result.words, Path(recording).with_suffix(f".{kind}"))) for kind in kinds)
+    files = tuple(str(write_subtitles(result.words, Path(recording).with_suffix(f".{kind}"))) for kind in kinds)
     return dataclasses.replace(result, files=files)
 
 
@@ -232,7 +234,7 @@ def stream(pipeline: Pipeline, **options: Any) -> Iterator[Result]:
 
 def train_lm(pipeline: Pipeline | None, *files: str, order: int, out: Path) -> dict[str, Any]:
     """An n-gram model of the texts in some files."""
-    return ngrams.learn_files(files, order, out, Letters(LettersSpec()).plain)
+    return ngrams.learn_files(files, order, out, CharacterCodec(CharacterSpec()).plain)
 
 
 def _rate(*verbs: str) -> Option:
@@ -249,9 +251,9 @@ TASK = Task(
         Column(name="audio", help="a .wav, or with the extra [audio] a .flac, .ogg or .mp3", required=True),
         Column(name="text", help="what is said; or a folder as LibriSpeech has, or a .tsv of Common Voice"),
     ),
-    read=read,
+    read=read_transcripts,
     expand=expand,
-    codecs={"input": AudioCodec.from_files, "target": Letters.from_files},
+    codecs={"input": AudioCodec.from_files, "target": CharacterCodec.from_files},
     fit=fit,
     build=build,
     augment=augment,

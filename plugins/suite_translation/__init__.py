@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import suite_assets
 
-from suite.codecs.sentences import Cutter, sentences
+from suite.codecs.sentences import SentenceSegmenter, split_sentences
 from suite.codecs.subwords import END, START, SubwordCodec, SubwordSpec, SubwordTarget
-from suite.codecs.text import as_it_comes
+from suite.codecs.text import stdin_chunks
 from suite.decoding.beam_search import Written
 from suite.errors import DataError, UsageError, nearest
 from suite.hooks import hookimpl
@@ -161,7 +161,7 @@ def pieces(text: Any, codecs: Codecs, **options: Any) -> list[Wish]:
     language, words = text if wish else ("", text)
     if not isinstance(words, str):
         raise DataError(f"expected a text, got {type(words).__name__}; pass a str")
-    found = [sentence for _, sentence in sentences(words) if sentence]
+    found = [sentence for _, sentence in split_sentences(words) if sentence]
     return [(language, sentence) for sentence in found] if wish else list(found)
 
 
@@ -193,7 +193,7 @@ def join(results: Sequence[SentenceResult], text: Wish, codecs: Codecs, **option
     given back as it is.
     """
     _, text = _parts(text)
-    spaces = sentences(text)
+    spaces = split_sentences(text)
     most = max((len(result.answers) for result in results), default=1)
     joined = []
     for number in range(most):
@@ -299,9 +299,9 @@ TASK = Task(
     render_update=render_update,
     metrics=metrics,
     best=("bleu",),
-    chunks=as_it_comes,
+    chunks=stdin_chunks,
     unit="segment",
-    segments=Segments(cut=Cutter, follow=said, final=partial(writing.last, TranslationResult)),
+    segments=Segments(cut=SentenceSegmenter, follow=said, final=partial(writing.last, TranslationResult)),
     options=(_TO, *writing.options("translation")),
     recipe=partial(_RECIPE, "it", "de"),
     further={name: partial(_RECIPE, name) for name in ("de", "fr")},

@@ -64,3 +64,25 @@ class SoundChanges:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be a chance, from 0 to 1")
         check_ranges(self, shares=("speed",))
+
+
+@dataclass(frozen=True)
+class SeriesChanges:
+    """How much a recording is changed; 0 leaves that out.
+
+    ``speed`` and ``warp`` are the spread of the log of its pace, of the whole and from one sixth of it to the next;
+    ``scale`` that of the log of each channel's size, ``shift`` that of its offset, and ``noise`` that of each value,
+    the last two in the channel's own spreads. ``crop`` cuts up to that share off either end; ``drop`` is the chance
+    that a channel stands still.
+    """
+
+    speed: float = 0.03
+    warp: float = 0.1
+    scale: float = 0.1
+    shift: float = 0.02
+    noise: float = 0.0
+    crop: float = 0.02
+    drop: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_ranges(self, least={"speed": 0, "warp": 0, "scale": 0, "shift": 0, "noise": 0}, shares=("crop", "drop"))

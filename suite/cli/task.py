@@ -295,9 +295,9 @@ def _own_data(task: Task, part: str | None) -> list[str | Path]:
         return list(task.labelled)
     if task.recipe is None:
         raise UsageError(f"{task.name} has no recipe of its own: give --data FILE")
-    from suite.datasets.recipes import located
+    from suite.datasets.recipes import find_prepared
 
-    folder = located(task.name, task.recipe())
+    folder = find_prepared(task.name, task.recipe())
     if folder is None:
         raise UsageError(f"the recipe's data is not here: run suite data get {task.name} first")
     return [folder / f"{part}.jsonl"]

@@ -19,10 +19,10 @@ from typing import Any, Self
 import numpy as np
 
 from suite.codecs.mel import mel_bank
-from suite.codecs.serialization import as_file, of_file
+from suite.codecs.serialization import json_file, read_json_file
 from suite.codecs.sinc_resampler import SincResampler, resample_audio
 from suite.config import check_ranges, from_dict, to_dict
-from suite.data.audio import FASTEST, SLOWEST, Samples, mixed, read
+from suite.data.audio import MAX_RATE, MIN_RATE, Samples, read_audio, to_mono
 from suite.errors import CheckpointError, DataError, UsageError
 
 FILE = "audio.json"
@@ -50,7 +50,7 @@ class AudioSpec:
     tail: float = 0.3
 
     def __post_init__(self) -> None:
-        check_ranges(self, least={"rate": SLOWEST, "mels": 1, "low": 0, "high": 0, "stack": 1, "tail": 0})
+        check_ranges(self, least={"rate": MIN_RATE, "mels": 1, "low": 0, "high": 0, "stack": 1, "tail": 0})
         if not 0 < self.hop <= self.window or self.window > 1 or not self.floor > 0:
             raise ValueError("hop must be above 0 and at most window, window at most 1 s, floor above 0")
         if not self.low < self.top <= self.rate / 2:
@@ -109,8 +109,8 @@ class AudioCodec:
 
     def at(self, rate: int) -> AudioCodec:
         """This codec for samples that come at another rate (Hz) and do not say so. Raises UsageError."""
-        if not SLOWEST <= rate <= FASTEST:
-            raise UsageError(f"sample_rate={rate}: give samples a second, {SLOWEST:,} to {FASTEST:,}")
+        if not MIN_RATE <= rate <= MAX_RATE:
+            raise UsageError(f"sample_rate={rate}: give samples a second, {MIN_RATE:,} to {MAX_RATE:,}")
         return replace(self, given=rate)
 
     def encode(self, raw: Any) -> np.ndarray:
@@ -118,7 +118,7 @@ class AudioCodec:
 
         Raises DataError for what is no sound, or has none in it.
         """
-        samples, rate = _samples(raw, self.given or self.spec.rate)
+        samples, rate = _as_samples(raw, self.given or self.spec.rate)
         if not len(samples):
             raise DataError("no samples in it; is it the right file?")
         feeder = AudioFeeder(self)
@@ -159,11 +159,11 @@ class AudioCodec:
 
     def files(self) -> dict[str, bytes]:
         values = {"audio": to_dict(self.spec), "mean": list(self.mean), "spread": list(self.spread)}
-        return as_file(FILE, values)
+        return json_file(FILE, values)
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        values = of_file(files, FILE, "audio", "mean", "spread")
+        values = read_json_file(files, FILE, "audio", "mean", "spread")
         spec = from_dict(AudioSpec, values["audio"], where=FILE, error=CheckpointError)
         try:
             mean, spread = (tuple(map(float, values[name])) for name in ("mean", "spread"))
@@ -205,7 +205,7 @@ class AudioFeeder:
 
     def feed(self, piece: Any) -> list[tuple[Any, np.ndarray]]:
         """The steps that are complete now, together: (number of the first, ``[n, D]``); nothing where none is."""
-        samples, rate = _samples(piece, self._codec.given or self._codec.spec.rate, file=False)
+        samples, rate = _as_samples(piece, self._codec.given or self._codec.spec.rate, file=False)
         if self._over:
             raise DataError("the recording is over; open another stream for the next one")
         if self._rate is None:
@@ -242,20 +242,20 @@ class AudioFeeder:
 # --- rates ----------------------------------------------------------------------------------------------------
 
 
-def _samples(raw: Any, rate: int, *, file: bool = True) -> tuple[Samples, int]:
+def _as_samples(raw: Any, rate: int, *, file: bool = True) -> tuple[Samples, int]:
     """What ``encode`` takes, as samples and their rate; without ``file`` only what is samples already."""
     if file and (isinstance(raw, str | Path) or hasattr(raw, "read")):
-        return read(raw)
+        return read_audio(raw)
     if isinstance(raw, tuple) and len(raw) == 2:
         raw, rate = raw
-        if not isinstance(rate, int | np.integer) or not SLOWEST <= rate <= FASTEST:
-            raise DataError(f"a rate of {rate!r}; give whole samples a second, {SLOWEST:,} to {FASTEST:,}")
+        if not isinstance(rate, int | np.integer) or not MIN_RATE <= rate <= MAX_RATE:
+            raise DataError(f"a rate of {rate!r}; give whole samples a second, {MIN_RATE:,} to {MAX_RATE:,}")
     if not isinstance(raw, np.ndarray | list):
         raise DataError(f"expected sound, got {type(raw).__name__}; give samples [n]{', or a path' * file}")
-    return mixed(np.asarray(raw)), int(rate)
+    return to_mono(np.asarray(raw)), int(rate)
 
 
-def samples_at(raw: Any, rate: int) -> Samples:
+def load_samples(raw: Any, rate: int) -> Samples:
     """What ``AudioCodec.encode`` takes, as samples ``[n]`` at ``rate``, which is its own where it does not say."""
-    samples, own = _samples(raw, rate)
+    samples, own = _as_samples(raw, rate)
     return resample_audio(samples, own, rate)

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from suite.codecs.channel_moments import ChannelMoments
-from suite.codecs.serialization import as_file, of_file
+from suite.codecs.serialization import json_file, read_json_file
 from suite.config import check_ranges, from_dict, to_dict
 from suite.data.resampling import LinearResampler, resample_series
 from suite.data.series import (
@@ -226,12 +226,12 @@ class SeriesCodec:
             "mean": list(self.mean), "scales": [list(row) for row in self.scales], "masked": list(self.masked),
             "length": self.length, "longest": self.longest,
         }  # fmt: skip
-        return as_file(FILE, values)
+        return json_file(FILE, values)
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
         keys = ("series", "channels", "rate", "mean", "scales", "masked", "length", "longest")
-        values = of_file(files, FILE, *keys)
+        values = read_json_file(files, FILE, *keys)
         spec = from_dict(SeriesSpec, values["series"], where=FILE, error=CheckpointError)
         try:
             codec = cls(

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from suite.codecs.serialization import as_file, of_file
+from suite.codecs.serialization import json_file, read_json_file
 from suite.config import from_dict
 from suite.errors import CheckpointError, DataError, nearest
 from suite.metrics import natural
@@ -114,7 +114,7 @@ class Labels:
 
     def files(self) -> dict[str, bytes]:
         values = {"names": list(self.names), "temperature": self.temperature, "shown": list(self.shown)}
-        return as_file(FILE, {"kind": "labels", **values, "early": self.early, "sure": self.sure})
+        return json_file(FILE, {"kind": "labels", **values, "early": self.early, "sure": self.sure})
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
@@ -211,7 +211,7 @@ class Value:
 
     def files(self) -> dict[str, bytes]:
         values = {"kind": "value", "low": self.low, "high": self.high, "scale": self.scale, "widening": self.widening}
-        return as_file(FILE, {**values, "cuts": list(self.cuts), "classes": list(self.classes)})
+        return json_file(FILE, {**values, "cuts": list(self.cuts), "classes": list(self.classes)})
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
@@ -223,7 +223,7 @@ class Target:
 
     @staticmethod
     def from_files(files: Mapping[str, bytes]) -> Labels | Value:
-        kind = of_file(files, FILE).get("kind")
+        kind = read_json_file(files, FILE).get("kind")
         if kind == "labels":
             return Labels.from_files(files)
         if kind == "value":
@@ -232,7 +232,7 @@ class Target:
 
 
 def _read(files: Mapping[str, bytes], kind: str) -> dict[str, Any]:
-    values = of_file(files, FILE)
+    values = read_json_file(files, FILE)
     if values.pop("kind", None) != kind:
         raise CheckpointError(f"{FILE}: expected a {kind} target; this checkpoint is from another version or altered")
     return values

@@ -18,7 +18,7 @@ Found = tuple[str, Path, list[str], Mapping[str, Any]]
 FLICKR = ("Images", "images", "Flicker8k_Dataset", "Flickr8k_Dataset", "flickr30k-images", "flickr30k_images", ".")
 
 
-def read(
+def read_captions(
     path: str | Path,
     *,
     format: str | None = None,

@@ -11,7 +11,7 @@ from suite.data.readers import read_rows
 from suite.errors import DataError, stop
 
 
-def read(
+def read_transcripts(
     path: str | Path,
     *,
     format: str | None = None,

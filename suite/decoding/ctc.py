@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from suite.codecs.characters import BLANK, Letters
+from suite.codecs.characters import BLANK, CharacterCodec
 from suite.decoding.generate import log_softmax
 from suite.decoding.ngram_lm import END, START, Model
 from suite.errors import UsageError
@@ -220,7 +220,7 @@ class Leaning(Search):
 
     _beam: dict[Any, Any]
 
-    def __init__(self, letters: Letters, size: int, expected: Expected | None = None) -> None:
+    def __init__(self, letters: CharacterCodec, size: int, expected: Expected | None = None) -> None:
         self._letters, self._size, self._expected = letters, size, expected or Expected()
         self._space, self._alphabet = letters.space, letters.spec.alphabet
         self.reset()
@@ -373,7 +373,7 @@ def log_sum(a: float, b: float) -> float:
 class Listener:
     """Outputs in pieces of any size to utterances, which end at a pause of so many steps (0: only at the end)."""
 
-    def __init__(self, letters: Letters, search: Search, pause: int = 0, pending: Any = None) -> None:
+    def __init__(self, letters: CharacterCodec, search: Search, pause: int = 0, pending: Any = None) -> None:
         self._letters, self._search, self._pause = letters, search, pause
         self._at, self._begun, self._sure = 0, 0, 0.0
         if pending is not None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from suite.codecs.characters import BLANK, Letters
+from suite.codecs.characters import BLANK, CharacterCodec
 from suite.decoding.ctc import LEAST, ZERO, Expected, Grown, Leaning, Letter, Search, chained, listed, log_sum
 from suite.decoding.generate import log_softmax
 from suite.runtime import Arrays, Runtime, carried
@@ -102,7 +102,7 @@ class Joined(Leaning):
     on to the next step.
     """
 
-    def __init__(self, runtime: Runtime, letters: Letters, size: int, expected: Expected | None = None) -> None:
+    def __init__(self, runtime: Runtime, letters: CharacterCodec, size: int, expected: Expected | None = None) -> None:
         self._decoder, self._joiner = runtime.graph("decoder"), runtime.graph("joiner")
         super().__init__(letters, size, expected)
 

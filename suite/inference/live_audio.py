@@ -18,7 +18,7 @@ import click
 import numpy as np
 
 from suite.codecs.audio import AudioCodec
-from suite.data.audio import BLOCK, Layout, Samples, cut, opened, read, whole_frames
+from suite.data.audio import BLOCK_FRAMES, Layout, Samples, open_audio, read_audio, split_samples, whole_frames
 from suite.errors import DataError, MissingExtra, UsageError
 from suite.inference.pipeline import Pipeline
 from suite.inference.streaming import ReadingSession
@@ -44,7 +44,7 @@ def listen(
     clock = Clock(rate)
     for block in pieces:
         # A file comes in large blocks, and words are to be shown when they are heard all the same.
-        for piece in cut(block, round(PIECE * rate)):
+        for piece in split_samples(block, round(PIECE * rate)):
             yield from clock.timed(session.updates(piece), len(piece), timing)
     yield from clock.timed(session.rest(), 0, timing)
     last = session.finish()
@@ -55,11 +55,11 @@ def listen(
 
 def stretches(path: str | Path) -> Iterator[tuple[Samples, int]]:
     """The blocks of a long recording, and their rate, one at a time; on a terminal with what is done of it."""
-    with opened(path) as sound:
+    with open_audio(path) as sound:
         size = sound.frames
         pairs = ((block, sound.rate) for block in sound.blocks)
         heard = False
-        for pair in progress(pairs, lambda: None if size is None else -(-size // BLOCK), Path(path).name):
+        for pair in progress(pairs, lambda: None if size is None else -(-size // BLOCK_FRAMES), Path(path).name):
             heard = True
             yield pair
     if not heard:
@@ -68,7 +68,7 @@ def stretches(path: str | Path) -> Iterator[tuple[Samples, int]]:
 
 def _wav(stdin: IO[bytes]) -> tuple[int, Iterator[Samples]]:
     """The rate and the pieces of a WAV on standard input."""
-    context = opened(stdin)
+    context = open_audio(stdin)
     try:
         sound = context.__enter__()  # it is read to the end of the process
     except (DataError, MissingExtra) as error:
@@ -136,11 +136,11 @@ def real_time_factor(pipeline: Pipeline, recordings: Sequence[Any], **options: A
     """Seconds computed per second of sound, of the first minute, in pieces of a tenth of a second."""
     heard = spent = 0.0
     for recording in recordings:
-        samples, rate = read(recording) if isinstance(recording, str | Path) else (np.asarray(recording), None)
+        samples, rate = read_audio(recording) if isinstance(recording, str | Path) else (np.asarray(recording), None)
         rate = rate or pipeline.codecs["input"].spec.rate  # type: ignore[attr-defined]
         session = ReadingSession(pipeline, sample_rate=rate, **options)
         begun = time.perf_counter()
-        for piece in cut(samples, round(PIECE * rate)):
+        for piece in split_samples(samples, round(PIECE * rate)):
             session.feed(piece)
         session.finish()
         heard, spent = heard + len(samples) / rate, spent + time.perf_counter() - begun

@@ -18,7 +18,7 @@ from suite.errors import DataError, UsageError
 from suite.task import Option, Result, Segments
 
 if TYPE_CHECKING:
-    from suite.codecs.subwords import Writer
+    from suite.codecs.subwords import Detokenizer
     from suite.inference.pipeline import Pipeline
     from suite.runtime import Runtime
 
@@ -94,8 +94,8 @@ def alternatives(rest: Sequence[tuple[str, float]], n_best: int) -> tuple[dict[s
 
 
 def followed(
-    runtime: Runtime, array: np.ndarray, writer: Writer, carried: dict[str, Any], *, start: int, end: int, limit: int,
-    beam: int, length_penalty: float,
+    runtime: Runtime, array: np.ndarray, writer: Detokenizer, carried: dict[str, Any], *, start: int, end: int,
+    limit: int, beam: int, length_penalty: float,
 ) -> Iterator[tuple[str, Written | None]]:  # fmt: skip
     """The text of one answer of a stream as it is settled, and with the rest of it the answer, which is noted."""
     kept = beam_of(beam, length_penalty)
@@ -207,9 +207,9 @@ def text_segments(*, limit: int = 64) -> Segments:
 
     Where answers lean on items of training they come whole: which hypothesis it is, is known at the end.
     """
-    from suite.codecs.text import Lines
+    from suite.codecs.text import LineSegmenter
 
-    return Segments(cut=Lines, follow=partial(_text_said, limit=limit), final=partial(last, TextResult))
+    return Segments(cut=LineSegmenter, follow=partial(_text_said, limit=limit), final=partial(last, TextResult))
 
 
 def _text_said(

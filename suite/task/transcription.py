@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from suite.codecs.audio import AudioCodec
-from suite.codecs.characters import Letters
+from suite.codecs.characters import CharacterCodec
 from suite.decoding import ngram_lm as ngrams
 from suite.decoding.ctc import BestPath, Expected, Heard, Listener, Prefixes, Search
 from suite.decoding.transducer import Joined, Transduced
@@ -94,7 +94,7 @@ class TranscriptReader:
         self._codecs = pipeline.codecs
         codec, letters = self._codecs["input"], self._codecs["target"]
         assert isinstance(codec, AudioCodec)
-        assert isinstance(letters, Letters)
+        assert isinstance(letters, CharacterCodec)
         if beam is not None and beam < 1:
             raise UsageError(f"beam={beam}: expected a whole number from 1")
         if not 0 <= pause < math.inf:
@@ -180,7 +180,7 @@ def _changed(path: Path) -> int:
 
 
 @lru_cache(4)
-def _words(path: Path, changed: int, letters: Letters) -> tuple[str, ...]:
+def _words(path: Path, changed: int, letters: CharacterCodec) -> tuple[str, ...]:
     """The words of a file that was last ``changed`` then, a word or several a line."""
     from suite.data.readers import read_rows
 
@@ -206,7 +206,7 @@ def joined(results: Sequence[Transcript], codecs: Codecs) -> Transcript:
 
 def _doubt(said: bool, confidence: float, codecs: Codecs) -> str | None:
     letters = codecs["target"]
-    assert isinstance(letters, Letters)
+    assert isinstance(letters, CharacterCodec)
     if not said or confidence >= letters.doubt:
         return None
     return f"in doubt ({confidence:.2f}): unlike what the model was trained on, words may be wrong"
@@ -225,7 +225,7 @@ def answers(pipeline: Pipeline, arrays: Sequence[np.ndarray], **options: Any) ->
 def calibrate(results: Sequence[Any], examples: Sequence[Example], codecs: Codecs) -> Codecs:
     """The codecs with the confidence (`Letters.doubt`) that nearly all has which is understood of these examples."""
     letters = codecs["target"]
-    assert isinstance(letters, Letters)
+    assert isinstance(letters, CharacterCodec)
     understood = [
         result.confidence
         for result, example in zip(results, examples, strict=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from suite.config import check_ranges
-from suite.data.batching import WINDOW
+from suite.data.batching import BUCKET_BATCHES
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class TrainingSpec:
     steps: int = 0
     bptt: int = 0
     batch_tokens: int = 0
-    window: int = WINDOW
+    window: int = BUCKET_BATCHES
     label_smoothing: float = 0.0
     weights: Literal["float16", "int8"] = "float16"
     remember: bool = False

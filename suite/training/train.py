@@ -303,10 +303,10 @@ def _files(
         return list(task.labelled), _list(dev), ()
     if task.recipe is None:
         raise UsageError(f"{task.name} has no recipe of its own: give --data FILE")
-    from suite.datasets.recipes import located
+    from suite.datasets.recipes import find_prepared
 
     recipe = task.recipe()
-    folder = located(task.name, recipe)
+    folder = find_prepared(task.name, recipe)
     if folder is None:
         raise UsageError(f"no --data given, and the recipe's data is not here: run suite data get {task.name} first")
     for name, file in recipe.options.items():

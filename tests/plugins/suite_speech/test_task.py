@@ -15,8 +15,8 @@ import suite_speech
 from suite_speech import TASK, SpeechConfig, expand
 
 import suite
-from suite.codecs.characters import Letters
-from suite.data.audio import read, wav
+from suite.codecs.characters import CharacterCodec
+from suite.data.audio import read_audio, wav_bytes
 from suite.decoding.ngram_lm import learn, write
 from suite.errors import DataError, UsageError
 from suite.inference.pipeline import Pipeline
@@ -36,7 +36,7 @@ def said(folder: Path) -> dict[str, str]:
 
 
 def cuts(path: Any) -> Iterator[Sequence[np.ndarray]]:
-    samples, _ = read(path)
+    samples, _ = read_audio(path)
     for size in (61, 800, len(samples)):
         yield [samples[i : i + size] for i in range(0, len(samples), size)]
 
@@ -77,7 +77,7 @@ def test_a_result_has_words_with_times_and_confidences(hear: Pipeline, recording
 
 def test_a_recording_may_come_in_several_ways(hear: Pipeline, recordings: Path, speak: Speak) -> None:
     path = recordings / "one.wav"
-    samples, _ = read(path)
+    samples, _ = read_audio(path)
     both = np.stack([samples, samples], axis=1)
     ways: list[Any] = [path, str(path), samples, (samples, RATE), both, (samples * 32767).astype(np.int16)]
     results = hear(ways)
@@ -136,7 +136,7 @@ def test_a_search_leans_on_what_training_has_read(checkpoint: Path, transducer: 
     for place, without in ((checkpoint, 1), (transducer, BEAM)):
         pipeline = Pipeline.open("speech", place)
         letters = pipeline.codecs["target"]
-        assert isinstance(letters, Letters)
+        assert isinstance(letters, CharacterCodec)
         assert letters.expects is not None
         assert letters.expects.score("net", ["go"]) > letters.expects.score("ten", ["go"])
         for how, (options, leans, beam) in asked.items():
@@ -176,7 +176,7 @@ def test_options_that_make_no_sense(hear: Pipeline, speak: Speak, options: dict[
 
 
 def test_subtitles_are_written_beside_the_recording(hear: Pipeline, speak: Speak, tmp_path: Path) -> None:
-    (tmp_path / "a.wav").write_bytes(wav(speak("go on"), RATE))
+    (tmp_path / "a.wav").write_bytes(wav_bytes(speak("go on"), RATE))
     result = hear(tmp_path / "a.wav", srt=True, vtt=True)
     assert result.files == (str(tmp_path / "a.srt"), str(tmp_path / "a.vtt"))
     assert (tmp_path / "a.srt").read_text().startswith("1\n00:00:00,")
@@ -190,7 +190,7 @@ def test_a_long_recording_is_read_as_a_stream_and_says_the_same(
     texts = [f"{word} {WORDS[i - 2]}" for i, word in enumerate(WORDS)]
     pause = np.zeros(RATE, np.float32)
     samples = np.concatenate([part for text in texts for part in (speak(text), pause)])
-    (tmp_path / "long.wav").write_bytes(wav(samples, RATE))
+    (tmp_path / "long.wav").write_bytes(wav_bytes(samples, RATE))
     whole = hear(tmp_path / "long.wav")
     monkeypatch.setattr(suite_speech, "LONG", 1.0)
     for way in (tmp_path / "long.wav", samples):
@@ -331,7 +331,7 @@ def test_any_causal_cell_trains_and_streams(
     made = suite.train("speech", data=data, out=tmp_path / "m", settings=[*tiny, *settings], epochs=1)
     pipeline = Pipeline.open("speech", made.path)
     path = next(iter(said(recordings)))
-    assert streamed(suite.stream(pipeline), [read(path)[0]])[-1].text == pipeline(path).text
+    assert streamed(suite.stream(pipeline), [read_audio(path)[0]])[-1].text == pipeline(path).text
 
 
 def test_training_resumes_bit_for_bit_with_changed_recordings(

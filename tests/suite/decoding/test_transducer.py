@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from suite.codecs.characters import Letters, LettersSpec
+from suite.codecs.characters import CharacterCodec, CharacterSpec
 from suite.decoding.ctc import Expected, Heard, Listener, Search
 from suite.decoding.generate import log_softmax
 from suite.decoding.transducer import Joined, Transduced
 from suite.runtime import Arrays
 
-ABC = Letters(LettersSpec(alphabet=" ab", digits=()))
+ABC = CharacterCodec(CharacterSpec(alphabet=" ab", digits=()))
 
 
 def heard(runtime: Any, search: Search) -> Heard:
