@@ -19,8 +19,7 @@ from suite.data.captions import read_captions
 from suite.data.zip_paths import files_in_folder
 from suite.errors import DataError
 from suite.hooks import hookimpl
-from suite.metrics import bleu_and_chrf
-from suite.metrics.cider import cider
+from suite.metrics import bleu_and_chrf, cider
 from suite.nn.specs import AttentionSpec, BackboneSpec, EmbeddingSpec, EncoderSpec, StepHeadSpec
 from suite.task import Codecs, Column, Example, Option, Task, later
 from suite.task import seq2seq as writing

@@ -13,8 +13,8 @@ import numpy as np
 
 from suite.codecs.serialization import json_file, read_json_file
 from suite.config import from_dict
+from suite.data.natural_order import natural_key
 from suite.errors import CheckpointError, DataError, nearest
-from suite.metrics import natural
 
 #: The bounds of a log-spread, in training and at use.
 LOG_SPREAD = (-7.0, 3.0)
@@ -54,7 +54,7 @@ class Labels:
         if len(counts) < 2:
             only = f"only {next(iter(counts))!r}" if counts else "none at all"
             raise DataError(f"training needs at least two different labels, the data has {only}; add items of another")
-        names = tuple(sorted(counts, key=natural))
+        names = tuple(sorted(counts, key=natural_key))
         if not shown:
             return cls(names, early=early)
         display = tuple(shown.get(name, name) for name in names)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import ImageColor
 
-from suite.metrics import confusion, natural
+from suite.data.natural_order import natural_key
+from suite.metrics import confusion
 from suite.plotting.canvas import Box, Canvas, width_of
 from suite.plotting.panel import Axis, Panel, Place, drawable, round_ticks, round_ticks_across, value_range
 from suite.plotting.style import BLUES, INK, MISSING, SMALL, TEXT
@@ -115,5 +116,5 @@ def confusion_matrix(counts: Any, names: Sequence[str]) -> Heatmap:
 
 def mistakes(truth: Sequence[str], found: Sequence[str]) -> Heatmap:
     """Which labels were taken for which."""
-    names = sorted({*truth, *found}, key=natural)
+    names = sorted({*truth, *found}, key=natural_key)
     return confusion_matrix(confusion(truth, found, names), names)

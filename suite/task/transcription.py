@@ -21,7 +21,7 @@ from suite.decoding import ngram_lm as ngrams
 from suite.decoding.ctc import BestPath, Expected, Heard, Listener, Prefixes, Search
 from suite.decoding.transducer import Joined, Transduced
 from suite.errors import UsageError
-from suite.metrics import edits, error_rates, per_source
+from suite.metrics import edit_distance, error_rates, per_source
 from suite.task import Codecs, Example, Option, Result
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ def calibrate(results: Sequence[Any], examples: Sequence[Example], codecs: Codec
     understood = [
         result.confidence
         for result, example in zip(results, examples, strict=True)
-        if result.text and edits(result.text, str(example.target)) <= UNDERSTOOD * len(str(example.target))
+        if result.text and edit_distance(result.text, str(example.target)) <= UNDERSTOOD * len(str(example.target))
     ]
     if not understood:
         return codecs
