@@ -64,9 +64,9 @@ def data_of(task: AnyTask) -> list[str | Path] | None:
     """
     if task.recipe is None:
         return list(task.labelled_samples) or None
-    from suite.datasets.recipes import located
+    from suite.datasets.recipes import find_prepared
 
-    return None if located(task.name, task.recipe()) is None else []
+    return None if find_prepared(task.name, task.recipe()) is None else []
 
 
 def run(plan: Plan, folder: Path, *, say: Callable[[str], None] = lambda line: None) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from suite.codecs.images import fitted, opened
+from suite.codecs.images import fit_to_square, open_image
 from suite.data.splits import part
 from suite.data.zip_paths import Member, write_members
 from suite.datasets.recipes import Recipe, Source
@@ -324,5 +324,5 @@ def _write(out: Path, name: str, pictures: Iterable[Member]) -> None:
 
 def _fitted(content: bytes) -> bytes:
     buffer = io.BytesIO()
-    fitted(opened(content), SIZE).save(buffer, "PNG", compress_level=9)
+    fit_to_square(open_image(content), SIZE).save(buffer, "PNG", compress_level=9)
     return buffer.getvalue()

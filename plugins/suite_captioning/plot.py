@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from suite.codecs.images import fitted, opened
+from suite.codecs.images import fit_to_square, open_image
 from suite.codecs.subwords import SubwordTarget
 from suite.inference.pipeline import Pipeline
-from suite.plotting.charts import Panel, Picture, figure
+from suite.plotting.figure import figure
+from suite.plotting.heatmap import Picture
+from suite.plotting.panel import Panel
 from suite.task.seq2seq import chosen
 
 #: So many pictures are drawn, as far as so many words of each, in rows of so many; pixels of a side.
@@ -31,7 +33,7 @@ def looks(pipeline: Pipeline, pictures: Sequence[Any], path: Path, **options: An
     panels: list[Panel] = []
     for picture, array, (best, *_) in zip(given, arrays, found, strict=True):
         assert best.weights is not None
-        whole = np.asarray(fitted(opened(picture), SIDE))
+        whole = np.asarray(fit_to_square(open_image(picture), SIDE))
         panels.append(Picture(whole, f"score {best.score:.2f}"))
         words = target.codec.tokens(best.tokens)[:WORDS]
         panels += [Picture(lit(whole, weights, array.shape[1:]), word) for word, weights in zip(words, best.weights)]  # noqa: B905 - the weights of the end are not drawn

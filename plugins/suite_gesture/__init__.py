@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import suite_assets
 
-from suite.augment.series import AugmentSpec, augment
-from suite.codecs.series import SeriesCodec, SeriesSpec, opened
+from suite.augment.series import augment_series
+from suite.augment.specs import SeriesChanges
+from suite.codecs.series import SeriesCodec, SeriesSpec, as_recording
 from suite.codecs.series_parser import SampleParser
 from suite.codecs.targets import Labels
-from suite.data.diagnostics import of_labels, of_rates, of_values
-from suite.data.display_names import read_names
+from suite.data.diagnostics import label_warnings, rate_warnings, value_warnings
+from suite.data.display_names import read_display_names
 from suite.data.series import Recording, read_labelled, read_recordings
-from suite.data.zip_paths import named
+from suite.data.zip_paths import as_path
 from suite.errors import DataError, UsageError, stop
 from suite.hooks import hookimpl
 from suite.metrics import accuracy, macro_f1, per_class
@@ -48,7 +49,7 @@ class GestureConfig:
     """Recurrent weights that stay as initialized, and a readout: the best for a few dozen recordings."""
 
     series: SeriesSpec = field(default_factory=SeriesSpec)
-    augment: AugmentSpec = field(default_factory=AugmentSpec)
+    augment: SeriesChanges = field(default_factory=SeriesChanges)
     encoder: RecurrentSpec = field(default_factory=lambda: RecurrentSpec(hidden=384, dropout=0.0, residual=False))
     head: HeadSpec = field(default_factory=lambda: HeadSpec(dropout=0.0))
     training: TrainingSpec = field(
@@ -153,7 +154,7 @@ class Gesture(ManyToOneTask[GestureConfig, SeriesCodec, Labels, GestureResult]):
     def expand_inputs(
         self, argument: str, on_error: Callable[[DataError], None] | None = None, **options: Any
     ) -> Iterator[tuple[str, Any]]:
-        for recording in read_recordings(named(argument), on_error):
+        for recording in read_recordings(as_path(argument), on_error):
             yield recording.where or argument, recording
 
     def fit_codecs(
@@ -166,7 +167,7 @@ class Gesture(ManyToOneTask[GestureConfig, SeriesCodec, Labels, GestureResult]):
         **options: Any,
     ) -> GestureCodecs:
         targets = [str(e.target) for e in examples]
-        shown = {} if names is None else read_names(names, targets)
+        shown = {} if names is None else read_display_names(names, targets)
         labels = Labels.fit(targets, shown, early=config.training.method == "readout")
         first = examples[0].input.array.shape[1]
         for item in examples:
@@ -178,9 +179,9 @@ class Gesture(ManyToOneTask[GestureConfig, SeriesCodec, Labels, GestureResult]):
         codec = codecs.input
         recordings = [e.input for e in examples]
         return [
-            *of_rates((recording.rate for recording in recordings), codec.rate),
-            *of_labels((str(e.target) for e in examples), "recording"),
-            *of_values(recordings, codec.channels),
+            *rate_warnings((recording.rate for recording in recordings), codec.rate),
+            *label_warnings((str(e.target) for e in examples), "recording"),
+            *value_warnings(recordings, codec.channels),
         ]
 
     def build_model(self, config: GestureConfig, codecs: GestureCodecs) -> Model:
@@ -200,7 +201,7 @@ class Gesture(ManyToOneTask[GestureConfig, SeriesCodec, Labels, GestureResult]):
     ) -> Recording:
         codec = codecs.input
         middle, spread = (np.asarray(row, np.float32) for row in (codec.mean, codec.scales[0]))
-        array = augment(item.array, config.augment, middle, spread, random)
+        array = augment_series(item.array, config.augment, middle, spread, random)
         return dataclasses.replace(item, array=item.array if np.isnan(array).all() else array)
 
     def configure_codecs(
@@ -215,7 +216,7 @@ class Gesture(ManyToOneTask[GestureConfig, SeriesCodec, Labels, GestureResult]):
     def preprocess(self, item: Any, codecs: GestureCodecs, **options: Any) -> list[Recording]:
         """The recording, and if it is longer than a movement the windows that its segments are made of."""
         codec, labels = codecs.input, codecs.target
-        recording = opened(item)
+        recording = as_recording(item)
         rate = recording.rate or codec.given or codec.rate
         ratio = rate / codec.rate if rate and codec.rate else 1.0  # of its samples to the model's
         count, size = len(recording.array), max(1, round(codec.length * ratio / (2 if labels.early else 1)))
@@ -268,7 +269,7 @@ class Gesture(ManyToOneTask[GestureConfig, SeriesCodec, Labels, GestureResult]):
         labels = configured.codecs.target
         shares = {}
         for share in (*SHARES, 100):
-            parts = [_first(opened(e.input), share) for e in examples]
+            parts = [_first(as_recording(e.input), share) for e in examples]
             right = []
             for row, item in zip(configured.outputs_of(parts), examples, strict=True):
                 probabilities = labels.probabilities(row, final=share == 100)
@@ -302,10 +303,11 @@ class Gesture(ManyToOneTask[GestureConfig, SeriesCodec, Labels, GestureResult]):
     ) -> None:
         from suite_gesture.plot import over_time
 
-        over_time(model, [opened(item) for item in inputs], results, path)
+        over_time(model, [as_recording(item) for item in inputs], results, path)
 
     def plot_evaluation(self, results: Sequence[Any], examples: Sequence[Example], path: Path) -> None:
-        from suite.plotting.charts import figure, mistakes
+        from suite.plotting.figure import figure
+        from suite.plotting.heatmap import mistakes
 
         figure([mistakes([str(e.target) for e in examples], [r.label for r in results])], path, width=620, height=470)
 

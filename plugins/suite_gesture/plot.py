@@ -12,7 +12,9 @@ import numpy as np
 from suite.data.series import Recording
 from suite.inference.model import LoadedModel
 from suite.inference.sessions import open_session
-from suite.plotting.charts import Chart, Panel, figure
+from suite.plotting.charts import Chart
+from suite.plotting.figure import figure
+from suite.plotting.panel import Panel
 
 SHOWN, LABELS, STEPS = 4, 3, 600
 

@@ -106,10 +106,10 @@ def example(row: Row) -> Example:
 
 def expand(argument: str, on_error: Any = None, **options: Any) -> Iterator[tuple[str, Any]]:
     """The pieces of a file or folder that is named after ``predict``, each to be gone on with."""
-    from suite.data.zip_paths import named
+    from suite.data.zip_paths import as_path
     from suite_music.notation.files import pieces as filed
 
-    yield from ((found.where, found) for found in filed(named(argument), on_error))
+    yield from ((found.where, found) for found in filed(as_path(argument), on_error))
 
 
 def pieces(given: Any, codecs: Codecs, **options: Any) -> list[Any]:
@@ -135,9 +135,9 @@ def augment(piece: Any, config: MusicConfig, random: np.random.Generator, codecs
     codec = _codec(codecs)
     if not isinstance(codec, TuneCodec) or random.random() < 0.5:
         return piece
-    from suite_music.notation.transpose import augmented
+    from suite_music.notation.transpose import transpose_randomly
 
-    return augmented(piece, codec.keys, random)
+    return transpose_randomly(piece, codec.keys, random)
 
 
 # -- judging -----------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from suite.datasets.download import Source
 from suite.datasets.recipes import Recipe, write_parts
 from suite.errors import DataError
 from suite_music.notation.files import split_tunes
-from suite_music.notation.musicxml import chorale, read
+from suite_music.notation.musicxml import chorale_steps, read_score
 
 MUSIC21 = Source(
     purl="pkg:pypi/music21@10.5.1",
@@ -83,5 +83,5 @@ def chorales(folder: Path) -> Iterator[dict[str, Any]]:
     if not paths:
         raise DataError(f"{folder}: no .mxl files; fetch the package again")
     for path in paths:
-        if (row := chorale(read(path), path.name)) is not None:
+        if (row := chorale_steps(read_score(path), path.name)) is not None:
             yield row

@@ -12,7 +12,7 @@ import suite_assets
 
 from suite.codecs.targets import Labels, Target, Value
 from suite.codecs.text_parsers import ParagraphParser
-from suite.codecs.wordpieces import WordCodec, WordSpec
+from suite.codecs.wordpieces import WordPieceCodec, WordPieceSpec
 from suite.errors import DataError, nearest
 from suite.hooks import hookimpl
 from suite.metrics import accuracy, macro_f1, pearson_r, per_source, sign_accuracy
@@ -34,7 +34,7 @@ POLARITY = Value(-1.0, 1.0, cuts=(-0.05, 0.05), classes=("negative", "neutral", 
 class SentimentConfig:
     """Sizes of the shipped model; ``--set words.vocabulary=…`` changes one."""
 
-    words: WordSpec = field(default_factory=WordSpec)
+    words: WordPieceSpec = field(default_factory=WordPieceSpec)
     embedding: EmbeddingSpec = field(default_factory=EmbeddingSpec)
     encoder: RecurrentSpec = field(default_factory=RecurrentSpec)
     head: HeadSpec = field(default_factory=HeadSpec)
@@ -50,16 +50,16 @@ class SentimentResult(Result):
     probabilities: dict[str, float]
 
 
-SentimentCodecs = Codecs[WordCodec, Target]
+SentimentCodecs = Codecs[WordPieceCodec, Target]
 
 
-class Sentiment(ManyToOneTask[SentimentConfig, WordCodec, Target, SentimentResult]):
+class Sentiment(ManyToOneTask[SentimentConfig, WordPieceCodec, Target, SentimentResult]):
     """Sentiment of a text: positive, neutral or negative, with a polarity."""
 
     name = "sentiment"
     config = SentimentConfig
     result = SentimentResult
-    input_codec = WordCodec
+    input_codec = WordPieceCodec
     target_codec = Target
     data = DataSpec(
         columns=(
@@ -132,7 +132,7 @@ class Sentiment(ManyToOneTask[SentimentConfig, WordCodec, Target, SentimentResul
 
             words = read_words(vectors)
         target = POLARITY.fit(targets) if all(rated) else Labels.fit([str(t) for t in targets])
-        return Codecs(WordCodec.fit((e.input for e in examples), config.words, words), target)
+        return Codecs(WordPieceCodec.fit((e.input for e in examples), config.words, words), target)
 
     def build_model(self, config: SentimentConfig, codecs: SentimentCodecs) -> Model:
         from suite.nn.build import tokens_to_one
@@ -172,7 +172,7 @@ class Sentiment(ManyToOneTask[SentimentConfig, WordCodec, Target, SentimentResul
         return f"{result.input:<16}  {_verdict(result)}"
 
     def plot(
-        self, model: LoadedModel[WordCodec, Target], inputs: Sequence[Any], results: Sequence[Any], path: Path
+        self, model: LoadedModel[WordPieceCodec, Target], inputs: Sequence[Any], results: Sequence[Any], path: Path
     ) -> None:
         from suite_sentiment.plot import running
 

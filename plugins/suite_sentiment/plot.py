@@ -9,7 +9,10 @@ from typing import Any
 from suite.errors import UsageError
 from suite.inference.model import LoadedModel
 from suite.inference.sessions import open_session
-from suite.plotting.charts import Chart, Panel, figure, mistakes
+from suite.plotting.charts import Chart
+from suite.plotting.figure import figure
+from suite.plotting.heatmap import mistakes
+from suite.plotting.panel import Panel
 from suite.task import Example
 
 SHOWN, WORDS = 4, 24

@@ -34,8 +34,8 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from suite.codecs.word_vectors import read_vectors
-from suite.codecs.wordpieces import SPECIAL, WordCodec, WordSpec
-from suite.data.batching import bucketed, pad
+from suite.codecs.wordpieces import SPECIAL, WordPieceCodec, WordPieceSpec
+from suite.data.batching import batches_by_length, pad
 from suite.datasets.archives import unpack
 from suite.datasets.recipes import Source, data_home, fetch
 from suite.metrics import pearson_r
@@ -127,11 +127,11 @@ def fine_tune(teacher: Teacher, texts: Sequence[np.ndarray], ratings: Sequence[f
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
     wanted = torch.tensor(ratings) / SCALE
     lengths = [len(text) for text in texts]
-    step, steps = 0, epochs * len(bucketed(lengths, 32, seed, 0))
+    step, steps = 0, epochs * len(batches_by_length(lengths, 32, seed, 0))
     teacher.train()
     for epoch in range(epochs):
         total, started = 0.0, time.monotonic()
-        batches = bucketed(lengths, 32, seed, epoch)
+        batches = batches_by_length(lengths, 32, seed, epoch)
         for indices in batches:
             rate = min(1.0, (step + 1) / (0.08 * steps)) * max(0.02, 1 - step / steps)
             for group in optimizer.param_groups:
@@ -280,7 +280,7 @@ def main() -> None:
 
 def vocabulary(texts: Sequence[str], words: Iterable[str], size: int) -> list[str]:
     """The ``size`` words that a model should know first: those of ``texts``, then ``words``."""
-    codec = WordCodec.fit(texts, WordSpec(vocabulary=size), list(words))
+    codec = WordPieceCodec.fit(texts, WordPieceSpec(vocabulary=size), list(words))
     return [word for word in codec.vocabulary if word not in SPECIAL and not word.startswith("##")]
 
 

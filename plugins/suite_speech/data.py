@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from suite.codecs.characters import speakable
-from suite.data.audio import mixed, opened, wav
+from suite.codecs.characters import spoken_form
+from suite.data.audio import open_audio, to_mono, wav_bytes
 from suite.data.splits import part
 from suite.data.zip_paths import Member, write_members
 from suite.datasets.archives import unpack
@@ -79,13 +79,13 @@ def build(folders: Mapping[str, Path], out: Path) -> None:
 
 def prompts(folders: Mapping[str, Path]) -> Iterator[tuple[str, str, Path]]:
     """Name, text and file of every prompt that is plain words and not long, in the order of their names."""
-    said = {name: speakable(text) for name, text in transcripts(folders)}
+    said = {name: spoken_form(text) for name, text in transcripts(folders)}
     sounds = _only(folders[SOUNDS.purl] / "usr" / "share" / "asterisk" / "sounds")
     for path in sorted(sounds.rglob("*.wav"), key=str):
         name = path.relative_to(sounds).with_suffix("").as_posix()
         if not said.get(name):
             continue
-        with opened(path) as sound:
+        with open_audio(path) as sound:
             seconds = sound.seconds
         if seconds is not None and seconds <= LONGEST:
             yield name, said[name], path
@@ -142,11 +142,11 @@ def build_others(folders: Mapping[str, Path], out: Path) -> None:
         (file,) = (data / folder).glob("*transcription")
         for text, name in re.findall(r"<s>(.*?)</s> \((.*)\)", file.read_text(encoding="utf-8")):
             sound = (data / folder / f"{name}.wav").read_bytes()
-            rows.append((name, f"{folder}/{name}.wav", {"text": speakable(text), "source": source}, sound))
+            rows.append((name, f"{folder}/{name}.wav", {"text": spoken_form(text), "source": source}, sound))
     for place, text in RAW.items():
-        samples = mixed(np.frombuffer((data / place).read_bytes(), "<i2"))
+        samples = to_mono(np.frombuffer((data / place).read_bytes(), "<i2"))
         name = Path(place).stem
-        rows.append((name, f"{name}.wav", {"text": text, "source": "commands"}, wav(samples, 16_000)))
+        rows.append((name, f"{name}.wav", {"text": text, "source": "commands"}, wav_bytes(samples, 16_000)))
     for part_name in PARTS:
         write_members(out, part_name, "audio", rows if part_name == "test" else [])
 
@@ -226,7 +226,7 @@ def build_voices(folders: Mapping[str, Path], out: Path) -> None:
     from suite_speech.voices import Clip, check_commands, make, plan
 
     check_commands()
-    said = [digits_apart(text) for _, text in transcripts(folders) if speakable(text)]
+    said = [digits_apart(text) for _, text in transcripts(folders) if spoken_form(text)]
     clips = plan(said, plain_sentences(list(sentences(folders))))
     packages = {source.purl.split("/")[-1].split("@")[0]: folders[source.purl] for source in voices_recipe().sources}
 

@@ -11,7 +11,10 @@ import numpy as np
 from suite.codecs.audio import AudioCodec
 from suite.inference.pipeline import Pipeline
 from suite.plotting.canvas import Box, Canvas
-from suite.plotting.charts import GLOW, SMALL, Heatmap, Panel, Place, figure
+from suite.plotting.figure import figure
+from suite.plotting.heatmap import Heatmap
+from suite.plotting.panel import Panel, Place
+from suite.plotting.style import GLOW, SMALL
 
 #: So many recordings are drawn, and of each so many seconds.
 SHOWN, SECONDS = 4, 15.0

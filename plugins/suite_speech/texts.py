@@ -1,7 +1,7 @@
 """Texts to be spoken: numbers, letters, spelled words, dates, amounts, sentences of a telephone's kind, and any others.
 
 Each is made by chance of a small grammar, as it is to be said; what it is written as are its letters alone (see
-``suite.codecs.characters.speakable``).
+``suite.codecs.characters.spoken_form``).
 """
 
 from __future__ import annotations

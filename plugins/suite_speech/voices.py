@@ -29,9 +29,9 @@ from typing import Any
 
 import numpy as np
 
-from suite.codecs.audio import resample
-from suite.codecs.characters import speakable
-from suite.data.audio import Samples, read, wav
+from suite.codecs.characters import spoken_form
+from suite.codecs.sinc_resampler import resample_audio
+from suite.data.audio import Samples, read_audio, wav_bytes
 from suite.data.splits import part
 from suite.errors import DataError, one_line
 from suite_speech import texts
@@ -148,7 +148,7 @@ def plan(prompts: Sequence[str], free: Sequence[str], voices: Sequence[Voice] = 
     lists = {
         (kind, name): [
             text for text in given
-            if part(speakable(text)) == name and (name != "train" or len(speakable(text)) <= LONGEST)
+            if part(spoken_form(text)) == name and (name != "train" or len(spoken_form(text)) <= LONGEST)
         ]
         for kind, given in (("prompts", prompts), ("free", free))
         for name in ("train", "dev", "test")
@@ -164,7 +164,7 @@ def plan(prompts: Sequence[str], free: Sequence[str], voices: Sequence[Voice] = 
             for _ in range(1000):
                 own = lists.get((kind, voice.part))
                 words = own[int(random.integers(len(own)))] if own else texts.KINDS[kind](random)
-                text = speakable(words)
+                text = spoken_form(words)
                 # A word alone is heard everywhere: it is no combination.
                 if text and (part(text) == voice.part or " " not in text) and (text not in said or " " not in text):
                     said.add(text)
@@ -197,7 +197,7 @@ class Engines:
         random = np.random.default_rng([clip.seed, zlib.crc32(clip.key.encode())])
         speak: Speak = getattr(self, f"_{clip.voice.engine}")
         samples, rate = speak(clip.voice.settings, clip.said, random)
-        found = resample(np.asarray(samples, np.float32), rate, RATE)
+        found = resample_audio(np.asarray(samples, np.float32), rate, RATE)
         peak = float(np.abs(found).max(initial=0))
         if peak < 1e-3 or len(found) < RATE // 10:
             raise DataError(f"{clip.key}: nothing was said; is the voice installed?")
@@ -227,7 +227,7 @@ class Engines:
         done = subprocess.run([*command, str(file)], input=typed, text=True, capture_output=True, check=False)
         if done.returncode or not file.exists():
             raise DataError(f"{command[0]} failed: {(done.stderr.strip().splitlines() or ['no sound came'])[-1]:.200}")
-        return read(file)
+        return read_audio(file)
 
     @cached_property
     def _phonemes(self) -> Any:
@@ -394,7 +394,7 @@ def _stretch(clips: Sequence[Clip], engines: Engines, kept: Path) -> list[bytes]
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
             for number, clip in enumerate(clips):
                 try:
-                    data, failure = wav(engines.speak(clip), RATE), None
+                    data, failure = wav_bytes(engines.speak(clip), RATE), None
                     said += 1
                 except DataError as error:
                     data, failure = b"", error

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from suite.codecs.sentences import sentences
+from suite.codecs.sentences import split_sentences
 from suite.codecs.subwords import END, START, SubwordCodec
 from suite.errors import DataError
 from suite.inference.pipeline import Pipeline
-from suite.plotting.charts import Heatmap, Panel, figure
+from suite.plotting.figure import figure
+from suite.plotting.heatmap import Heatmap
+from suite.plotting.panel import Panel
 from suite.task.seq2seq import answers
 
 #: So many sentences are drawn, as far as so many pieces.
@@ -26,7 +28,7 @@ def alignments(pipeline: Pipeline, texts: Sequence[str], path: Path, **options: 
 
     codec = pipeline.codecs["input"]
     assert isinstance(codec, SubwordCodec)
-    given = [sentence for text in texts for _, sentence in sentences(text) if sentence][:SHOWN]
+    given = [sentence for text in texts for _, sentence in split_sentences(text) if sentence][:SHOWN]
     if not given:
         raise DataError("nothing to draw: the texts have no words")
     arrays = [codec.encode(sentence) for sentence in given]

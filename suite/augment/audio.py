@@ -17,7 +17,7 @@ from suite.errors import MissingExtra
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from suite.training.specs import SoundChanges
+    from suite.augment.specs import SoundChanges
 
 #: Speeds are multiples of this share: each has a filter, and those of simple ratios are short.
 STEP = 0.04
@@ -25,7 +25,7 @@ STEP = 0.04
 ECHOES, BEGINS, ENDS = (0.08, 0.5), (150.0, 400.0), (2800.0, 3700.0)
 
 
-def varied(samples: Samples, rate: int, spec: SoundChanges, random: np.random.Generator) -> Samples:
+def augment_audio(samples: Samples, rate: int, spec: SoundChanges, random: np.random.Generator) -> Samples:
     """Samples ``[n]`` changed by chance, ``[m]``."""
     try:
         import torch

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torchvision.transforms import v2
 
-from suite.training.specs import PictureChanges
+from suite.augment.specs import PictureChanges
 
 BLACK, WHITE = 0, 255
 
 
-def varied(array: np.ndarray, spec: PictureChanges, random: np.random.Generator) -> np.ndarray:
+def augment_image(array: np.ndarray, spec: PictureChanges, random: np.random.Generator) -> np.ndarray:
     """A picture ``[3, H, W]`` (uint8) changed by chance, which is all of ``random``."""
     # Torchvision draws from torch's own chance: it is given a seed for this picture, and put back.
     with torch.random.fork_rng(devices=[]):

@@ -3,43 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from suite.config import check_ranges
+from suite.augment.specs import SeriesChanges
 from suite.data.series import Array
-
-
-@dataclass(frozen=True)
-class AugmentSpec:
-    """How much a recording is changed; 0 leaves that out.
-
-    ``speed`` and ``warp`` are the spread of the log of its pace, of the whole and from one sixth of it to the next;
-    ``scale`` that of the log of each channel's size, ``shift`` that of its offset, and ``noise`` that of each value,
-    the last two in the channel's own spreads. ``crop`` cuts up to that share off either end; ``drop`` is the chance
-    that a channel stands still.
-    """
-
-    speed: float = 0.03
-    warp: float = 0.1
-    scale: float = 0.1
-    shift: float = 0.02
-    noise: float = 0.0
-    crop: float = 0.02
-    drop: float = 0.1
-
-    def __post_init__(self) -> None:
-        check_ranges(self, least={"speed": 0, "warp": 0, "scale": 0, "shift": 0, "noise": 0}, shares=("crop", "drop"))
-
 
 #: The pace changes from one of these to the next.
 BENDS = 6
 
 
-def augment(array: Array, spec: AugmentSpec, middle: Array, spread: Array, random: np.random.Generator) -> Array:
+def augment_series(
+    array: Array, spec: SeriesChanges, middle: Array, spread: Array, random: np.random.Generator
+) -> Array:
     """A recording ``[T, C]`` changed by chance to another, ``[T', C]`` with T' ≥ 1; missing values stay missing.
 
     ``middle`` and ``spread`` ``[C]`` are the channels' own, over all recordings.
@@ -71,7 +49,7 @@ def _cropped(array: Array, share: float, random: np.random.Generator) -> Array:
     return left if len(left) > 1 else array
 
 
-def _warped(array: Array, spec: AugmentSpec, random: np.random.Generator) -> Array:
+def _warped(array: Array, spec: SeriesChanges, random: np.random.Generator) -> Array:
     """The same movement at another pace, read off between the samples."""
     steps = max(2, round(len(array) * math.exp(spec.speed * random.normal())))
     pace = np.exp(np.interp(np.linspace(0, BENDS - 1, steps), np.arange(BENDS), spec.warp * random.normal(size=BENDS)))

@@ -75,9 +75,10 @@ def bench(
         click.echo(table(lines, header))
         click.echo(f"kept in {out / FILE}", err=True)
     if plot is not None and summaries:
-        from suite.plotting.bench import draw
+        from suite.plotting.bench import Score, draw
 
-        draw(summaries, plot)
+        lower = {s.task: registry().task(s.task).lower_is_better(s.metric) for s in summaries}
+        draw([Score(s.task, s.cell, s.metric, s.quality, lower[s.task]) for s in summaries], plot)
         click.echo(f"drawn: {plot}", err=True)
     if failed := sum("error" in row for row in rows):
         raise SuiteError(f"{failed} of {len(rows)} runs failed; {out / FILE} says why")

@@ -170,9 +170,23 @@ def _exploding(inputs: int, hidden: int) -> Clipping:
 
 
 def _draw(found: Mapping[str, Inspection], exploding: Clipping, path: Path) -> None:
-    from suite.plotting.cells import draw
+    from suite.nn.inspect import SYMBOLS, TRAINED_AT
+    from suite.plotting.cells import CellCurves, References, draw
 
-    draw(found, exploding, path)
+    curves = {
+        name: CellCurves(
+            initial=one.initial, trained=one.trained, recall=one.accuracy, norms=one.training.before,
+            step_us=one.cost.step, scan_us=one.cost.scan,
+        )
+        for name, one in found.items()
+    }  # fmt: skip
+    cost = next(iter(found.values())).cost
+    references = References(
+        gradient=exploding.gradient, before=exploding.before, after=exploding.after, limit=exploding.limit,
+        chance=1 / SYMBOLS, trained_at=TRAINED_AT,
+        rnn_step_us=cost.step / cost.step_ratio, rnn_scan_us=cost.scan / cost.scan_ratio,
+    )  # fmt: skip
+    draw(curves, references, path)
     click.echo(f"drawn: {path}", err=True)
 
 

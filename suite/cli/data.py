@@ -33,7 +33,7 @@ def data() -> None:
 def list_data(as_json: bool) -> None:
     """List the tasks whose data can be fetched."""
     from suite.datasets import recipes as sources
-    from suite.datasets.download import readable
+    from suite.datasets.download import format_bytes
 
     found = [sources.status(name, recipe) for name, recipe in _recipes()]
     if as_json:
@@ -47,7 +47,7 @@ def list_data(as_json: bool) -> None:
         (
             status.task,
             " / ".join(f"{status.rows[part]:,}" if part in status.rows else "?" for part in sources.PARTS),
-            readable(status.to_fetch) if status.to_fetch else "-",
+            format_bytes(status.to_fetch) if status.to_fetch else "-",
             "yes" if status.path else "no",
             ", ".join(status.licences) or "-",
         )
@@ -63,7 +63,7 @@ def list_data(as_json: bool) -> None:
 def show_data(task: str, as_json: bool) -> None:
     """Show where a task's data comes from: files, sizes, SHA-256, licences, and the split."""
     from suite.datasets import recipes as sources
-    from suite.datasets.download import archive_path, by_hand, readable
+    from suite.datasets.download import archive_path, format_bytes, manual_command
 
     recipe = _recipe(task)
     status = sources.status(task, recipe)
@@ -83,11 +83,11 @@ def show_data(task: str, as_json: bool) -> None:
         click.echo(f"\n{source.purl}")
         for label, value in (
             ("file", source.filename),
-            ("size", f"{source.size:,} bytes ({readable(source.size)})"),
+            ("size", f"{source.size:,} bytes ({format_bytes(source.size)})"),
             ("sha256", source.sha256),
             ("licence", source.licence),
             ("origin", source.origin),
-            ("by hand", by_hand(source)),
+            ("by hand", manual_command(source)),
             ("cached", str(kept) if kept.is_file() else "no"),
         ):
             click.echo(_labelled(label, value))
@@ -112,7 +112,7 @@ def get_data(task: str, from_files: tuple[Path, ...], force: bool) -> None:
 
     recipe = _recipe(task)
     with _Stages() as stages:
-        folder = sources.get(task, recipe, from_files=from_files, force=force, progress=stages)
+        folder = sources.prepare(task, recipe, from_files=from_files, force=force, progress=stages)
     rows = sources.status(task, recipe).rows
     counts = ", ".join(f"{count:,} {part}" for part, count in rows.items())
     click.echo(f"{task}: {counts} in {folder}")
@@ -180,12 +180,12 @@ def _recipe(task: str) -> Recipe:
 def _described(recipe: Recipe, status: Status) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from suite.datasets.download import by_hand
+    from suite.datasets.download import manual_command
 
     return status.to_dict() | {
         "note": recipe.note,
         "parts": {name: {"rows": rows, "digest": digest} for name, (rows, digest) in recipe.parts.items()},
-        "sources": [asdict(source) | {"by_hand": by_hand(source)} for source in recipe.sources],
+        "sources": [asdict(source) | {"by_hand": manual_command(source)} for source in recipe.sources],
     }
 
 

@@ -12,22 +12,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from suite.codecs.serialization import as_file, of_file
+from suite.codecs.mel import mel_bank
+from suite.codecs.serialization import json_file, read_json_file
+from suite.codecs.sinc_resampler import SincResampler, resample_audio
 from suite.config import check_ranges, from_dict, to_dict
-from suite.data.audio import FASTEST, SLOWEST, Samples, mixed, read
+from suite.data.audio import MAX_RATE, MIN_RATE, Samples, read_audio, to_mono
 from suite.errors import CheckpointError, DataError, UsageError
 
 FILE = "audio.json"
-#: Zero crossings of the resampling filter on either side, its Kaiser window, and its corner as a share of the band.
-CROSSINGS, KAISER, CORNER = 24, 9.0, 0.93
-#: Outputs of the resampler, and steps, that are computed together.
-TOGETHER = 4096
+#: Steps that are computed together.
+STEPS_PER_BLOCK = 4096
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class AudioSpec:
     tail: float = 0.3
 
     def __post_init__(self) -> None:
-        check_ranges(self, least={"rate": SLOWEST, "mels": 1, "low": 0, "high": 0, "stack": 1, "tail": 0})
+        check_ranges(self, least={"rate": MIN_RATE, "mels": 1, "low": 0, "high": 0, "stack": 1, "tail": 0})
         if not 0 < self.hop <= self.window or self.window > 1 or not self.floor > 0:
             raise ValueError("hop must be above 0 and at most window, window at most 1 s, floor above 0")
         if not self.low < self.top <= self.rate / 2:
@@ -109,8 +109,8 @@ class AudioCodec:
 
     def at(self, rate: int) -> AudioCodec:
         """This codec for samples that come at another rate (Hz) and do not say so. Raises UsageError."""
-        if not SLOWEST <= rate <= FASTEST:
-            raise UsageError(f"sample_rate={rate}: give samples a second, {SLOWEST:,} to {FASTEST:,}")
+        if not MIN_RATE <= rate <= MAX_RATE:
+            raise UsageError(f"sample_rate={rate}: give samples a second, {MIN_RATE:,} to {MAX_RATE:,}")
         return replace(self, given=rate)
 
     def encode(self, raw: Any) -> np.ndarray:
@@ -118,7 +118,7 @@ class AudioCodec:
 
         Raises DataError for what is no sound, or has none in it.
         """
-        samples, rate = _samples(raw, self.given or self.spec.rate)
+        samples, rate = _as_samples(raw, self.given or self.spec.rate)
         if not len(samples):
             raise DataError("no samples in it; is it the right file?")
         feeder = AudioFeeder(self)
@@ -147,23 +147,23 @@ class AudioCodec:
         frames = np.lib.stride_tricks.sliding_window_view(samples, width)[::hop]
         stack = self.spec.stack
         found = np.empty((len(frames) // stack, self.size), np.float32)
-        for start in range(0, len(found), TOGETHER):
-            some = frames[start * stack : (start + TOGETHER) * stack] * window
+        for start in range(0, len(found), STEPS_PER_BLOCK):
+            some = frames[start * stack : (start + STEPS_PER_BLOCK) * stack] * window
             waves = np.fft.rfft(some, size)
             power = (waves.real**2 + waves.imag**2).astype(np.float32, copy=False)
             # One product a step, of one shape whatever comes with it: so the bits are the same.
             bands = power.reshape(-1, stack, power.shape[1]) @ bank
             logs = (np.log(bands + np.float32(self.spec.floor)) - mean) / spread
-            found[start : start + TOGETHER] = logs.reshape(-1, self.size)
+            found[start : start + STEPS_PER_BLOCK] = logs.reshape(-1, self.size)
         return found
 
     def files(self) -> dict[str, bytes]:
         values = {"audio": to_dict(self.spec), "mean": list(self.mean), "spread": list(self.spread)}
-        return as_file(FILE, values)
+        return json_file(FILE, values)
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        values = of_file(files, FILE, "audio", "mean", "spread")
+        values = read_json_file(files, FILE, "audio", "mean", "spread")
         spec = from_dict(AudioSpec, values["audio"], where=FILE, error=CheckpointError)
         try:
             mean, spread = (tuple(map(float, values[name])) for name in ("mean", "spread"))
@@ -191,9 +191,9 @@ class AudioFeeder:
         width, hop = spec.frame
         self._step, self._beyond = spec.stack * hop, max(0, width - hop)
 
-    def _resampling(self, pending: Any = None) -> Resampler | None:
+    def _resampling(self, pending: Any = None) -> SincResampler | None:
         rate = self._codec.spec.rate
-        return Resampler(self._rate, rate, pending) if self._rate not in (None, rate) else None
+        return SincResampler(self._rate, rate, pending) if self._rate not in (None, rate) else None
 
     @property
     def pending(self) -> Any:
@@ -205,7 +205,7 @@ class AudioFeeder:
 
     def feed(self, piece: Any) -> list[tuple[Any, np.ndarray]]:
         """The steps that are complete now, together: (number of the first, ``[n, D]``); nothing where none is."""
-        samples, rate = _samples(piece, self._codec.given or self._codec.spec.rate, file=False)
+        samples, rate = _as_samples(piece, self._codec.given or self._codec.spec.rate, file=False)
         if self._over:
             raise DataError("the recording is over; open another stream for the next one")
         if self._rate is None:
@@ -239,122 +239,23 @@ class AudioFeeder:
         return [(first, steps)]
 
 
-# --- mel bands ------------------------------------------------------------------------------------------------
-
-
-@cache
-def mel_bank(mels: int, size: int, rate: int, low: float, high: float) -> Samples:
-    """Triangles ``[size / 2 + 1, mels]`` that overlap by half, evenly spaced in mels (O'Shaughnessy, 1987).
-
-    The weights of a band add up to one: a band's energy is a mean power.
-    """
-
-    def mel(hertz: float) -> float:
-        return 2595 * math.log10(1 + hertz / 700)
-
-    edges = 700 * (10 ** (np.linspace(mel(low), mel(high), mels + 2) / 2595) - 1)
-    places = np.linspace(0, rate / 2, size // 2 + 1)[:, None]
-    rising = (places - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - places) / (edges[2:] - edges[1:-1])
-    bank = np.maximum(0, np.minimum(rising, falling))
-    # A band that lies between two frequencies takes the nearer one.
-    for band in np.flatnonzero(bank.sum(0) == 0):
-        bank[np.abs(places[:, 0] - edges[band + 1]).argmin(), band] = 1.0
-    found: Samples = (bank / bank.sum(0)).astype(np.float32)
-    return found
-
-
 # --- rates ----------------------------------------------------------------------------------------------------
 
 
-class Resampler:
-    """From one sample rate to another, in pieces of any size: ``feed``, then ``flush``; the same bits for any pieces.
-
-    Output k lies at input ``k · rate_from / rate_to`` and is a weighted sum of the inputs around it, by a sinc under
-    a Kaiser window that passes what both rates can hold (Smith and Gossett, 1984). The ratio is kept as whole numbers,
-    so that no length drifts. ``pending`` is all that it holds, as JSON, which a C library's stream cannot say.
-    """
-
-    def __init__(self, rate_from: int, rate_to: int, pending: Any = None) -> None:
-        common = math.gcd(rate_from, rate_to)
-        self.up, self.down = rate_to // common, rate_from // common
-        self._table = _filter(self.up, self.down)
-        self._reach = self._table.shape[1] // 2
-        # Before the first sample there is silence; held[0] is input number start.
-        pending = pending or {"held": [0.0] * self._reach, "start": -self._reach, "done": 0}
-        self._held, self._start = np.asarray(pending["held"], np.float32), int(pending["start"])
-        self._done = int(pending["done"])
-
-    @property
-    def pending(self) -> dict[str, Any]:
-        """What is held back, as JSON."""
-        return {"held": self._held.tolist(), "start": self._start, "done": self._done}
-
-    def feed(self, samples: Samples) -> Samples:
-        """The outputs ``[n]`` that these samples ``[m]`` complete."""
-        self._held = np.concatenate([self._held, samples])
-        # An output is complete when the last input that it reaches is there.
-        known = self._start + len(self._held) - self._reach
-        return self._until(max(0, -(-known * self.up // self.down)))
-
-    def flush(self) -> Samples:
-        """The outputs that waited for samples that never came."""
-        total = self._start + len(self._held)
-        self._held = np.concatenate([self._held, np.zeros(self._reach, np.float32)])
-        return self._until(max(0, -(-total * self.up // self.down)))
-
-    def _until(self, end: int) -> Samples:
-        outputs = np.arange(self._done, max(end, self._done), dtype=np.int64)
-        at, phases = np.divmod(outputs * self.down, self.up)
-        found = np.empty(len(outputs), np.float32)
-        windows = None
-        for start in range(0, len(outputs), TOGETHER):
-            if windows is None:
-                windows = np.lib.stride_tricks.sliding_window_view(self._held, self._table.shape[1])
-            some = slice(start, start + TOGETHER)
-            found[some] = (windows[at[some] - self._reach - self._start] * self._table[phases[some]]).sum(axis=1)
-        self._done += len(outputs)
-        # What no later output reaches is let go.
-        drop = max(0, self._done * self.down // self.up - self._reach - self._start)
-        self._held, self._start = self._held[drop:], self._start + min(drop, len(self._held))
-        return found
-
-
-@cache
-def _filter(up: int, down: int) -> Samples:
-    """The weights ``[up, K]`` of the K inputs around an output, for each place that it can have between two."""
-    wide = max(1.0, down / up)  # the corner is that of the lower rate
-    reach = math.ceil(CROSSINGS * wide)
-    apart = np.arange(-reach, reach + 1)[None, :] - np.arange(up)[:, None] / up
-    inside = np.sqrt(np.maximum(0, 1 - (apart / (CROSSINGS * wide)) ** 2))
-    shape = np.sinc(apart * CORNER / wide) * np.i0(KAISER * inside) * (np.abs(apart) <= CROSSINGS * wide)
-    # Silence stays silence and a constant a constant, at every place.
-    found: Samples = (shape / shape.sum(axis=1, keepdims=True)).astype(np.float32)
-    return found
-
-
-def resample(samples: Samples, rate_from: int, rate_to: int) -> Samples:
-    """Samples ``[n]`` of one rate at another, ``ceil(n · rate_to / rate_from)`` of them."""
-    if rate_from == rate_to:
-        return samples
-    resampler = Resampler(rate_from, rate_to)
-    return np.concatenate([resampler.feed(samples), resampler.flush()])
-
-
-def _samples(raw: Any, rate: int, *, file: bool = True) -> tuple[Samples, int]:
+def _as_samples(raw: Any, rate: int, *, file: bool = True) -> tuple[Samples, int]:
     """What ``encode`` takes, as samples and their rate; without ``file`` only what is samples already."""
     if file and (isinstance(raw, str | Path) or hasattr(raw, "read")):
-        return read(raw)
+        return read_audio(raw)
     if isinstance(raw, tuple) and len(raw) == 2:
         raw, rate = raw
-        if not isinstance(rate, int | np.integer) or not SLOWEST <= rate <= FASTEST:
-            raise DataError(f"a rate of {rate!r}; give whole samples a second, {SLOWEST:,} to {FASTEST:,}")
+        if not isinstance(rate, int | np.integer) or not MIN_RATE <= rate <= MAX_RATE:
+            raise DataError(f"a rate of {rate!r}; give whole samples a second, {MIN_RATE:,} to {MAX_RATE:,}")
     if not isinstance(raw, np.ndarray | list):
         raise DataError(f"expected sound, got {type(raw).__name__}; give samples [n]{', or a path' * file}")
-    return mixed(np.asarray(raw)), int(rate)
+    return to_mono(np.asarray(raw)), int(rate)
 
 
-def samples_at(raw: Any, rate: int) -> Samples:
+def load_samples(raw: Any, rate: int) -> Samples:
     """What ``AudioCodec.encode`` takes, as samples ``[n]`` at ``rate``, which is its own where it does not say."""
-    samples, own = _samples(raw, rate)
-    return resample(samples, own, rate)
+    samples, own = _as_samples(raw, rate)
+    return resample_audio(samples, own, rate)

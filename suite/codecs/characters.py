@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from suite.codecs.serialization import as_file, of_file
+from suite.codecs.serialization import json_file, read_json_file
 from suite.config import check_ranges, from_dict
 from suite.decoding import ngram_lm as ngrams
 from suite.errors import CheckpointError, DataError
@@ -24,7 +24,7 @@ Criterion = Literal["ctc", "rnnt"]
 
 
 @dataclass(frozen=True)
-class LettersSpec:
+class CharacterSpec:
     """What texts are made of.
 
     ``alphabet`` are the letters, in the lower case, a space between words among them. ``digits`` are the words that
@@ -44,14 +44,14 @@ class LettersSpec:
 
 
 @dataclass(frozen=True)
-class Letters:
+class CharacterCodec:
     """Texts → ``[U]`` int64, one number a letter. ``criterion`` is what aligns them with what is heard.
 
     ``doubt`` is the confidence below which an answer is called doubtful. ``expects`` is what the texts of training are
     like, None where that was not learnt.
     """
 
-    spec: LettersSpec
+    spec: CharacterSpec
     criterion: Criterion = "ctc"
     doubt: float = 0.5
     expects: ngrams.PackedNgramLM | None = field(default=None, compare=False)
@@ -60,7 +60,7 @@ class Letters:
         check_ranges(self, least={"doubt": 0})
 
     @classmethod
-    def fit(cls, texts: Iterable[Any], spec: LettersSpec, criterion: Criterion, expects: ngrams.NgramSpec) -> Self:
+    def fit(cls, texts: Iterable[Any], spec: CharacterSpec, criterion: Criterion, expects: ngrams.NgramSpec) -> Self:
         """Letters that expect what ``texts`` have; what is wrong with some of these is said where they are learnt."""
         letters, plain = cls(spec, criterion), []
         for text in texts if expects.order else ():
@@ -128,26 +128,26 @@ class Letters:
             "alphabet": self.spec.alphabet, "digits": list(self.spec.digits), "criterion": self.criterion,
             "doubt": self.doubt,
         }  # fmt: skip
-        own = as_file(FILE, values)
+        own = json_file(FILE, values)
         return own if self.expects is None else own | self.expects.files()
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        values = of_file(files, FILE, "alphabet", "digits", "criterion", "doubt")
+        values = read_json_file(files, FILE, "alphabet", "digits", "criterion", "doubt")
         spec = {name: values.pop(name) for name in ("alphabet", "digits")}
-        made = from_dict(LettersSpec, spec, where=FILE, error=CheckpointError)
+        made = from_dict(CharacterSpec, spec, where=FILE, error=CheckpointError)
         letters: Self = from_dict(cls, {"spec": made, **values}, where=FILE, error=CheckpointError)
         expects = ngrams.PackedNgramLM.from_files(files) if ngrams.FILE in files else None
         return dataclasses.replace(letters, expects=expects)
 
 
-def speakable(text: str) -> str:
+def spoken_form(text: str) -> str:
     """A text's letters a to z, apostrophes and single spaces, digits as words; empty for one with brackets.
 
     What is in brackets describes a sound: such a text is not what is said, word for word.
     """
     if re.search(r"[\[\](){}]", text):
         return ""
-    digits = LettersSpec().digits
+    digits = CharacterSpec().digits
     text = re.sub(r"\d", lambda digit: f" {digits[int(digit[0])]} ", text.lower().replace("-", " "))
     return " ".join(re.sub(r"[^a-z' ]+", " ", text).split())

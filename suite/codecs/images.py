@@ -17,9 +17,9 @@ from typing import IO, Any, Self
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from suite.codecs.serialization import as_file, of_file
+from suite.codecs.serialization import json_file, read_json_file
 from suite.config import check_ranges, from_dict, to_dict
-from suite.data.zip_paths import member
+from suite.data.zip_paths import open_file
 from suite.errors import CheckpointError, DataError, one_line
 
 FILE = "images.json"
@@ -27,7 +27,7 @@ FILE = "images.json"
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
 #: A picture of more pixels is refused before it is decoded, one of fewer a side says nothing.
-MAX_PIXELS, LEAST = 80_000_000, 4
+MAX_PIXELS, MIN_SIDE = 80_000_000, 4
 WHITE = (255, 255, 255)
 
 
@@ -48,11 +48,11 @@ class ImageCodec:
     spec: ImageSpec
 
     def files(self) -> dict[str, bytes]:
-        return as_file(FILE, {"images": to_dict(self.spec)})
+        return json_file(FILE, {"images": to_dict(self.spec)})
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        values = of_file(files, FILE, "images")
+        values = read_json_file(files, FILE, "images")
         return cls(from_dict(ImageSpec, values["images"], where=FILE, error=CheckpointError))
 
     def encode(self, raw: Any) -> np.ndarray:
@@ -60,15 +60,15 @@ class ImageCodec:
 
         A path may lead into a ZIP file, ``pictures.zip/cat.png``. Raises DataError for what is no picture.
         """
-        return as_array(fitted(opened(raw), self.spec.size))
+        return image_array(fit_to_square(open_image(raw), self.spec.size))
 
 
-def as_array(image: Image.Image) -> np.ndarray:
+def image_array(image: Image.Image) -> np.ndarray:
     """A picture in colour as ``[3, H, W]`` uint8."""
     return np.ascontiguousarray(np.asarray(image, np.uint8).transpose(2, 0, 1))
 
 
-def fitted(image: Image.Image, size: int) -> Image.Image:
+def fit_to_square(image: Image.Image, size: int) -> Image.Image:
     """A picture in colour as large as fits into a square of ``size`` pixels, in the middle of it, white around."""
     scale = size / max(image.size)
     width, height = (min(size, max(1, round(side * scale))) for side in image.size)
@@ -81,7 +81,7 @@ def fitted(image: Image.Image, size: int) -> Image.Image:
     return whole
 
 
-def opened(raw: Any) -> Image.Image:
+def open_image(raw: Any) -> Image.Image:
     """A picture in colour, upright, on white, from what `ImageCodec.encode` takes. Raises DataError."""
     if isinstance(raw, np.ndarray):
         if raw.dtype != np.uint8 or raw.ndim != 3 or raw.shape[2] != 3:
@@ -95,7 +95,7 @@ def opened(raw: Any) -> Image.Image:
         return _read(io.BytesIO(raw))
     if not isinstance(raw, str | Path):
         raise DataError(f"expected a picture, got {type(raw).__name__}; give a path, bytes, or an image")
-    with member(Path(raw), "picture") as file:
+    with open_file(Path(raw), "picture") as file:
         return _read(file)
 
 
@@ -141,5 +141,5 @@ def _check_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         limit = f"{MAX_PIXELS // 1_000_000} million pixels"
         raise DataError(f"{width:,} × {height:,} pixels, more than {limit}; make it smaller first")
-    if min(width, height) < LEAST:
-        raise DataError(f"{width} × {height} pixels, too small to show anything; give {LEAST} × {LEAST} or more")
+    if min(width, height) < MIN_SIDE:
+        raise DataError(f"{width} × {height} pixels, too small to show anything; give {MIN_SIDE} × {MIN_SIDE} or more")

@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from suite.codecs.text import HeldText
+from suite.codecs.text import TextBuffer
 
 #: Letters of the longest sentence: about as many words as a paragraph has.
-LONGEST = 400
+MAX_SENTENCE_LENGTH = 400
 
 _END = re.compile(r"""(?P<stop>[.!?…]+)["'”’»)\]]*(?=\s)|[。！？]+[」』”）]*(?=[^。！？」』”）])|(?=[\n\r])""")
 _WORD_BEFORE = re.compile(r"(?:^|[\s(\[\"'“‘«])([^\s(\[\"'“‘«]*)$")
@@ -25,13 +25,13 @@ _ABBREVIATIONS = frozenset(
 )
 
 
-def sentences(text: str) -> list[tuple[str, str]]:
+def split_sentences(text: str) -> list[tuple[str, str]]:
     """Each sentence with the white space before it; what ends the text is (space, ``""``) if there is any."""
-    cutter = Cutter()
+    cutter = SentenceSegmenter()
     return [*cutter.feed(text), *cutter.flush()]
 
 
-class Cutter(HeldText):
+class SentenceSegmenter(TextBuffer):
     """Text or UTF-8 bytes in pieces to (white space, sentence) pairs; a sentence comes once it is known to have ended.
 
     Raises DataError for bytes that are not UTF-8.
@@ -40,8 +40,8 @@ class Cutter(HeldText):
     def feed(self, piece: str | bytes) -> Iterator[tuple[str, str]]:
         """The sentences that this piece ends."""
         text = self._text(piece)
-        for start in range(0, len(text), 8 * LONGEST):
-            self._held += text[start : start + 8 * LONGEST]
+        for start in range(0, len(text), 8 * MAX_SENTENCE_LENGTH):
+            self._held += text[start : start + 8 * MAX_SENTENCE_LENGTH]
             yield from self._ended(final=False)
 
     def flush(self) -> Iterator[tuple[str, str]]:
@@ -59,13 +59,13 @@ def _cut(text: str, final: bool) -> tuple[str, str] | None:
     """The white space and the sentence that a text begins with; None where it may go on."""
     body = text.lstrip()
     space = text[: len(text) - len(body)]
-    if len(space) > LONGEST:
-        return space[:LONGEST], ""
-    window = body[: LONGEST + 1]
+    if len(space) > MAX_SENTENCE_LENGTH:
+        return space[:MAX_SENTENCE_LENGTH], ""
+    window = body[: MAX_SENTENCE_LENGTH + 1]
     for match in _END.finditer(window):
         if match.end() and not _goes_on(window, match):
             return space, window[: match.end()].rstrip()
-    if len(body) > LONGEST:
+    if len(body) > MAX_SENTENCE_LENGTH:
         return space, window[: _breath(window)].rstrip()
     if not final or not text:
         return None
@@ -83,6 +83,6 @@ def _goes_on(text: str, match: re.Match[str]) -> bool:
 
 def _breath(text: str) -> int:
     """Where to cut what is too long: after the last comma of its second half, else at its last space, else its end."""
-    places = [match.end() for match in _BREATH.finditer(text, LONGEST // 2)]
+    places = [match.end() for match in _BREATH.finditer(text, MAX_SENTENCE_LENGTH // 2)]
     at = places[-1] if places else max(text.rfind(" "), 0)
-    return at or LONGEST
+    return at or MAX_SENTENCE_LENGTH

@@ -9,12 +9,12 @@ from typing import Any
 from suite.errors import CheckpointError, one_line
 
 
-def as_file(name: str, values: Mapping[str, Any], indent: int | None = 1) -> dict[str, bytes]:
+def json_file(name: str, values: Mapping[str, Any], indent: int | None = 1) -> dict[str, bytes]:
     """Some values as a checkpoint's file of this name."""
     return {name: (json.dumps(values, ensure_ascii=False, indent=indent) + "\n").encode()}
 
 
-def of_file(files: Mapping[str, bytes], name: str, *keys: str) -> dict[str, Any]:
+def read_json_file(files: Mapping[str, bytes], name: str, *keys: str) -> dict[str, Any]:
     """The values of one of a checkpoint's files, with these keys, or any where none are named.
 
     Raises CheckpointError, naming the file, where it is not there or has others.
@@ -35,7 +35,7 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no number of JSON")
 
 
-def tokenizer_of(files: Mapping[str, bytes], name: str) -> Any:
+def read_tokenizer(files: Mapping[str, bytes], name: str) -> Any:
     """The ``tokenizers.Tokenizer`` of one of a checkpoint's files. Raises CheckpointError where it is none."""
     from tokenizers import Tokenizer
 

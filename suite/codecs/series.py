@@ -18,9 +18,10 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from suite.codecs.serialization import as_file, of_file
+from suite.codecs.channel_moments import ChannelMoments
+from suite.codecs.serialization import json_file, read_json_file
 from suite.config import check_ranges, from_dict, to_dict
-from suite.data.resampling import Resampler, resample
+from suite.data.resampling import LinearResampler, resample_series
 from suite.data.series import (
     Array,
     Recording,
@@ -82,7 +83,7 @@ class SeriesCodec:
         rate is taken to have ``rate``, by default that median.
         """
         spec = spec or SeriesSpec()
-        given = [opened(raw) for raw in recordings]
+        given = [as_recording(raw) for raw in recordings]
         if not given:
             raise DataError("no recordings to fit on; give at least one")
         names = next((r.channels for r in given if r.channels), ())
@@ -98,8 +99,8 @@ class SeriesCodec:
         ones = (1.0,) * width
         scales = tuple(ones for _ in range(spec.derivatives + 1))
         bare = cls(spec, channels, rate, (0.0,) * width, scales, (False,) * width, 1.0, 1.0)
-        values, missing = _Moments(width), np.zeros(width, dtype=bool)
-        differences = [_Moments(width) for _ in range(spec.derivatives)]
+        values, missing = ChannelMoments(width), np.zeros(width, dtype=bool)
+        differences = [ChannelMoments(width) for _ in range(spec.derivatives)]
         lengths = []
         for recording in given:
             array = bare._checked(recording)
@@ -146,7 +147,7 @@ class SeriesCodec:
 
         Raises DataError for one that is empty, has no value at all, other channels, infinite values or text.
         """
-        array = self._checked(opened(raw))
+        array = self._checked(as_recording(raw))
         if np.isnan(array).all():
             raise DataError("every value of the recording is missing; give one with values")
         return self._features(array, _Carried())
@@ -163,7 +164,7 @@ class SeriesCodec:
         array = self._ordered(array, recording.channels)
         rate = recording.rate or self.given
         if rate is not None and self.rate is not None and rate != self.rate:
-            array = resample(array, rate, self.rate)
+            array = resample_series(array, rate, self.rate)
         return array
 
     def _ordered(self, array: Array, names: Sequence[str] = ()) -> Array:
@@ -225,12 +226,12 @@ class SeriesCodec:
             "mean": list(self.mean), "scales": [list(row) for row in self.scales], "masked": list(self.masked),
             "length": self.length, "longest": self.longest,
         }  # fmt: skip
-        return as_file(FILE, values)
+        return json_file(FILE, values)
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
         keys = ("series", "channels", "rate", "mean", "scales", "masked", "length", "longest")
-        values = of_file(files, FILE, *keys)
+        values = read_json_file(files, FILE, *keys)
         spec = from_dict(SeriesSpec, values["series"], where=FILE, error=CheckpointError)
         try:
             codec = cls(
@@ -287,11 +288,11 @@ class SeriesFeeder:
 
     def _resampling(
         self, rate: float | None, held: Array | None = None, start: int = 0, done: int = 0
-    ) -> Resampler | None:
+    ) -> LinearResampler | None:
         """From ``rate`` to the model's, where both are known and differ."""
         if rate is None or self._codec.rate is None or rate == self._codec.rate:
             return None
-        return Resampler(rate, self._codec.rate, held, start, done)
+        return LinearResampler(rate, self._codec.rate, held, start, done)
 
     @property
     def pending(self) -> dict[str, Any] | None:
@@ -340,32 +341,6 @@ class SeriesFeeder:
         return [(first + i, features[i : i + 1]) for i in range(len(features))]
 
 
-class _Moments:
-    """Mean and spread of each channel, over any number of arrays, missing values left out (Chan et al., 1979)."""
-
-    def __init__(self, width: int) -> None:
-        self.count, self.mean, self.squares = (np.zeros(width) for _ in range(3))
-
-    def add(self, array: npt.NDArray[Any]) -> None:
-        there = ~np.isnan(array)
-        count = there.sum(axis=0)
-        values = np.where(there, array, 0).astype(np.float64)
-        mean = values.sum(axis=0) / np.maximum(count, 1)
-        squares = (np.where(there, values - mean, 0) ** 2).sum(axis=0)
-        total = np.maximum(self.count + count, 1)
-        apart = mean - self.mean
-        self.squares += squares + apart**2 * self.count * count / total
-        self.mean += apart * count / total
-        self.count += count
-
-    def spread(self) -> tuple[float, ...]:
-        """The standard deviation, or 1 for a channel that stands still."""
-        spread = np.sqrt(self.squares / np.maximum(self.count, 1))
-        # What is left of a constant after rounding is no spread.
-        still = spread <= 1e-6 * np.maximum(np.abs(self.mean), 1e-6)
-        return tuple(np.where(still, 1.0, spread).tolist())
-
-
 def _forward(array: Array, missing: npt.NDArray[np.bool_], last: Array) -> Array:
     """Missing values replaced by the last one known of their channel."""
     if not missing.any():
@@ -385,7 +360,7 @@ def _checked_rate(rate: float) -> float:
     return rate
 
 
-def opened(raw: Any) -> Recording:
+def as_recording(raw: Any) -> Recording:
     """What ``encode`` takes, as a recording. Raises DataError for what is none."""
     if isinstance(raw, Recording):
         return raw

@@ -19,7 +19,7 @@ from tokenizers import Regex, Tokenizer
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import Split
 
-from suite.codecs.serialization import as_file, of_file, tokenizer_of
+from suite.codecs.serialization import json_file, read_json_file, read_tokenizer
 from suite.config import check_ranges, from_dict, to_dict
 from suite.decoding import reranking as remembering
 from suite.decoding.reranking import ExampleMemory
@@ -65,7 +65,7 @@ class SubwordCodec:
     def __init__(self, tokenizer: Tokenizer, spec: SubwordSpec, tags: Sequence[str] = (), wanted: str = "") -> None:
         self.tokenizer, self.spec, self.tags = tokenizer, spec, tuple(tags)
         self.wanted = wanted or (self.tags[0] if self.tags else "")
-        self._merging: _Merging | None = None
+        self._merging: _DropoutMerger | None = None
         self._bytes: list[bytes] | None = None
 
     # -- fitting and files -------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ class SubwordCodec:
         letters: dict[str, int] = {}
         splitter = Split(Regex(_WORD), "isolated")
         for text in texts:
-            for word, _ in splitter.pre_tokenize_str(f" {checked(text)}"):
+            for word, _ in splitter.pre_tokenize_str(f" {check_text(text)}"):
                 counts[word] = counts.get(word, 0) + 1
         for word, count in counts.items():
             for letter in word:
@@ -118,13 +118,13 @@ class SubwordCodec:
         return cls(tokenizer, spec, tags)
 
     def files(self) -> dict[str, bytes]:
-        settings = as_file(SETTINGS, {"subwords": to_dict(self.spec), "tags": list(self.tags)})
+        settings = json_file(SETTINGS, {"subwords": to_dict(self.spec), "tags": list(self.tags)})
         return settings | {PIECES: self.tokenizer.to_str().encode()}
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        settings = of_file(files, SETTINGS, "subwords", "tags")
-        tokenizer = tokenizer_of(files, PIECES)
+        settings = read_json_file(files, SETTINGS, "subwords", "tags")
+        tokenizer = read_tokenizer(files, PIECES)
         if [tokenizer.id_to_token(i) for i in range(len(SPECIAL))] != list(SPECIAL):
             raise CheckpointError(f"{PIECES}: is not a tokenizer of sub-words; copy the checkpoint again")
         spec = from_dict(SubwordSpec, settings["subwords"], where=SETTINGS, error=CheckpointError)
@@ -152,11 +152,11 @@ class SubwordCodec:
         With ``dropout`` two pieces that could be joined are not, by this chance, at each step of joining
         (BPE-dropout: Provilkov et al., 2020, arXiv:1910.13267); the text is the same.
         """
-        text = f" {checked(text)}"
+        text = f" {check_text(text)}"
         if random is None or not dropout:
             return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
         if self._merging is None:
-            self._merging = _Merging(self.tokenizer)
+            self._merging = _DropoutMerger(self.tokenizer)
         return self._merging.ids(text, dropout, random)
 
     def encode(self, raw: Any, random: np.random.Generator | None = None, dropout: float = 0.0) -> np.ndarray:
@@ -180,14 +180,14 @@ class SubwordCodec:
         writer = self.writer()
         return "".join([*(writer.feed(int(i)) for i in ids), writer.flush()])
 
-    def writer(self) -> Writer:
+    def writer(self) -> Detokenizer:
         """The same token by token."""
         if self._bytes is None:
             aside = len(SPECIAL) + len(self.tags)
             names = self.tokens(range(self.size))
             own = [b"" for _ in range(aside)] + [bytes([value]) for value in range(256)]
             self._bytes = own + [name.encode() for name in names[len(own) :]]
-        return Writer(self._bytes)
+        return Detokenizer(self._bytes)
 
 
 class SubwordTarget:
@@ -234,7 +234,7 @@ class SubwordTarget:
         return found
 
 
-class Writer:
+class Detokenizer:
     """Ids to text as they come; an unfinished letter is held back."""
 
     def __init__(self, table: Sequence[bytes]) -> None:
@@ -257,7 +257,7 @@ class Writer:
         return text.removeprefix(" ")
 
 
-class _Merging:
+class _DropoutMerger:
     """Byte-pair merging with dropout, by numbers of a given generator: tokenizers' own draws cannot be repeated."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -296,7 +296,7 @@ class _Merging:
 _HALF = re.compile("[\ud800-\udfff]")
 
 
-def checked(text: Any) -> str:
+def check_text(text: Any) -> str:
     """A text that has UTF-8. Raises DataError for anything else."""
     if not isinstance(text, str):
         raise DataError(f"expected a text, got {type(text).__name__}; pass a str")

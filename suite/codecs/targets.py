@@ -11,10 +11,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from suite.codecs.serialization import as_file, of_file
+from suite.codecs.serialization import json_file, read_json_file
 from suite.config import from_dict
+from suite.data.natural_order import natural_key
 from suite.errors import CheckpointError, DataError, nearest
-from suite.metrics import natural
 
 #: The bounds of a log-spread, in training and at use.
 LOG_SPREAD = (-7.0, 3.0)
@@ -56,7 +56,7 @@ class Target:
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
         """The codec of a checkpoint. Raises CheckpointError for another kind than the class's."""
-        kind = of_file(files, FILE).get("kind")
+        kind = read_json_file(files, FILE).get("kind")
         found = {"labels": Labels, "value": Value}.get(str(kind))
         if found is None or not issubclass(found, cls):
             raise CheckpointError(f"{FILE}: unknown kind {kind!r}; this checkpoint is from another version or altered")
@@ -97,7 +97,7 @@ class Labels(Target):
         if len(counts) < 2:
             only = f"only {next(iter(counts))!r}" if counts else "none at all"
             raise DataError(f"training needs at least two different labels, the data has {only}; add items of another")
-        names = tuple(sorted(counts, key=natural))
+        names = tuple(sorted(counts, key=natural_key))
         if not shown:
             return cls(names, early=early)
         display = tuple(shown.get(name, name) for name in names)
@@ -162,7 +162,7 @@ class Labels(Target):
 
     def files(self) -> dict[str, bytes]:
         values = {"names": list(self.names), "temperature": self.temperature, "shown": list(self.shown)}
-        return as_file(FILE, {"kind": "labels", **values, "early": self.early, "sure": self.sure})
+        return json_file(FILE, {"kind": "labels", **values, "early": self.early, "sure": self.sure})
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
@@ -269,7 +269,7 @@ class Value(Target):
 
     def files(self) -> dict[str, bytes]:
         values = {"kind": "value", "low": self.low, "high": self.high, "scale": self.scale, "widening": self.widening}
-        return as_file(FILE, {**values, "cuts": list(self.cuts), "classes": list(self.classes)})
+        return json_file(FILE, {**values, "cuts": list(self.cuts), "classes": list(self.classes)})
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
@@ -277,7 +277,7 @@ class Value(Target):
 
 
 def _read(files: Mapping[str, bytes], kind: str) -> dict[str, Any]:
-    values = of_file(files, FILE)
+    values = read_json_file(files, FILE)
     if values.pop("kind", None) != kind:
         raise CheckpointError(f"{FILE}: expected a {kind} target; this checkpoint is from another version or altered")
     return values

@@ -10,7 +10,7 @@ from typing import IO, Any
 from suite.errors import DataError
 
 
-def as_it_comes(stdin: IO[bytes]) -> Iterator[bytes]:
+def stdin_chunks(stdin: IO[bytes]) -> Iterator[bytes]:
     """All of standard input in pieces as they arrive, split characters included; a byte order mark is left out."""
     read = getattr(stdin, "read1", stdin.read)
     first = True
@@ -19,7 +19,7 @@ def as_it_comes(stdin: IO[bytes]) -> Iterator[bytes]:
         first = False
 
 
-def paragraphs(stdin: IO[bytes]) -> Iterator[str | None]:
+def stdin_texts(stdin: IO[bytes]) -> Iterator[str | None]:
     """Pieces of text as they arrive; ``None`` where a blank line ends a text. Split characters are held.
 
     A line ends with a line feed, a carriage return, or both. Raises DataError, naming the line, for bytes that
@@ -59,7 +59,7 @@ def paragraphs(stdin: IO[bytes]) -> Iterator[str | None]:
             return
 
 
-class HeldText:
+class TextBuffer:
     """What a feeder of text holds back: ``_held``, which may still go on, and the bytes of a split character."""
 
     def __init__(self, pending: Mapping[str, str] | None = None) -> None:
@@ -94,7 +94,7 @@ class HeldText:
             raise DataError("the text ends in the middle of a UTF-8 character; it may be cut off") from None
 
 
-class Lines(HeldText):
+class LineSegmenter(TextBuffer):
     """Text or UTF-8 bytes in pieces to lines, each with nothing before it; blank ones are passed over.
 
     A ``Cutter`` (``suite.task``) for tasks whose input is a line.

@@ -14,9 +14,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from suite.codecs.serialization import as_file, of_file
-from suite.codecs.subwords import checked
-from suite.codecs.wordpieces import TextFeeder, split
+from suite.codecs.serialization import json_file, read_json_file
+from suite.codecs.subwords import check_text
+from suite.codecs.wordpieces import TextFeeder, split_words
 from suite.errors import CheckpointError, DataError
 
 FILE = "tokens.json"
@@ -24,7 +24,7 @@ UNKNOWN = 0
 
 
 @dataclass(frozen=True)
-class TokenCodec:
+class WordIdCodec:
     """Text → one id a word. Fit it on training texts; ``encode`` a whole text, or feed an ``incremental`` one."""
 
     words: tuple[str, ...]
@@ -32,7 +32,7 @@ class TokenCodec:
     @classmethod
     def fit(cls, texts: Iterable[str], *, min_count: int = 1) -> Self:
         """The words that occur at least ``min_count`` times, most frequent first. Raises DataError for none."""
-        counts = Counter(word for text in texts for word in split(text.lower()))
+        counts = Counter(word for text in texts for word in split_words(text.lower()))
         words = tuple(sorted((w for w, n in counts.items() if n >= min_count), key=lambda word: (-counts[word], word)))
         if not words:
             raise DataError("the training texts have no words; check that the text column is the right one")
@@ -49,11 +49,11 @@ class TokenCodec:
 
     def word(self, word: str) -> tuple[int, ...]:
         """The id of one word."""
-        return (self._ids.get(checked(word).lower(), UNKNOWN),)
+        return (self._ids.get(check_text(word).lower(), UNKNOWN),)
 
     def encode(self, raw: Any) -> np.ndarray:
         """One text as int64 ids ``[T]``, one a word. Raises DataError for what is not a text, or has no words."""
-        ids = [number for word in split(checked(raw)) for number in self.word(word)]
+        ids = [number for word in split_words(check_text(raw)) for number in self.word(word)]
         if not ids:
             raise DataError("the text is empty; give at least one word")
         return np.asarray(ids, dtype=np.int64)
@@ -63,11 +63,11 @@ class TokenCodec:
         return TextFeeder(self, pending)
 
     def files(self) -> dict[str, bytes]:
-        return as_file(FILE, {"words": self.words}, indent=None)
+        return json_file(FILE, {"words": self.words}, indent=None)
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        words = of_file(files, FILE, "words")["words"]
+        words = read_json_file(files, FILE, "words")["words"]
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise CheckpointError(f"{FILE}: expected a list of words; copy the checkpoint again")
         return cls(tuple(words))

@@ -18,8 +18,8 @@ import numpy as np
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 
-from suite.codecs.serialization import as_file, of_file, tokenizer_of
-from suite.codecs.text import HeldText
+from suite.codecs.serialization import json_file, read_json_file, read_tokenizer
+from suite.codecs.text import TextBuffer
 from suite.config import check_ranges, from_dict, to_dict
 from suite.errors import CheckpointError, DataError
 
@@ -28,7 +28,7 @@ PAD, UNKNOWN, CAPITALS, STRETCHED, LINK, MENTION = "<pad>", "<unk>", "<caps>", "
 SPECIAL = (PAD, UNKNOWN, CAPITALS, STRETCHED, LINK, MENTION)
 
 #: A word longer than this is cut, so that a text without spaces is still read in bounded memory.
-LONGEST_WORD = 256
+MAX_WORD_LENGTH = 256
 
 _TOKEN = re.compile(
     r"(?P<link>(?:https?://|www\.)\S+)"
@@ -55,7 +55,7 @@ _SAME = str.maketrans(
 
 
 @dataclass(frozen=True)
-class WordSpec:
+class WordPieceSpec:
     """How text becomes tokens.
 
     ``vocabulary`` bounds the whole words, most frequent first; ``pieces`` is how many word pieces are learnt
@@ -70,10 +70,10 @@ class WordSpec:
         check_ranges(self, least={"vocabulary": 1, "pieces": 0, "min_count": 1})
 
 
-class WordCodec:
+class WordPieceCodec:
     """Text ↔ ids. Fit it on training texts; ``encode`` a whole text, or feed an ``incremental`` one."""
 
-    def __init__(self, tokenizer: Tokenizer, spec: WordSpec) -> None:
+    def __init__(self, tokenizer: Tokenizer, spec: WordPieceSpec) -> None:
         self.tokenizer, self.spec = tokenizer, spec
         self._known = _Known(tokenizer)
         self._seen: dict[str, tuple[int, ...]] = {}
@@ -81,7 +81,7 @@ class WordCodec:
     # -- fitting and files -------------------------------------------------------------------------------
 
     @classmethod
-    def fit(cls, texts: Iterable[str], spec: WordSpec, words: Sequence[str] = ()) -> Self:
+    def fit(cls, texts: Iterable[str], spec: WordPieceSpec, words: Sequence[str] = ()) -> Self:
         """A codec whose whole words are those of ``texts``, then ``words`` in their order."""
         counts: Counter[str] = Counter()
         for text in texts:
@@ -101,13 +101,13 @@ class WordCodec:
         return cls(Tokenizer(model), spec)
 
     def files(self) -> dict[str, bytes]:
-        return as_file(SETTINGS, {"words": to_dict(self.spec)}) | {PIECES: self.tokenizer.to_str().encode()}
+        return json_file(SETTINGS, {"words": to_dict(self.spec)}) | {PIECES: self.tokenizer.to_str().encode()}
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        settings = of_file(files, SETTINGS, "words")
-        tokenizer = tokenizer_of(files, PIECES)
-        return cls(tokenizer, from_dict(WordSpec, settings["words"], where=SETTINGS, error=CheckpointError))
+        settings = read_json_file(files, SETTINGS, "words")
+        tokenizer = read_tokenizer(files, PIECES)
+        return cls(tokenizer, from_dict(WordPieceSpec, settings["words"], where=SETTINGS, error=CheckpointError))
 
     # -- text to ids -------------------------------------------------------------------------------------
 
@@ -148,7 +148,7 @@ class WordCodec:
         """One text as int64 ids ``[T]``. Raises DataError for what is not a text, or has no words."""
         if not isinstance(raw, str):
             raise DataError(f"expected a text, got {type(raw).__name__}; pass a str")
-        ids = [i for word in split(raw) for i in self.word(word)]
+        ids = [i for word in split_words(raw) for i in self.word(word)]
         if not ids:
             raise DataError("the text is empty; give at least one word")
         return np.asarray(ids, dtype=np.int64)
@@ -168,7 +168,7 @@ class _Known:
         return isinstance(word, str) and self._id(word) is not None
 
 
-class ByWord(Protocol):
+class WordEncoder(Protocol):
     """A codec that encodes a text word by word."""
 
     def word(self, word: str) -> tuple[int, ...]:
@@ -176,10 +176,10 @@ class ByWord(Protocol):
         ...
 
 
-class TextFeeder(HeldText):
+class TextFeeder(TextBuffer):
     """Text in pieces to whole words; a word is finished by whitespace, or by the end."""
 
-    def __init__(self, codec: ByWord, pending: Mapping[str, str] | None = None) -> None:
+    def __init__(self, codec: WordEncoder, pending: Mapping[str, str] | None = None) -> None:
         super().__init__(pending)
         self._codec = codec
 
@@ -188,7 +188,7 @@ class TextFeeder(HeldText):
         if text and not text[-1].isspace():
             # The last word may go on. What is too long for a word is cut as it would be in a whole text.
             head, tail = _at_last_space(text)
-            keep = len(tail) % LONGEST_WORD or (LONGEST_WORD if tail else 0)
+            keep = len(tail) % MAX_WORD_LENGTH or (MAX_WORD_LENGTH if tail else 0)
             self._held = tail[len(tail) - keep :]
             text = head + tail[: len(tail) - keep]
         else:
@@ -201,17 +201,17 @@ class TextFeeder(HeldText):
         return self._steps(text)
 
     def _steps(self, text: str) -> list[tuple[Any, np.ndarray]]:
-        steps = ((word, self._codec.word(word)) for word in split(text))
+        steps = ((word, self._codec.word(word)) for word in split_words(text))
         return [(word, np.asarray(ids, dtype=np.int64)) for word, ids in steps if ids]
 
 
-def split(text: str) -> Iterator[str]:
-    """The words of a text, split at whitespace; one longer than ``LONGEST_WORD`` is cut."""
+def split_words(text: str) -> Iterator[str]:
+    """The words of a text, split at whitespace; one longer than ``MAX_WORD_LENGTH`` is cut."""
     for word in text.split():
-        if len(word) <= LONGEST_WORD:
+        if len(word) <= MAX_WORD_LENGTH:
             yield word
         else:
-            yield from (word[i : i + LONGEST_WORD] for i in range(0, len(word), LONGEST_WORD))
+            yield from (word[i : i + MAX_WORD_LENGTH] for i in range(0, len(word), MAX_WORD_LENGTH))
 
 
 def _tokens(word: str, known: Container[str]) -> list[str]:

@@ -10,16 +10,16 @@ import numpy.typing as npt
 
 # Items are sorted by length inside windows of this many batches: enough for little padding, few enough that
 # a batch's company still changes from epoch to epoch.
-WINDOW = 50
+BUCKET_BATCHES = 50
 # The same where batches are filled by tokens, in items.
-WINDOW_ITEMS = 25_000
+BUCKET_ITEMS = 25_000
 
 #: How long an item is; or, where it is a pair, how long each side is.
 Length = int | tuple[int, ...]
 
 
-def bucketed(
-    lengths: Sequence[Length], batch_size: int, seed: int, epoch: int, window: int = WINDOW
+def batches_by_length(
+    lengths: Sequence[Length], batch_size: int, seed: int, epoch: int, window: int = BUCKET_BATCHES
 ) -> list[list[int]]:
     """Batches of indices into ``lengths``, items of like length together, every index exactly once.
 
@@ -40,8 +40,8 @@ def bucketed(
     return [batches[index] for index in random.permutation(len(batches)).tolist()]
 
 
-def filled(lengths: Sequence[Length], tokens: int, seed: int, epoch: int) -> list[list[int]]:
-    """Batches as `bucketed` makes them, each with as many items as make at most ``tokens`` when padded.
+def batches_by_tokens(lengths: Sequence[Length], tokens: int, seed: int, epoch: int) -> list[list[int]]:
+    """Batches as `batches_by_length` makes them, each with as many items as make at most ``tokens`` when padded.
 
     The sides of a pair are padded each by itself and counted together. An item that is longer than ``tokens`` is a
     batch of its own. Raises ValueError for fewer tokens than one or a negative seed or epoch.
@@ -54,9 +54,9 @@ def filled(lengths: Sequence[Length], tokens: int, seed: int, epoch: int) -> lis
     random = np.random.default_rng([seed, epoch])
     order = random.permutation(len(sides)).tolist()
     batches: list[list[int]] = []
-    for start in range(0, len(order), WINDOW_ITEMS):
+    for start in range(0, len(order), BUCKET_ITEMS):
         # By the longer side first, a batch has little padding on both.
-        window = sorted(order[start : start + WINDOW_ITEMS], key=lambda i: (max(sides[i]), sum(sides[i])))
+        window = sorted(order[start : start + BUCKET_ITEMS], key=lambda i: (max(sides[i]), sum(sides[i])))
         batch: list[int] = []
         longest = (0,) * len(sides[0])
         for index in window:

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from suite.data.examples import Example
 from suite.data.readers import read_rows
 from suite.errors import DataError, one_line, stop
-from suite.task import Example
 
 #: Where it is, the picture, what it shows, and the other columns of its row.
 Found = tuple[str, Path, list[str], Mapping[str, Any]]
@@ -18,7 +18,7 @@ Found = tuple[str, Path, list[str], Mapping[str, Any]]
 FLICKR = ("Images", "images", "Flicker8k_Dataset", "Flickr8k_Dataset", "flickr30k-images", "flickr30k_images", ".")
 
 
-def read(
+def read_captions(
     path: str | Path,
     *,
     format: str | None = None,

@@ -10,7 +10,7 @@ import numpy as np
 from suite.data.series import Recording
 
 
-def of_labels(labels: Iterable[str], what: str = "item") -> Iterator[str]:
+def label_warnings(labels: Iterable[str], what: str = "item") -> Iterator[str]:
     """Lines on labels that are rare; ``what`` is one of what has them, in a word."""
     counts = Counter(labels)
     if single := sorted(label for label, count in counts.items() if count == 1):
@@ -21,7 +21,7 @@ def of_labels(labels: Iterable[str], what: str = "item") -> Iterator[str]:
         yield f"labels have {few:,} to {many:,} {what}s: rare ones count for more (training.balance)"
 
 
-def of_rates(rates: Iterable[float | None], own: float | None) -> Iterator[str]:
+def rate_warnings(rates: Iterable[float | None], own: float | None) -> Iterator[str]:
     """Lines on recordings whose sample rates (Hz) differ or are not known; ``own`` is the model's."""
     counts = Counter(rates)
     unknown = counts.pop(None, 0)
@@ -32,7 +32,7 @@ def of_rates(rates: Iterable[float | None], own: float | None) -> Iterator[str]:
         yield f"{unknown:,} recordings do not say their rate: {own:g} samples a second is taken"
 
 
-def of_values(recordings: Sequence[Recording], channels: Sequence[str]) -> Iterator[str]:
+def value_warnings(recordings: Sequence[Recording], channels: Sequence[str]) -> Iterator[str]:
     """Lines on values that are missing, and on channels that never change."""
     arrays = [recording.array for recording in recordings]
     if gaps := sum(int(np.isnan(array).sum()) for array in arrays) / sum(array.size for array in arrays):

@@ -12,7 +12,7 @@ from suite.errors import DataError, nearest, one_line
 _EXAMPLE = '{"1": "circle", "2": "square"}'
 
 
-def read_names(path: Path, labels: Iterable[str]) -> dict[str, str]:
+def read_display_names(path: Path, labels: Iterable[str]) -> dict[str, str]:
     """Display names out of a JSON file ``{label: name}``. Raises DataError unless every label is shown differently."""
     try:
         pairs = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=list)

@@ -13,7 +13,7 @@ from suite.errors import DataError
 # The longest line, and the longest quoted CSV row, that is held in memory. Anything longer is a mistake: a
 # file of another kind, or a quote that is never closed.
 MAX_LINE = 64 * 2**20
-SNIFF = 8192
+SNIFF_BYTES = 8192
 
 # First bytes of what people most often pass by mistake.
 MAGIC = {
@@ -64,12 +64,12 @@ def byte_lines(stream: IO[bytes], name: str, report: OnError) -> Iterator[tuple[
 def text_lines(stream: IO[bytes], name: str, report: OnError) -> Iterator[tuple[str, str]]:
     """(``name:number``, text without the line end) of every line that is sound."""
     for where, line in byte_lines(stream, name, report):
-        text = decoded(line, where, report)
+        text = decode_line(line, where, report)
         if text is not None:
             yield where, text.removesuffix("\n").removesuffix("\r")
 
 
-def decoded(line: bytes, where: str, report: OnError) -> str | None:
+def decode_line(line: bytes, where: str, report: OnError) -> str | None:
     """The line as text; None, after a report, where it is not UTF-8 or holds a NUL."""
     try:
         text = line.decode("utf-8")
@@ -87,11 +87,11 @@ def _check(first: bytes, stream: IO[bytes], name: str) -> None:
     """Raise DataError where the first line says that this is no text, whatever comes later."""
     if not first:
         raise DataError(f"{name}: empty; is it the right file?")
-    head = first[:SNIFF]
+    head = first[:SNIFF_BYTES]
     # Looking further ahead than the first line would keep a person at a terminal, or a pipe, waiting.
-    if len(first) < SNIFF and stream.seekable():
+    if len(first) < SNIFF_BYTES and stream.seekable():
         at = stream.tell()
-        head += stream.read(SNIFF - len(first))
+        head += stream.read(SNIFF_BYTES - len(first))
         stream.seek(at)
     controls = len(head) - len(head.translate(None, _CONTROLS))
     try:

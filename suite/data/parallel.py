@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
-from suite.data.lines import OnError, byte_lines, decoded
-from suite.data.readers import Row, check_there
+from suite.data.lines import OnError, byte_lines, decode_line
+from suite.data.readers import Row, check_exists
 from suite.errors import DataError, one_line, stop
 
 
@@ -22,7 +22,7 @@ def parallel_rows(
     text, unless ``on_error`` is given, and always for files of unequal length, as soon as the shortest ends.
     """
     for path in paths:
-        check_there(Path(path))
+        check_exists(Path(path))
     report = on_error or stop
 
     def rows() -> Iterator[Row]:
@@ -63,6 +63,6 @@ def _lines(stream: IO[bytes], name: str, report: OnError) -> Iterator[str | None
     for where, line in byte_lines(stream, name, report):
         number = int(where.rpartition(":")[2])
         yield from itertools.repeat(None, number - expected)
-        text = decoded(line, where, report)
+        text = decode_line(line, where, report)
         yield None if text is None else text.removesuffix("\n").removesuffix("\r")
         expected = number + 1

@@ -77,7 +77,7 @@ def read_rows(
         source, name, ending = sys.stdin.buffer if stdin is None else stdin, "stdin", "txt"
     else:
         source, name = Path(path), str(path)
-        check_there(source)
+        check_exists(source)
         ending = source.suffix.lower().removeprefix(".")
         if format is None and ending not in formats:
             what = f"the ending {source.suffix!r} is not known" if ending else "a name without an ending"
@@ -90,7 +90,7 @@ def read_rows(
     return _rows(formats[kind], source, name, Columns(columns or {}), on_error)
 
 
-def check_there(file: Path) -> None:
+def check_exists(file: Path) -> None:
     """Raise DataError for a file that is missing, a folder, or not to be seen."""
     try:
         if file.is_dir():

@@ -12,7 +12,7 @@ from suite.errors import DataError
 Array = npt.NDArray[np.float32]
 
 
-class Resampler:
+class LinearResampler:
     """From one sample rate to another, in pieces of any size: ``feed``, then ``flush``.
 
     A sample stands for the stretch of time halfway to its neighbours; output k lies at source position
@@ -72,12 +72,12 @@ class Resampler:
         return found
 
 
-def resample(array: Array, rate_from: float, rate_to: float) -> Array:
-    """``[T, C]`` at one sample rate to another: interpolated going up, averaged going down. See ``Resampler``.
+def resample_series(array: Array, rate_from: float, rate_to: float) -> Array:
+    """``[T, C]`` at one sample rate to another: interpolated going up, averaged going down. See ``LinearResampler``.
 
     Gives ``floor((T − 1) · rate_to / rate_from) + 1`` samples; the first one stays where it is.
     """
     if rate_from == rate_to or not len(array):
         return array
-    resampler = Resampler(rate_from, rate_to)
+    resampler = LinearResampler(rate_from, rate_to)
     return np.concatenate([resampler.feed(array), resampler.flush()])

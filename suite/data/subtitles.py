@@ -9,19 +9,19 @@ from typing import Any
 from suite.errors import SuiteError, one_line
 
 #: A subtitle ends before it is longer than this (letters, seconds), and where nobody speaks for so long (seconds).
-LETTERS, SECONDS, PAUSE = 80, 6.0, 0.8
+MAX_CHARS, MAX_SECONDS, MIN_PAUSE = 80, 6.0, 0.8
 
 Words = Sequence[Mapping[str, Any]]
 
 
-def write(words: Words, path: Path) -> Path:
+def write_subtitles(words: Words, path: Path) -> Path:
     """Write a file by its ending, ``.srt`` or ``.vtt``. Raises SuiteError where it cannot be written."""
     web = path.suffix == ".vtt"
     mark = "." if web else ","
     parts = ["WEBVTT"] if web else []
-    for number, (start, end, text) in enumerate(lines(words), 1):
+    for number, (start, end, text) in enumerate(subtitle_lines(words), 1):
         head = "" if web else f"{number}\n"
-        parts.append(f"{head}{clock(start, mark)} --> {clock(end, mark)}\n{text}")
+        parts.append(f"{head}{timestamp(start, mark)} --> {timestamp(end, mark)}\n{text}")
     try:
         path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     except OSError as error:
@@ -29,14 +29,14 @@ def write(words: Words, path: Path) -> Path:
     return path
 
 
-def lines(words: Words) -> Iterator[tuple[float, float, str]]:
+def subtitle_lines(words: Words) -> Iterator[tuple[float, float, str]]:
     """Start, end and text of each subtitle."""
     run: list[Mapping[str, Any]] = []
     for word in words:
         if run and (
-            word["start"] - run[-1]["end"] >= PAUSE
-            or word["end"] - run[0]["start"] > SECONDS
-            or sum(len(w["word"]) + 1 for w in run) + len(word["word"]) > LETTERS
+            word["start"] - run[-1]["end"] >= MIN_PAUSE
+            or word["end"] - run[0]["start"] > MAX_SECONDS
+            or sum(len(w["word"]) + 1 for w in run) + len(word["word"]) > MAX_CHARS
         ):
             yield _line(run)
             run = []
@@ -49,7 +49,7 @@ def _line(run: Words) -> tuple[float, float, str]:
     return run[0]["start"], run[-1]["end"], " ".join(word["word"] for word in run)
 
 
-def clock(seconds: float, mark: str) -> str:
+def timestamp(seconds: float, mark: str) -> str:
     """``00:01:02,500``."""
     whole = round(seconds * 1000)
     hours, minutes, rest = whole // 3_600_000, whole // 60_000 % 60, whole % 60_000

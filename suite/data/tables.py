@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from suite.data.columns import Columns
-from suite.data.lines import MAX_LINE, OnError, byte_lines, decoded, text_lines
+from suite.data.lines import MAX_LINE, OnError, byte_lines, decode_line, text_lines
 from suite.errors import DataError
 
 _SEPARATORS = {
@@ -91,7 +91,7 @@ def _csv_records(stream: IO[bytes], name: str, report: OnError) -> Iterator[tupl
             report(DataError(f"{where}: a quote is opened and never closed; close it, or double it"))
             again.extendleft(reversed(held[1:]))
             continue
-        text = decoded(b"".join(line for _, line in held), where, report)
+        text = decode_line(b"".join(line for _, line in held), where, report)
         if text is None:
             # An undecodable byte is of its own record only: nothing is read again.
             continue

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from suite.data.examples import Example
 from suite.data.readers import read_rows
 from suite.errors import DataError, stop
-from suite.task import Example
 
 
-def read(
+def read_transcripts(
     path: str | Path,
     *,
     format: str | None = None,

@@ -17,7 +17,7 @@ Member = tuple[str, str, dict[str, Any], bytes]
 
 
 @contextmanager
-def member(path: Path, what: str = "file") -> Iterator[IO[bytes]]:
+def open_file(path: Path, what: str = "file") -> Iterator[IO[bytes]]:
     """The opened file. Raises DataError, calling it ``what``, where there is none or it cannot be read."""
     try:
         archive = next((p for p in path.parents if p.suffix.lower() == ".zip" and p.is_file()), None)
@@ -44,14 +44,14 @@ def _archive(path: Path, changed: int, size: int) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
-def named(argument: str | Path) -> Path:
+def as_path(argument: str | Path) -> Path:
     """A path as it was typed. Raises DataError for an empty name, which would be the current folder."""
     if not str(argument):
         raise DataError("an empty name where a file or folder is needed; is a variable not set?")
     return Path(argument)
 
 
-def contents(path: Path, largest: int, *, one: str, kind: str) -> bytes:
+def read_contents(path: Path, largest: int, *, one: str, kind: str) -> bytes:
     """A file of ``one`` thing whole, which is read into memory. Raises DataError for a larger one, or none."""
     try:
         if path.stat().st_size > largest:
@@ -61,14 +61,14 @@ def contents(path: Path, largest: int, *, one: str, kind: str) -> bytes:
         raise DataError(f"{one_line(error)}; give {kind}") from error
 
 
-def in_folder(
+def files_in_folder(
     argument: str, endings: Sequence[str], what: str, *, recursive: bool = False
 ) -> Iterator[tuple[str, str]]:
     """A file, or those of these endings in a folder, sorted; with ``recursive`` also those in the folders in it.
 
     As ``Task.expand`` gives them. Raises DataError for a folder without any, calling one ``what``.
     """
-    folder = named(argument)
+    folder = as_path(argument)
     if not folder.is_dir():
         yield argument, argument
         return

@@ -32,7 +32,7 @@ MAX_BYTES = 4 * 2**30
 MAX_FILES = 200_000
 # A tar header that only describes the next one (long name, pax) is read into memory whole, so it has its own.
 MAX_HEADER = 2**20
-CHUNK = 2**20
+COPY_BYTES = 2**20
 
 # What the archive modules raise for content that makes no sense; zipfile's for a password is a RuntimeError.
 _DAMAGE = (
@@ -132,7 +132,7 @@ class _Target:
 def _pour(reading: IO[bytes], writing: IO[bytes], size: int) -> int:
     """Copy a stream to its end, or just past ``size`` bytes; returns how many there were."""
     done = 0
-    while done <= size and (chunk := reading.read(CHUNK)):
+    while done <= size and (chunk := reading.read(COPY_BYTES)):
         done += len(chunk)
         writing.write(chunk)
     return done
@@ -180,8 +180,8 @@ def _unpack_tar(file: io.BufferedReader, target: _Target) -> None:
             else:
                 target.add(info.name, "odd")
         # Read on to the end of the stream, so that its checksum is looked at, within reason.
-        for _ in range(target.max_bytes // CHUNK + 2):
-            if not stream.read(CHUNK):
+        for _ in range(target.max_bytes // COPY_BYTES + 2):
+            if not stream.read(COPY_BYTES):
                 break
 
 
@@ -206,12 +206,12 @@ def _data_of_deb(file: io.BufferedReader, archive: Path) -> io.BufferedReader:
     while (header := file.read(60))[58:] == b"`\n" and (digits := header[48:58].strip()).isdigit():
         size = int(digits)
         if header.startswith(b"data.tar"):
-            return io.BufferedReader(_Stretch(file, size))
+            return io.BufferedReader(_FileSection(file, size))
         file.seek(size + size % 2, io.SEEK_CUR)
     raise DataError(f"{archive}: damaged, or a deb without data")
 
 
-class _Stretch(io.RawIOBase):
+class _FileSection(io.RawIOBase):
     """The next ``size`` bytes of a file as a file of their own."""
 
     def __init__(self, file: IO[bytes], size: int) -> None:
@@ -259,7 +259,7 @@ def _zstd(file: IO[bytes], archive: Path) -> Iterator[IO[bytes]]:
         raise DataError(f"{archive}: zstd-compressed; install the zstandard package or the zstd command")
     with tempfile.TemporaryFile() as content:
         # A real file, since the command reads from a descriptor and the stream may be part of a larger file.
-        shutil.copyfileobj(file, content, CHUNK)
+        shutil.copyfileobj(file, content, COPY_BYTES)
         content.seek(0)
         command = [program, "--decompress", "--stdout"]
         with subprocess.Popen(command, stdin=content, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:

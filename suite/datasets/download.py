@@ -86,7 +86,7 @@ def archive_path(source: Source) -> Path:
     return data_home() / ".archives" / source.filename
 
 
-def by_hand(source: Source) -> str:
+def manual_command(source: Source) -> str:
     """The command that fetches a source's file into the current folder."""
     kind, name, version = parse_purl(source.purl)
     if kind == "generic":
@@ -124,10 +124,10 @@ def fetch(
             if problem := _accepted(found, source, say):
                 raise DataError(
                     f"{from_file} is not {source.filename} of {source.purl}: it {problem}; "
-                    f"fetch it again ({by_hand(source)})"
+                    f"fetch it again ({manual_command(source)})"
                 )
         else:
-            say(f"fetching {source.filename} ({readable(source.size)})")
+            say(f"fetching {source.filename} ({format_bytes(source.size)})")
             kind = parse_purl(source.purl)[0]
             through = _through_apt if kind == "generic" else _through_client
             found = through(source, folder, client_runner)
@@ -167,7 +167,7 @@ def _mismatch(path: Path, source: Source) -> str | None:
     return None if found == source.sha256 else f"has SHA-256 {found} instead of {source.sha256}"
 
 
-def readable(size: int) -> str:
+def format_bytes(size: int) -> str:
     """A number of bytes for people: ``117.9 MB``."""
     if size < 1000:
         return f"{size} bytes"
@@ -296,6 +296,6 @@ def _reason(done: subprocess.CompletedProcess[str]) -> str:
 
 def _unfetched(source: Source, reason: str) -> DataError:
     return DataError(
-        f"could not fetch {source.filename}: {reason}; fetch that file by hand ({by_hand(source)}; "
+        f"could not fetch {source.filename}: {reason}; fetch that file by hand ({manual_command(source)}; "
         f"SHA-256 {source.sha256}) and pass it with --from FILE"
     )

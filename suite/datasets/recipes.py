@@ -32,7 +32,18 @@ from suite.datasets.cache import data_home, disk_errors, workspace
 from suite.datasets.download import Progress, Runner, Source, archive_path, fetch
 from suite.errors import DataError, PluginError
 
-__all__ = ["Recipe", "Source", "Status", "data_home", "digest", "fetch", "get", "located", "status", "write_parts"]
+__all__ = [
+    "Recipe",
+    "Source",
+    "Status",
+    "data_home",
+    "digest",
+    "fetch",
+    "find_prepared",
+    "prepare",
+    "status",
+    "write_parts",
+]
 
 PARTS = ("train", "dev", "test")
 RECORD = "SOURCE.json"
@@ -80,7 +91,7 @@ class Status:
         return asdict(self) | {"path": path, "licences": list(self.licences)}
 
 
-def located(task_name: str, recipe: Recipe) -> Path | None:
+def find_prepared(task_name: str, recipe: Recipe) -> Path | None:
     """The folder of the task's data where it is complete and made by this recipe, else None.
 
     Compares the record with the recipe and the sizes of the files with the record; contents are not read
@@ -107,7 +118,7 @@ def located(task_name: str, recipe: Recipe) -> Path | None:
 
 def status(task_name: str, recipe: Recipe) -> Status:
     """What is known of a task's data without reading it."""
-    path = located(task_name, recipe)
+    path = find_prepared(task_name, recipe)
     if path is None:
         rows = {name: count for name, (count, _) in recipe.parts.items()}
         to_fetch = sum(source.size for source in recipe.sources if not _has_size(archive_path(source), source.size))
@@ -120,7 +131,7 @@ def status(task_name: str, recipe: Recipe) -> Status:
 
 
 @disk_errors()
-def get(
+def prepare(
     task_name: str,
     recipe: Recipe,
     *,
@@ -140,7 +151,7 @@ def get(
     say = progress or (lambda line: None)
     target = _folder(task_name)
     given = _match(recipe, from_files)
-    if not force and (there := located(task_name, recipe)) is not None:
+    if not force and (there := find_prepared(task_name, recipe)) is not None:
         return there
     if target.exists() and not (target.is_dir() and ((target / RECORD).is_file() or not any(target.iterdir()))):
         raise DataError(f"{target}: is in the way and was not made here; move it, or set SUITE_DATA elsewhere")

@@ -1,25 +1,35 @@
-"""The figure of ``suite bench``: a chart of bars a task, a bar a cell."""
+"""The figure of ``suite bench``: a bar chart a task, a bar a cell. Import this only where something is drawn."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from suite.bench import Summary
-from suite.plotting.charts import PALETTE, Chart, figure
-from suite.plugins import registry
+from suite.plotting.charts import Chart
+from suite.plotting.figure import figure
+from suite.plotting.style import PALETTE
 
 
-def draw(summaries: Sequence[Summary], path: Path) -> None:
-    """Draw the quality of each cell in each task."""
-    cells = list(dict.fromkeys(one.cell for one in summaries))
+class Score(NamedTuple):
+    """The dev metric of one cell in one task."""
+
+    task: str
+    cell: str
+    metric: str
+    value: float
+    lower_is_better: bool = False
+
+
+def draw(scores: Sequence[Score], path: Path) -> None:
+    """Draw the scores as a PNG file, one chart for each task, each cell in a colour of its own."""
+    cells = list(dict.fromkeys(score.cell for score in scores))
     colours = {cell: PALETTE[i % len(PALETTE)] for i, cell in enumerate(cells)}
     charts = []
-    for task in dict.fromkeys(one.task for one in summaries):
-        own = [one for one in summaries if one.task == task]
-        better = ", lower is better" if registry().task(task).lower_is_better(own[0].metric) else ""
+    for task in dict.fromkeys(score.task for score in scores):
+        own = [score for score in scores if score.task == task]
+        better = ", lower is better" if own[0].lower_is_better else ""
         chart = Chart(f"{task}: {own[0].metric} on dev{better}")
-        charts.append(
-            chart.bars([o.quality for o in own], [o.cell for o in own], colours=[colours[o.cell] for o in own])
-        )
+        names = [score.cell for score in own]
+        charts.append(chart.bars([score.value for score in own], names, colours=[colours[name] for name in names]))
     figure(charts, path, columns=min(2, len(charts)), height=260)

@@ -4,60 +4,95 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from suite.plotting.charts import AXIS, PALETTE, SOFT, Axis, Chart, Panel, figure
+from suite.plotting.charts import Chart
+from suite.plotting.figure import figure
+from suite.plotting.panel import Axis, Panel
+from suite.plotting.style import AXIS, PALETTE, SOFT
 
-if TYPE_CHECKING:
-    from suite.nn.inspect import Clipping, Inspection
-
-#: The reference whose gradients explode: an rnn with larger recurrent weights.
+#: The name of the reference whose gradients explode: an rnn with larger recurrent weights.
 EXPLODING = "exploding rnn"
-#: Nothing smaller is drawn: a gradient of 1e-80 would press all others flat.
+#: Smaller values are not drawn: a gradient of 1e-80 would press all others flat.
 FLOOR = 1e-20
 
 
-def draw(found: Mapping[str, Inspection], exploding: Clipping, path: Path) -> None:
-    """Gradients by distance at the start and after training, recall, cost and clipping, of any number of cells."""
+@dataclass(frozen=True, kw_only=True)
+class CellCurves:
+    """Measurements of one cell.
+
+    ``initial`` and ``trained`` are gradient norms by distance (steps back), before and after training; ``recall``
+    maps a delay to the share of symbols recalled, 0 … 1; ``norms`` are the gradient norms of the training steps.
+    ``step_us`` and ``scan_us`` are microseconds a step, alone and in a scan.
+    """
+
+    initial: Sequence[float]
+    trained: Sequence[float]
+    recall: Mapping[int, float]
+    norms: Sequence[float]
+    step_us: float
+    scan_us: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class References:
+    """What cells are compared with.
+
+    ``gradient``, ``before`` and ``after`` are of a network whose gradients explode: the norms by distance, and those
+    of the training steps before and after clipping to ``limit``. ``chance`` is the recall of guessing, 0 … 1, and
+    ``trained_at`` the delay trained for. ``rnn_step_us`` and ``rnn_scan_us`` are the costs of the ``rnn`` cell.
+    """
+
+    gradient: Sequence[float]
+    before: Sequence[float]
+    after: Sequence[float]
+    limit: float
+    chance: float
+    trained_at: int
+    rnn_step_us: float
+    rnn_scan_us: float
+
+
+def draw(cells: Mapping[str, CellCurves], references: References, path: Path) -> None:
+    """Draw gradients by distance at the start and after training, recall, clipping and cost as a PNG file."""
     start = _LogChart("gradient of the last output, at the start", x="steps back", y="norm")
-    delay = next(iter(found.values())).trained_at
-    trained = _LogChart(f"after training to recall over {delay} steps", x="steps back", y="norm")
-    for name, one in found.items():
+    trained = _LogChart(f"after training to recall over {references.trained_at} steps", x="steps back", y="norm")
+    for name, one in cells.items():
         start.line(range(len(one.initial)), _log(one.initial), name, markers=False)
         trained.line(range(len(one.trained)), _log(one.trained), name, markers=False)
-    start.line(range(len(exploding.gradient)), _log(exploding.gradient), EXPLODING, colour=AXIS, markers=False)
-    figure([start, trained, _recall(found), _clipping(found, exploding), *_costs(found)], path, columns=2, height=280)
+    gradient = references.gradient
+    start.line(range(len(gradient)), _log(gradient), EXPLODING, colour=AXIS, markers=False)
+    panels = [start, trained, _recall(cells, references), _clipping(cells, references), *_costs(cells, references)]
+    figure(panels, path, columns=2, height=280)
 
 
-def _recall(found: Mapping[str, Inspection]) -> Panel:
-    first = next(iter(found.values()))
-    delays = list(first.accuracy)
+def _recall(cells: Mapping[str, CellCurves], references: References) -> Panel:
+    delays = list(next(iter(cells.values())).recall)
     chart = _LogChart(
         "recall of a symbol (dashed: by chance)", x="distracting steps since", y="recalled, %", delays=delays
     )  # fmt: skip
-    chart.horizontal(100 * first.chance)
-    for name, one in found.items():
-        chart.line(_log(delays), [100 * share for share in one.accuracy.values()], name)
+    chart.horizontal(100 * references.chance)
+    for name, one in cells.items():
+        chart.line(_log(delays), [100 * share for share in one.recall.values()], name)
     return chart
 
 
-def _clipping(found: Mapping[str, Inspection], exploding: Clipping) -> Panel:
-    chart = _LogChart(f"training's gradients, clipped to {exploding.limit:g} (dashed)", x="training step", y="norm")
-    chart.horizontal(math.log10(exploding.limit))
-    for name, one in found.items():
-        chart.line(range(len(one.training.before)), _log(one.training.before), name, markers=False)
-    steps = range(len(exploding.before))
-    chart.line(steps, _log(exploding.before), EXPLODING, colour=AXIS, markers=False)
-    return chart.line(steps, _log(exploding.after), f"{EXPLODING}, clipped", colour=SOFT, markers=False)
+def _clipping(cells: Mapping[str, CellCurves], references: References) -> Panel:
+    chart = _LogChart(f"training's gradients, clipped to {references.limit:g} (dashed)", x="training step", y="norm")
+    chart.horizontal(math.log10(references.limit))
+    for name, one in cells.items():
+        chart.line(range(len(one.norms)), _log(one.norms), name, markers=False)
+    steps = range(len(references.before))
+    chart.line(steps, _log(references.before), EXPLODING, colour=AXIS, markers=False)
+    return chart.line(steps, _log(references.after), f"{EXPLODING}, clipped", colour=SOFT, markers=False)
 
 
-def _costs(found: Mapping[str, Inspection]) -> list[Panel]:
-    costs = {name: (one.cost.step, one.cost.scan) for name, one in found.items()}
+def _costs(cells: Mapping[str, CellCurves], references: References) -> list[Panel]:
+    costs = {name: (one.step_us, one.scan_us) for name, one in cells.items()}
     colours = [PALETTE[i % len(PALETTE)] for i in range(len(costs))]
     if "rnn" not in costs:
-        cost = next(iter(found.values())).cost
-        costs["rnn"] = cost.step / cost.step_ratio, cost.scan / cost.scan_ratio
+        costs["rnn"] = references.rnn_step_us, references.rnn_scan_us
         colours.append(AXIS)
     steps, scans = zip(*costs.values(), strict=True)
     return [

@@ -110,9 +110,9 @@ def own_files(task: AnyTask, part: str | None = None) -> list[str | Path]:
 
 def recipe_folder(task: AnyTask, recipe: Recipe) -> Path:
     """Where a recipe's data is. Raises UsageError if it was not fetched."""
-    from suite.datasets.recipes import located
+    from suite.datasets.recipes import find_prepared
 
-    folder = located(task.name, recipe)
+    folder = find_prepared(task.name, recipe)
     if folder is None:
         raise UsageError(f"the recipe's data is not here: run suite data get {task.name} first")
     return folder

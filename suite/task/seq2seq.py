@@ -15,7 +15,7 @@ import numpy as np
 
 from suite.codecs import TargetCodec
 from suite.codecs.subwords import END, START, SubwordTarget
-from suite.codecs.text import Lines
+from suite.codecs.text import LineSegmenter
 from suite.codecs.text_parsers import RawParser
 from suite.config import from_options
 from suite.decoding import beam_search
@@ -30,7 +30,7 @@ from suite.task.results import Result
 from suite.task.streaming import Segmenter, Streaming
 
 if TYPE_CHECKING:
-    from suite.codecs.subwords import Writer
+    from suite.codecs.subwords import Detokenizer
     from suite.inference.model import LoadedModel
     from suite.runtime import Runtime
 
@@ -141,7 +141,7 @@ def alternatives(rest: Sequence[tuple[str, float]], n_best: int) -> tuple[dict[s
 
 
 def stream_output(
-    runtime: Runtime, array: np.ndarray, writer: Writer, sums: dict[str, Any], *, start: int, end: int, limit: int,
+    runtime: Runtime, array: np.ndarray, writer: Detokenizer, sums: dict[str, Any], *, start: int, end: int, limit: int,
     beam: int, length_penalty: float,
 ) -> Iterator[tuple[str, Hypothesis | None]]:  # fmt: skip
     """Pairs of (text, None) for the parts of an output as they are settled, and last (rest, hypothesis).
@@ -262,7 +262,7 @@ class TextGenerationTask(Seq2SeqTask[Config, In, Subwords, GeneratedText]):
 
     def segmenter(self, pending: Any) -> Segmenter:
         """A line of the stream is an input."""
-        return Lines(pending)
+        return LineSegmenter(pending)
 
     def stream_segment(
         self, model: LoadedModel[In, Subwords], separator: Any, segment: Any, sums: dict[str, Any], *,

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 import numpy as np
 
 from suite.codecs import InputCodec
-from suite.codecs.characters import Letters
+from suite.codecs.characters import CharacterCodec
 from suite.decoding import ngram_lm
 from suite.decoding.ctc import CTCGreedy, CTCPrefixBeamSearch, Search
 from suite.decoding.endpointing import Endpointer, Utterance
 from suite.decoding.shallow_fusion import ShallowFusion
 from suite.decoding.transducer import GreedyTransducer, TransducerBeamSearch
 from suite.errors import UsageError
-from suite.metrics import edits, error_rates, per_source
+from suite.metrics import edit_distance, error_rates, per_source
 from suite.task.aligned import AlignedTask
 from suite.task.base import Config, Monitor
 from suite.task.codecs import Codecs
@@ -111,7 +111,7 @@ class TranscriptDecoder:
     """Decodes outputs as they come: the partial text of the utterance under way, and finished utterances."""
 
     def __init__(
-        self, model: LoadedModel[Any, Letters], pending: Any, *, beam: int | None = None, lm: Path | None = None,
+        self, model: LoadedModel[Any, CharacterCodec], pending: Any, *, beam: int | None = None, lm: Path | None = None,
         lm_weight: float = LM_WEIGHT, word_bonus: float = WORD_BONUS, vocabulary: Path | None = None,
         only: bool = False, favour: float = 1.0, pause: float = PAUSE, **options: Any,
     ) -> None:  # fmt: skip
@@ -203,7 +203,7 @@ def _changed(path: Path) -> int:
 
 
 @lru_cache(4)
-def _words(path: Path, changed: int, letters: Letters) -> tuple[str, ...]:
+def _words(path: Path, changed: int, letters: CharacterCodec) -> tuple[str, ...]:
     """The words of a file that was last ``changed`` then, a word or several a line."""
     from suite.data.readers import read_rows
 
@@ -211,7 +211,7 @@ def _words(path: Path, changed: int, letters: Letters) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for row in rows for word in letters.plain(row.values["words"]).split()))
 
 
-def joined(results: Sequence[Transcript], letters: Letters) -> Transcript:
+def joined(results: Sequence[Transcript], letters: CharacterCodec) -> Transcript:
     """One result of finished utterances."""
     over = [result for result in results if result.whole or result.final]
     words = tuple(word for result in over for word in result.words)
@@ -226,32 +226,36 @@ def joined(results: Sequence[Transcript], letters: Letters) -> Transcript:
     return Transcript(input=None, text=text, confidence=round(confidence, 4), words=words, note=note)
 
 
-def _doubt(said: bool, confidence: float, letters: Letters) -> str | None:
+def _doubt(said: bool, confidence: float, letters: CharacterCodec) -> str | None:
     if not said or confidence >= letters.doubt:
         return None
     return f"low confidence ({confidence:.2f}): unlike the training data, words may be wrong"
 
 
-class TranscriptionTask(AlignedTask[Config, Timed, Letters, Transcript]):
+class TranscriptionTask(AlignedTask[Config, Timed, CharacterCodec, Transcript]):
     """A task that writes down text as it comes: audio, or lines of writing column by column.
 
     Its model is a CTC or transducer encoder; the options of `search_options` decide how outputs are searched.
     """
 
     result = Transcript
-    target_codec = Letters
+    target_codec = CharacterCodec
     monitor: Sequence[Monitor] = (Monitor(metric="wer", mode="min"),)
     streaming: Streaming | None = Streaming(kind="decoder")
 
     def decode(
-        self, outputs: np.ndarray, codecs: Codecs[Timed, Letters], item: Any, *, final: bool | None = None,
+        self, outputs: np.ndarray, codecs: Codecs[Timed, CharacterCodec], item: Any, *, final: bool | None = None,
         **options: Any,
     ) -> Transcript:  # fmt: skip
         """Not used: a transducer's outputs need its other graphs; see `transcripts` and `stream_decoder`."""
         raise UsageError(f"{self.name}: outputs are decoded with the model; use predict or a session")
 
     def predict(
-        self, model: LoadedModel[Timed, Letters], pieces: Sequence[Any], arrays: Sequence[np.ndarray], **options: Any
+        self,
+        model: LoadedModel[Timed, CharacterCodec],
+        pieces: Sequence[Any],
+        arrays: Sequence[np.ndarray],
+        **options: Any,
     ) -> list[Transcript]:
         """The text of each input."""
         results = []
@@ -261,19 +265,21 @@ class TranscriptionTask(AlignedTask[Config, Timed, Letters, Transcript]):
             results.append(joined([*updates, decoder.finish(())], model.codecs.target))
         return results
 
-    def stream_decoder(self, model: LoadedModel[Timed, Letters], pending: Any, **options: Any) -> TranscriptDecoder:
+    def stream_decoder(
+        self, model: LoadedModel[Timed, CharacterCodec], pending: Any, **options: Any
+    ) -> TranscriptDecoder:
         """The decoder of a session."""
         return TranscriptDecoder(model, pending, **options)
 
     def calibrate(
-        self, model: LoadedModel[Timed, Letters], examples: Sequence[Example],
+        self, model: LoadedModel[Timed, CharacterCodec], examples: Sequence[Example],
         predict: Callable[[], Sequence[Any]],
-    ) -> Codecs[Timed, Letters]:  # fmt: skip
-        """The codecs with the confidence threshold that nearly all understood examples reach (`Letters.doubt`)."""
+    ) -> Codecs[Timed, CharacterCodec]:  # fmt: skip
+        """The codecs with the confidence threshold that nearly all understood examples reach (`doubt`)."""
         understood = [
             result.confidence
             for result, example in zip(predict(), examples, strict=True)
-            if result.text and edits(result.text, str(example.target)) <= UNDERSTOOD * len(str(example.target))
+            if result.text and edit_distance(result.text, str(example.target)) <= UNDERSTOOD * len(str(example.target))
         ]
         if not understood:
             return model.codecs

@@ -106,7 +106,7 @@ def padding_is_invisible(
 ) -> None:
     """Law 3: padded rows of lengths 0, 4 and 7 give what each gives alone, and zeros beyond their ends.
 
-    The padding is filled with noise. The same holds when the batch is read in two chunks, one of which some
+    The padding is batches_by_tokens with noise. The same holds when the batch is read in two chunks, one of which some
     rows do not reach.
     """
     import torch

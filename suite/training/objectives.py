@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from suite.data.batching import Length, bucketed, filled, pad
+from suite.data.batching import Length, batches_by_length, batches_by_tokens, pad
 from suite.nn.cells.masking import length_mask
 from suite.nn.cells.state import State
 from suite.training.encoded import EncodedInputs
@@ -50,9 +50,9 @@ class Objective:
 def plan(lengths: Sequence[Length], spec: TrainingSpec, seed: int, epoch: int) -> list[Stretch]:
     """The steps of an epoch, in order: each batch whole, or with ``bptt`` one stretch of it after the other."""
     if spec.batch_tokens:
-        batches = filled(lengths, spec.batch_tokens, seed, epoch)
+        batches = batches_by_tokens(lengths, spec.batch_tokens, seed, epoch)
     else:
-        batches = bucketed(lengths, spec.batch_size, seed, epoch, spec.window)
+        batches = batches_by_length(lengths, spec.batch_size, seed, epoch, spec.window)
     if not spec.bptt:
         return [Stretch(items) for items in batches]
     steps = []

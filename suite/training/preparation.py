@@ -13,12 +13,12 @@ import numpy as np
 
 from suite import config as configs
 from suite.checkpoint import Checkpoint, Manifest
-from suite.data.examples import Example
+from suite.data.examples import Example, split_dev
 from suite.errors import DataError, SuiteError, UsageError, one_line
 from suite.inference.loading import open_checkpoint, open_config
 from suite.plugins import registry
 from suite.task import AlignedTask, AnyTask, Codecs, ManyToOneTask
-from suite.task.reading import read_examples, split_dev
+from suite.task.reading import read_examples
 from suite.task.seq2seq import TextGenerationTask
 from suite.training.encoded import KEEP_BYTES, EncodedInputs, EncodedSet
 from suite.training.supervision import supervise
@@ -181,10 +181,10 @@ def _files(
         return list(task.labelled_samples), _list(dev), ()
     if task.recipe is None:
         raise UsageError(f"{task.name} has no recipe of its own: give --data FILE")
-    from suite.datasets.recipes import located
+    from suite.datasets.recipes import find_prepared
 
     recipe = task.recipe()
-    folder = located(task.name, recipe)
+    folder = find_prepared(task.name, recipe)
     if folder is None:
         raise UsageError(f"no --data given, and the recipe's data is not here: run suite data get {task.name} first")
     for name, file in recipe.options.items():

@@ -145,7 +145,8 @@ def with_early_exit(codecs: Codecs[Any, Labels], learnt: Readout) -> Codecs[Any,
 
 def draw(learnt: Readout, path: Path) -> None:
     """How likely and how right the items left out were, against the strength of the ridge."""
-    from suite.plotting.charts import Chart, figure
+    from suite.plotting.charts import Chart
+    from suite.plotting.figure import figure
 
     across = [float(np.log10(entry["strength"])) for entry in learnt.path]
     charts = [

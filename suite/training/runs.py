@@ -10,9 +10,9 @@ from typing import Any
 
 from suite import config as configs
 from suite.checkpoint.weights import WEIGHTS, round_weights
+from suite.data.examples import identity as identity_of
 from suite.errors import SuiteError
 from suite.task import Codecs
-from suite.task.reading import identity as identity_of
 from suite.training import calibration, ridge_readout
 from suite.training.distributed import Processes
 from suite.training.encoded import EncodedSet

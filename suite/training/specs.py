@@ -1,6 +1,6 @@
-"""How to train, and how much inputs are changed in training, as frozen dataclasses.
+"""How to train, as a frozen dataclass.
 
-Torch-free, so that a plugin's configuration can hold them.
+Torch-free, so that a plugin's configuration can hold it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from suite.config import check_ranges
-from suite.data.batching import WINDOW
+from suite.data.batching import BUCKET_BATCHES
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class TrainingSpec:
     steps: int = 0
     bptt: int = 0
     batch_tokens: int = 0
-    window: int = WINDOW
+    window: int = BUCKET_BATCHES
     label_smoothing: float = 0.0
     weights: Literal["float16", "int8"] = "float16"
     remember: bool = False
@@ -68,59 +68,3 @@ class TrainingSpec:
         least = {"epochs": 1, "batch_size": 1, "lr": 0, "frontend_lr": 0, "weight_decay": 0, "clip": 0, "patience": 0}
         least |= {"balance": 0, "steps": 0, "bptt": 0, "copies": 0, "cuts": 0, "batch_tokens": 0, "window": 1}
         check_ranges(self, least=least, shares=("warmup", "ema", "hold_out", "label_smoothing"))
-
-
-@dataclass(frozen=True)
-class PictureChanges:
-    """How much a picture is changed in training; 0 leaves that out.
-
-    ``turn`` and ``shear`` are the largest angles (degrees), ``shift`` and ``scale`` the largest shares of the side,
-    ``perspective`` how far corners move, of every other picture, ``colour`` how much brightness, contrast and
-    saturation change and ``hue`` how far colours wander. ``blur``, ``erase`` and ``flip`` are chances: of a blurred
-    picture, of a white patch, and of a mirrored one, which is for photographs: an arrow that points left is another
-    picture.
-    """
-
-    turn: float = 12.0
-    shear: float = 6.0
-    shift: float = 0.08
-    scale: float = 0.2
-    perspective: float = 0.25
-    colour: float = 0.25
-    hue: float = 0.0
-    blur: float = 0.1
-    erase: float = 0.2
-    flip: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_ranges(self, least={"turn": 0, "shear": 0, "colour": 0})
-        check_ranges(self, shares=("shift", "scale", "perspective", "blur", "erase", "flip"))
-        if not 0 <= self.hue <= 0.5:
-            raise ValueError(f"hue must be from 0 to 0.5, not {self.hue}")
-
-
-@dataclass(frozen=True)
-class SoundChanges:
-    """How much a recording is changed in training; 0 leaves that out.
-
-    ``speed`` is the largest share that it is faster or slower, ``gain`` (dB) how much louder or more quiet. ``noise``,
-    ``reverb``, ``band`` (what a telephone passes) and ``tone`` (another microphone) are chances; noise lies from
-    ``quietest`` to ``loudest`` dB under what is said. ``silence`` are the most seconds added before and after.
-    """
-
-    speed: float = 0.12
-    gain: float = 12.0
-    noise: float = 0.5
-    loudest: float = 8.0
-    quietest: float = 40.0
-    reverb: float = 0.3
-    band: float = 0.3
-    tone: float = 0.5
-    silence: float = 0.4
-
-    def __post_init__(self) -> None:
-        check_ranges(self, least={"gain": 0, "loudest": 0, "quietest": self.loudest, "silence": 0})
-        for name in ("noise", "reverb", "band", "tone"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be a chance, from 0 to 1")
-        check_ranges(self, shares=("speed",))

@@ -17,7 +17,7 @@ import numpy as np
 import psutil
 
 import suite
-from suite.datasets.recipes import located
+from suite.datasets.recipes import find_prepared
 from suite.inference.sessions import open_session
 from suite.plugins import registry
 from suite.task.reading import read_examples
@@ -41,7 +41,7 @@ def folders(task: str, *further: str) -> list[Path]:
     assert found.recipe is not None
     places = []
     for name, recipe in {task: found.recipe, **{f"{task}-{name}": found.further[name] for name in further}}.items():
-        folder = located(name, recipe())
+        folder = find_prepared(name, recipe())
         if folder is None:
             raise SystemExit(f"figures: run suite data get {name} first")
         places.append(folder)
@@ -122,7 +122,7 @@ def training_speed(task: str, data: Path, options: dict[str, Any], settings: tup
     from torch import nn
 
     from suite import config as configs
-    from suite.data.batching import bucketed, pad
+    from suite.data.batching import batches_by_length, pad
     from suite.training.loop import fit, start
     from suite.training.losses import loss
     from suite.training.objectives import many_to_one
@@ -148,7 +148,7 @@ def training_speed(task: str, data: Path, options: dict[str, Any], settings: tup
         optimizer = torch.optim.AdamW(model.parameters(), lr=spec.lr, weight_decay=spec.weight_decay, fused=True)
         wanted = torch.from_numpy(targets)
         started = time.perf_counter()
-        for indices in bucketed([len(i) for i in inputs], spec.batch_size, 0, 0):
+        for indices in batches_by_length([len(i) for i in inputs], spec.batch_size, 0, 0):
             padded, lengths = pad([inputs[i] for i in indices])
             optimizer.zero_grad()
             outputs, _ = model(torch.from_numpy(padded), torch.from_numpy(lengths), model.initial(len(indices)))

@@ -23,8 +23,8 @@ from ngram import NGram
 from suite_music.notation import abc
 from suite_music.notation.chorales import Chorale, ChoraleCodec
 from suite_music.notation.notes import heard
-from suite_music.notation.rules import TuneRules
-from suite_music.notation.statistics import CopyCheck, filled
+from suite_music.notation.statistics import CopyCheck, full_bar_share
+from suite_music.notation.tune_rules import TuneRules
 
 import suite
 from suite.errors import UsageError
@@ -55,7 +55,14 @@ def measure() -> Iterator[dict[str, Any]]:
     asked = [head for head in asked if obtainable(pipeline, head)]
     asked = [asked[i % len(asked)] for i in range(TUNES)]
     texts = [result.abc for result in written(pipeline, asked)]
-    yield row("bars filled, 1,000 written tunes", filled(texts), filled(real), 1, higher=True, real=filled(real))
+    yield row(
+        "bars filled, 1,000 written tunes",
+        full_bar_share(texts),
+        full_bar_share(real),
+        1,
+        higher=True,
+        real=full_bar_share(real),
+    )
     obeyed = statistics.mean(heads(text) == head for text, head in zip(texts, asked, strict=True))
     yield row("key and meter stated as asked for", obeyed, 1, 1, higher=True)
     if (found := by_music21(texts)) is not None:

@@ -19,7 +19,7 @@ import engine
 import numpy as np
 from engine import row
 
-from suite.data.audio import Samples, cut, read
+from suite.data.audio import Samples, read_audio, split_samples
 from suite.inference.evaluation import evaluate
 from suite.inference.live_audio import PIECE, Clock, real_time_factor
 from suite.inference.pipeline import Pipeline
@@ -82,7 +82,7 @@ def rows(name: str, place: Path, hours: float) -> Iterator[dict[str, Any]]:
     yield only_numbers(pipeline, name, voices, learnt)
     yield from by_source(pipeline, name, "real speech by others", others, learnt, SAID)
 
-    sounds = [read(example.input) for example in test]
+    sounds = [read_audio(example.input) for example in test]
     same, apart = chunked(pipeline, sounds)
     measured = f"{name}: recordings with the same text in pieces of {PIECES[0] * 1000:g} ms to the whole"
     yield row(measured, same, 1, 1)
@@ -144,7 +144,7 @@ def only_numbers(pipeline: Pipeline, name: str, voices: Path, learnt: Sequence[E
 
 def pieces_of(sound: tuple[Samples, int], seconds: float) -> Iterator[Samples]:
     samples, rate = sound
-    return cut(samples, round(seconds * rate) or len(samples))
+    return split_samples(samples, round(seconds * rate) or len(samples))
 
 
 def chunked(pipeline: Pipeline, sounds: Sequence[tuple[Samples, int]]) -> tuple[float, float]:
@@ -202,7 +202,7 @@ def factor(checkpoint: str, file: str) -> dict[str, float]:
 def memory(checkpoint: str, file: str, hours: float) -> dict[str, float]:
     """Growth of the process in MB between a minute and so many hours of one stream, of recordings over and over."""
     pipeline = Pipeline.open(TASK, checkpoint)
-    sounds = [read(example.input) for example in examples_of(Path(file))]
+    sounds = [read_audio(example.input) for example in examples_of(Path(file))]
     session = ReadingSession(pipeline, sample_rate=sounds[0][1])
     heard = before = 0.0
     for samples, rate in itertools.cycle(sounds):

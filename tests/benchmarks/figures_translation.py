@@ -25,7 +25,7 @@ from typing import Any
 import engine
 from engine import row
 
-from suite.codecs.sentences import sentences
+from suite.codecs.sentences import split_sentences
 from suite.data.batching import padding_share
 from suite.inference.evaluation import evaluate
 from suite.inference.loading import open_checkpoint, open_config
@@ -163,7 +163,9 @@ def speed(checkpoint: str, file: str, count: int = 256, runs: int = 5) -> dict[s
     torch.set_num_threads(1)
     os.environ["SUITE_THREADS"] = "1"
     texts = (
-        sentence for example in examples_of(Path(file), count) for _, sentence in sentences(example.values["source"])
+        sentence
+        for example in examples_of(Path(file), count)
+        for _, sentence in split_sentences(example.values["source"])
     )
     chosen = sorted(itertools.islice(filter(None, texts), count), key=len)
 

@@ -47,7 +47,7 @@ def checkpoint(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_row_is_measured(checkpoint: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures.engine, "located", lambda name, recipe: folder)
+    monkeypatch.setattr(figures.engine, "find_prepared", lambda name, recipe: folder)
     rows = list(figures.measure({"emoji": checkpoint, "stamps": checkpoint}))
     metrics = ("exact_match", "exact_match_skin_tone_aside", "bleu4", "chrf")
     names = [row["measure"] for row in rows]
@@ -69,7 +69,9 @@ def test_every_row_is_measured(checkpoint: Path, folder: Path, monkeypatch: pyte
 
 
 def test_data_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(figures.engine, "located", lambda name, recipe: None if name.endswith("stamps") else tmp_path)
+    monkeypatch.setattr(
+        figures.engine, "find_prepared", lambda name, recipe: None if name.endswith("stamps") else tmp_path
+    )
     with pytest.raises(SystemExit, match="run suite data get captioning-stamps first"):
         next(figures.measure({}))
 

@@ -36,7 +36,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from suite import config as configs
-from suite.datasets.recipes import located
+from suite.datasets.recipes import find_prepared
 from suite.inference.evaluation import evaluate
 from suite.inference.pipeline import Pipeline
 from suite.nn.cells.masking import length_mask
@@ -322,7 +322,7 @@ def main() -> None:
     if folder is None:
         recipe = registry().task("translation").recipe
         assert recipe is not None
-        folder = located("translation", recipe())
+        folder = find_prepared("translation", recipe())
         if folder is None:
             raise SystemExit("transformer: run suite data get translation first")
     result = compare(Settings(folder=str(folder), changes=changes, **given))

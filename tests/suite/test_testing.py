@@ -19,7 +19,7 @@ import suite.training.resume
 from suite import testing
 from suite.checkpoint import Checkpoint, save
 from suite.codecs.targets import Labels, Value
-from suite.codecs.wordpieces import TextFeeder, WordCodec, WordSpec
+from suite.codecs.wordpieces import TextFeeder, WordPieceCodec, WordPieceSpec
 from suite.errors import CheckpointError, UsageError
 from suite.inference.loading import open_config
 from suite.inference.pipeline import Pipeline
@@ -289,14 +289,14 @@ class ForgetsPending(TextFeeder):
 
 @pytest.mark.parametrize("feeder", [LosesLastWord, CutsWords, ForgetsPending])
 def test_broken_feeder_is_caught(sentiment: AnyTask, tiny_checkpoint: Path, feeder: type[TextFeeder]) -> None:
-    class Broken(WordCodec):
+    class Broken(WordPieceCodec):
         def incremental(self, pending: Any = None) -> TextFeeder:
             return feeder(self, pending or "")
 
     broken = dataclasses.replace(sentiment, codecs={**sentiment.codecs, "input": Broken.from_files})
     with pytest.raises(LawBroken, match="a stream equals the offline answer"):
         testing.check_task(broken, checkpoint=tiny_checkpoint, inputs=TEXTS)
-    codec = WordCodec.fit(TEXTS, WordSpec(200, 60, 1))
+    codec = WordPieceCodec.fit(TEXTS, WordPieceSpec(200, 60, 1))
     with pytest.raises(LawBroken, match="feeding pieces equals encoding the whole"):
         testing.check_codec(Broken(codec.tokenizer, codec.spec), TEXTS)
 
@@ -384,9 +384,9 @@ def test_without_torch_there_are_notes(
 
 
 def test_codec_that_is_not_saved_whole_is_caught(sentiment: AnyTask, tiny_checkpoint: Path) -> None:
-    class Loses(WordCodec):
+    class Loses(WordPieceCodec):
         def files(self) -> dict[str, bytes]:
-            return WordCodec.fit(["other words"], WordSpec(20, 5, 1)).files()
+            return WordPieceCodec.fit(["other words"], WordPieceSpec(20, 5, 1)).files()
 
     broken = dataclasses.replace(sentiment, codecs={**sentiment.codecs, "input": Loses.from_files})
     with pytest.raises(LawBroken, match="saving and loading changes nothing"):
@@ -459,7 +459,7 @@ def test_resume_that_forgets_is_caught(
 
 def test_word_codec() -> None:
     long = "no" * 150 + " naïve 😀😀 x" + "y" * 600
-    testing.check_codec(WordCodec.fit(TEXTS, WordSpec(200, 60, 1)), [*TEXTS, " \n lead and trail \t", long])
+    testing.check_codec(WordPieceCodec.fit(TEXTS, WordPieceSpec(200, 60, 1)), [*TEXTS, " \n lead and trail \t", long])
 
 
 def test_target_codecs() -> None:

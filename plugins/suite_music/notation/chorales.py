@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from suite.codecs.serialization import as_file, of_file
+from suite.codecs.serialization import json_file, read_json_file
 from suite.errors import CheckpointError, DataError, nearest
 
 FILE = "chorales.json"
@@ -98,11 +98,11 @@ class ChoraleCodec:
 
     def files(self) -> dict[str, bytes]:
         values = {"order": list(ORDER), "tokens": list(VOCABULARY)}
-        return as_file(FILE, values, indent=0)
+        return json_file(FILE, values, indent=0)
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        if of_file(files, FILE) != {"order": list(ORDER), "tokens": list(VOCABULARY)}:
+        if read_json_file(files, FILE) != {"order": list(ORDER), "tokens": list(VOCABULARY)}:
             raise CheckpointError(f"{FILE}: other tokens than this version's; use the version that wrote it")
         return cls()
 

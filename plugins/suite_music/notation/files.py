@@ -13,8 +13,8 @@ from suite.errors import DataError, one_line, stop
 from suite_music.notation import kern, midi
 from suite_music.notation.chorales import REST, Chorale
 from suite_music.notation.melody import tune as melody_of
-from suite_music.notation.musicxml import chorale as steps_of
-from suite_music.notation.musicxml import read as read_score
+from suite_music.notation.musicxml import chorale_steps as steps_of
+from suite_music.notation.musicxml import read_score as read_score
 
 TUNES, SONGS, SCORES = (".abc",), (".mid", ".midi"), (".mxl", ".musicxml", ".xml", ".krn")
 ENDINGS = (*TUNES, *SONGS, *SCORES)
@@ -87,9 +87,9 @@ def _file(path: Path) -> Iterator[Filed]:
     if ending in TUNES:
         yield from _tunes(path)
     elif ending in SONGS:
-        yield Filed(str(path), path.stem, melody_of(midi.read(path)))
+        yield Filed(str(path), path.stem, melody_of(midi.read_midi(path)))
     elif ending in SCORES:
-        row = steps_of(kern.read(path) if ending == ".krn" else read_score(path), path.name, named=False)
+        row = steps_of(kern.read_kern(path) if ending == ".krn" else read_score(path), path.name, named=False)
         if row is None:
             raise DataError(
                 f"{path}: neither four parts, nor soprano, alto, tenor and bass among them; give such a score"

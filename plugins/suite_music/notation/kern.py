@@ -15,15 +15,15 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
-from suite.data.zip_paths import contents
+from suite.data.zip_paths import read_contents
 from suite.errors import DataError
 from suite_music.notation.abc import LETTERS, SEMITONES
 from suite_music.notation.musicxml import Part, Score, Sound
 
 #: A file with more than this is no score.
-LARGEST = 2**24
+MAX_BYTES = 2**24
 #: Notes are no longer than this many whole notes, and have so many dots at most.
-LONGEST, DOTS = 8, 4
+MAX_WHOLE_NOTES, DOTS = 8, 4
 _NOTE = re.compile(r"(?P<length>[0-9]+(?:%[0-9]+)?)|(?P<pitch>([A-Ga-g])\3*)(?P<alter>#+|-+|n)?|(?P<rest>r)")
 _MINOR = ("dor", "phr", "aeo", "loc")
 #: What Humdrum calls the voice that its codes of instruments cut short.
@@ -48,13 +48,13 @@ class _Column:
     free: Fraction = Fraction(0)
 
 
-def read(path: Path) -> Score:
+def read_kern(path: Path) -> Score:
     """A score from a ``.krn`` file. Raises DataError, naming the file, if it cannot be used."""
-    data = contents(path, LARGEST, one="score", kind="a file of **kern")
-    return parsed(data.decode("utf-8-sig", errors="replace"), str(path))
+    data = read_contents(path, MAX_BYTES, one="score", kind="a file of **kern")
+    return parse_kern(data.decode("utf-8-sig", errors="replace"), str(path))
 
 
-def parsed(text: str, name: str = "the score") -> Score:
+def parse_kern(text: str, name: str = "the score") -> Score:
     """The score of a text. Raises DataError, which names the text and the line."""
     columns: list[_Column] = []
     spines: list[_Spine] = []
@@ -177,7 +177,7 @@ def _duration(length: str, dots: int) -> Fraction | None:
     if not whole or len(whole) > 4 or len(over) > 4 or dots > DOTS or over.strip("0") == "" != over:
         return None
     notes = Fraction(2 ** len(whole)) if not whole.strip("0") else Fraction(int(over or 1), int(whole))
-    return 4 * notes * (2 - Fraction(1, 2**dots)) if notes <= LONGEST else None
+    return 4 * notes * (2 - Fraction(1, 2**dots)) if notes <= MAX_WHOLE_NOTES else None
 
 
 def _pitch(letters: str, alter: str) -> int:

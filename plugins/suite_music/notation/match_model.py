@@ -9,23 +9,24 @@ stretch is; how far to trust it, it learns. (The idea is that of match models in
 from __future__ import annotations
 
 #: Tokens that are looked back on, at least and at most: memory is bounded in a piece without end.
-WINDOW = 1024
+HISTORY = 1024
 #: Stretches shorter than the first give no hint, and ones longer than the last are all the same.
-SHORTEST, LONGEST = 2, 24
+MIN_MATCH, MAX_MATCH = 2, 24
 #: How many earlier places are compared.
 PLACES = 8
 #: Classes of length: 0 without a hint, then 2, 3, … 7, 8–11, 12–15, 16–23, and 24.
 CLASSES = 11
 
 
-class Echo:
-    """Reads tokens one by one, and hints at the next.
+class MatchModel:
+    """Reads tokens one by one, and hints at the next; it looks back on at least ``history`` of them.
 
     A *place* is the index of a token that followed some pair; ``_latest`` has the last one of every pair, and
     ``_before`` for each place the one before it of the same pair.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, history: int = HISTORY) -> None:
+        self._history = history
         self._tokens: list[int] = []
         self._latest: dict[tuple[int, int], int] = {}
         self._before: list[int] = [-1]
@@ -34,13 +35,13 @@ class Echo:
     def read(self, token: int) -> tuple[int, int]:
         """Take the next token; returns (token that may follow or -1, class of the length of the stretch)."""
         if self._place >= 0 and self._tokens[self._place] == token:
-            self._place, self._length = self._place + 1, min(self._length + 1, LONGEST)
+            self._place, self._length = self._place + 1, min(self._length + 1, MAX_MATCH)
         else:
             self._place, self._length = -1, 0
-        if len(self._tokens) == 2 * WINDOW:
+        if len(self._tokens) == 2 * self._history:
             self._forget()
         self._tokens.append(token)
-        if self._length < LONGEST:
+        if self._length < MAX_MATCH:
             self._search()
         self._index()
         return (self._tokens[self._place], _class(self._length)) if self._place >= 0 else (-1, 0)
@@ -52,8 +53,8 @@ class Echo:
         for _ in range(PLACES):
             if place < 0:
                 return
-            length = SHORTEST
-            while length < LONGEST and length < place and tokens[place - 1 - length] == tokens[-1 - length]:
+            length = MIN_MATCH
+            while length < MAX_MATCH and length < place and tokens[place - 1 - length] == tokens[-1 - length]:
                 length += 1
             if length > self._length:
                 self._place, self._length = place, length
@@ -65,13 +66,13 @@ class Echo:
         self._latest[pair] = len(self._tokens)
 
     def _forget(self) -> None:
-        """Keep the latest ``WINDOW`` tokens, and what is known of them."""
-        kept, self._tokens = self._tokens[-WINDOW:], []
+        """Keep the latest ``history`` tokens, and what is known of them."""
+        kept, self._tokens = self._tokens[-self._history :], []
         self._latest, self._before = {}, [-1]
         for token in kept:
             self._tokens.append(token)
             self._index()
-        self._place -= WINDOW
+        self._place -= self._history
         if self._place < 0:
             self._place, self._length = -1, 0
 
@@ -79,4 +80,4 @@ class Echo:
 def _class(length: int) -> int:
     if length < 8:
         return max(length - 1, 0)
-    return 7 if length < 12 else 8 if length < 16 else 9 if length < LONGEST else 10
+    return 7 if length < 12 else 8 if length < 16 else 9 if length < MAX_MATCH else 10

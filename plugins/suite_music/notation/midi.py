@@ -10,14 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from suite.data.zip_paths import contents
+from suite.data.zip_paths import read_contents
 from suite.errors import DataError
 from suite_music.notation.notes import Note
 
 #: Ticks in a quarter note, when written: divisible by 3 and 5, for tuplets.
 DIVISION = 480
 #: A file with more than this is no piece: each is read into memory.
-LARGEST, TRACKS = 2**24, 1_000
+MAX_BYTES, MAX_TRACKS = 2**24, 1_000
 #: A note that nothing ends is this long, in quarter notes.
 UNENDED = 1.0
 
@@ -43,7 +43,7 @@ class Song:
 # --- writing ----------------------------------------------------------------------------------------------------
 
 
-def written(
+def midi_bytes(
     notes: Sequence[Note],
     *,
     tempo: float = 120.0,
@@ -100,24 +100,24 @@ def _variable(number: int) -> bytes:
 # --- reading ----------------------------------------------------------------------------------------------------
 
 
-def read(path: Path) -> Song:
+def read_midi(path: Path) -> Song:
     """The notes of a MIDI file, drums left out. Raises DataError, naming the file, if it cannot be used."""
-    data = contents(path, LARGEST, one="piece", kind="a MIDI file")
+    data = read_contents(path, MAX_BYTES, one="piece", kind="a MIDI file")
     try:
-        return parsed(data)
+        return parse_midi(data)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
     except (IndexError, struct.error) as error:
         raise DataError(f"{path}: cut short or damaged; expected a MIDI file") from error
 
 
-def parsed(data: bytes) -> Song:
+def parse_midi(data: bytes) -> Song:
     """The notes of a MIDI file's bytes. Raises DataError, or IndexError where the bytes end too early."""
     kind, size, _, count, division = struct.unpack(">4sLHHH", data[:14])
     if kind != b"MThd":
         raise DataError("no MIDI file; it must begin with MThd")
-    if count > TRACKS:
-        raise DataError(f"{count:,} tracks; a piece has at most {TRACKS:,}")
+    if count > MAX_TRACKS:
+        raise DataError(f"{count:,} tracks; a piece has at most {MAX_TRACKS:,}")
     if division & 0x8000 or not division:
         raise DataError("its times are not in quarter notes; export it with ticks per quarter note")
     notes: list[Note] = []

@@ -21,11 +21,11 @@ from suite_music.notation.chorales import HOLD, METERS, REST, VOICES, Chorale
 from suite_music.notation.keys import spelling
 
 #: A score is unpacked into memory: a chorale has a quarter of a megabyte.
-LARGEST = 2**26
+MAX_BYTES = 2**26
 #: Steps of a chorale in a quarter note.
 STEPS_A_QUARTER = 4
 #: An hour of quarter notes at 120 a minute has half as many.
-MOST_STEPS = 2**16
+MAX_STEPS = 2**16
 STEPS = dict(zip(LETTERS, SEMITONES, strict=True))
 _DAMAGE = (OSError, KeyError, ValueError, zipfile.BadZipFile, zlib.error, ElementTree.ParseError, RuntimeError)
 
@@ -59,7 +59,7 @@ class Score:
     meter: str
 
 
-def read(path: Path) -> Score:
+def read_score(path: Path) -> Score:
     """A score from ``.mxl``, ``.musicxml`` or ``.xml``. Raises DataError, naming the file, if it cannot be used."""
     try:
         root = ElementTree.fromstring(_content(path))  # noqa: S314 - expat limits what entities may expand to
@@ -80,8 +80,8 @@ def _content(path: Path) -> bytes:
     with zipfile.ZipFile(path) as archive:
         container = ElementTree.fromstring(archive.read("META-INF/container.xml"))  # noqa: S314
         member = next(entry.get("full-path", "") for entry in container.iter() if entry.tag.endswith("rootfile"))
-        if archive.getinfo(member).file_size > LARGEST:
-            raise DataError(f"{path}: {member} unpacks to more than {LARGEST:,} bytes; refused")
+        if archive.getinfo(member).file_size > MAX_BYTES:
+            raise DataError(f"{path}: {member} unpacks to more than {MAX_BYTES:,} bytes; refused")
         return archive.read(member)
 
 
@@ -119,7 +119,7 @@ def _sound(start: Fraction, duration: Fraction, note: ElementTree.Element) -> So
 # --- in steps ---------------------------------------------------------------------------------------------------
 
 
-def chorale(score: Score, key: str, *, named: bool = True) -> dict[str, Any] | None:
+def chorale_steps(score: Score, key: str, *, named: bool = True) -> dict[str, Any] | None:
     """A score in steps of a sixteenth note, or None where one of the four voices is missing.
 
     Voices go by their names (soprano, alto, tenor, bass), or, if they need not be ``named`` so, four parts by their
@@ -136,8 +136,8 @@ def chorale(score: Score, key: str, *, named: bool = True) -> dict[str, Any] | N
         return None
     end = max((start + length for voice in voices for start, length in voice.measures), default=Fraction(0))
     count = int(end * STEPS_A_QUARTER)
-    if count > MOST_STEPS:
-        raise DataError(f"{key}: {count:,} sixteenths long; give a piece of {MOST_STEPS:,} at most")
+    if count > MAX_STEPS:
+        raise DataError(f"{key}: {count:,} sixteenths long; give a piece of {MAX_STEPS:,} at most")
     steps = zip(*(_steps(voice, count) for voice in voices), strict=True)
     marked = {int(sound.start * STEPS_A_QUARTER) for voice in voices for sound in voice.sounds if sound.fermata}
     return {
@@ -177,7 +177,7 @@ _TYPES = {
 _CLEFS = (("G", 2, 0), ("G", 2, 0), ("G", 2, -1), ("F", 4, 0))
 
 
-def written(piece: Chorale, *, title: str = "") -> str:
+def score_xml(piece: Chorale, *, title: str = "") -> str:
     """A chorale as MusicXML text: four parts, notes that cross a bar line tied, spelt as its key suggests."""
     root = Element("score-partwise", version="4.0")
     _add(_add(root, "work"), "work-title", title)

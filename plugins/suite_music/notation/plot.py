@@ -11,7 +11,7 @@ import numpy as np
 
 from suite.errors import DataError
 from suite.plotting.canvas import Box, Canvas, shortened
-from suite.plotting.charts import GRID, INK, PALETTE, SMALL, SOFT, TITLE
+from suite.plotting.style import GRID, INK, PALETTE, SMALL, SOFT, TITLE
 from suite_music.notation import abc
 from suite_music.notation.chorales import VOICES
 from suite_music.notation.notes import Note

@@ -6,8 +6,6 @@ a reverberation of a second or so. The same notes give the same samples.
 
 from __future__ import annotations
 
-import io
-import wave
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,7 +15,7 @@ from suite_music.notation.notes import Note
 
 RATE = 44_100
 #: Longer pieces are refused: half an hour of sound is 300 MB.
-LONGEST = 1_800.0
+MAX_SECONDS = 1_800.0
 #: How strong each harmonic is, and how much of a note's loudness is left after a second.
 HARMONICS = (1.0, 0.42, 0.24, 0.12, 0.07, 0.035, 0.02)
 DECAY = 0.28
@@ -27,7 +25,7 @@ WET, PEAK = 0.22, 0.89
 PLACES = (0.42, 0.6, 0.38, 0.54)
 
 
-def rendered(notes: Sequence[Note], *, tempo: float = 120.0) -> np.ndarray:
+def synthesize(notes: Sequence[Note], *, tempo: float = 120.0) -> np.ndarray:
     """The sound of notes at ``tempo`` quarter notes a minute, float32 ``[N, 2]`` in −1…1 at `RATE`.
 
     Raises DataError for a tempo that is not above 0, and for what would last longer than half an hour.
@@ -36,7 +34,7 @@ def rendered(notes: Sequence[Note], *, tempo: float = 120.0) -> np.ndarray:
         raise DataError(f"a tempo of {tempo:g}: choose one above 0")
     beat = 60 / tempo
     end = max((note.start + note.duration for note in notes), default=0.0) * beat + RELEASE
-    if end > LONGEST:
+    if end > MAX_SECONDS:
         raise DataError(f"{end / 60:.0f} minutes of sound; choose a faster tempo or fewer bars")
     dry = np.zeros((int((end + ROOM) * RATE) + 1, 2), dtype=np.float32)
     sounds: dict[tuple[int, int], np.ndarray] = {}
@@ -93,15 +91,3 @@ def _convolved(sound: np.ndarray, response: np.ndarray) -> np.ndarray:
         piece = np.fft.irfft(np.fft.rfft(sound[start : start + block], 2 * block) * spectrum)
         found[start : start + 2 * block] += piece.astype(np.float32)
     return found[: len(sound)]
-
-
-def wav(samples: np.ndarray) -> bytes:
-    """Samples ``[N, 2]`` (or ``[N]``) in −1…1 as the bytes of a WAV file of 16 bits."""
-    whole = np.round(np.clip(samples, -1, 1) * 32767).astype("<i2")
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1 if samples.ndim == 1 else samples.shape[1])
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(whole.tobytes())
-    return buffer.getvalue()

@@ -70,7 +70,7 @@ def full_bars(text: str) -> tuple[int, int]:
     return filled, bars
 
 
-def filled(tunes: Sequence[str]) -> float:
+def full_bar_share(tunes: Sequence[str]) -> float:
     """The share of bars that fill their meter; NaN where there are none."""
     counts = [full_bars(text) for text in tunes]
     bars = sum(count for _, count in counts)
@@ -212,7 +212,7 @@ def _powers(count: int, base: int) -> np.ndarray:
 # --- all of it --------------------------------------------------------------------------------------------------
 
 
-def described(found: Sequence[tuple[str, Any]], training: Sequence[Any] | None = None) -> dict[str, Any]:
+def describe(found: Sequence[tuple[str, Any]], training: Sequence[Any] | None = None) -> dict[str, Any]:
     """Figures of pieces of one kind, (where, piece) each: how many ``pieces`` and ``notes``, of tunes ``bars_filled``.
 
     Beside the pieces of training also ``distance`` (`distances` of their `histograms`) and ``longest_copy``, the run
@@ -221,11 +221,11 @@ def described(found: Sequence[tuple[str, Any]], training: Sequence[Any] | None =
     sounding = [heard(piece) for _, piece in found]
     figures: dict[str, Any] = {"pieces": len(found), "notes": sum(map(len, sounding))}
     if tunes := [piece for _, piece in found if isinstance(piece, str)]:
-        figures["bars_filled"] = filled(tunes)
+        figures["bars_filled"] = full_bar_share(tunes)
     if training is None:
         return figures
     if tunes:
-        figures["bars_filled_training"] = filled([piece for piece in training if isinstance(piece, str)])
+        figures["bars_filled_training"] = full_bar_share([piece for piece in training if isinstance(piece, str)])
     theirs = [heard(piece) for piece in training]
     figures["distance"] = distances(histograms(sounding), histograms(theirs))
     check = CopyCheck(theirs)

@@ -17,7 +17,7 @@ _TONIC = re.compile(r"(K:\s*)([A-G][#b]?)")
 _SPELT = {-1: "b", 0: "", 1: "#"}
 
 
-def transposed(text: str, tonic: str) -> str:
+def transpose(text: str, tonic: str) -> str:
     """A tune with ``tonic`` (``"Bb"``) for its tonic, in the same mode, moved by the smaller way there.
 
     Raises DataError where the tune states no key, has accidentals in its key, or would need a triple sharp.
@@ -81,7 +81,7 @@ def key_lines(texts: Iterable[str], least: int = 5) -> dict[str, int]:
     return {line: count for line, count in counts.items() if count >= least}
 
 
-def augmented(text: str, lines: Mapping[str, int], random: np.random.Generator) -> str:
+def transpose_randomly(text: str, lines: Mapping[str, int], random: np.random.Generator) -> str:
     """A tune in a key drawn from those that occur (`key_lines`) in its mode and spelling, as often as they do."""
     choices = _choices(text, lines)
     if not choices:
@@ -89,7 +89,7 @@ def augmented(text: str, lines: Mapping[str, int], random: np.random.Generator) 
     weights = np.array([lines[line] for line in choices], dtype=np.float64)
     line = choices[random.choice(len(choices), p=weights / weights.sum())]
     try:
-        return transposed(text, _TONIC.match(line)[2])  # type: ignore[index]
+        return transpose(text, _TONIC.match(line)[2])  # type: ignore[index]
     except DataError:
         return text
 

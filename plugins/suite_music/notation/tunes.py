@@ -16,13 +16,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from suite.codecs.serialization import as_file, of_file
+from suite.codecs.serialization import json_file, read_json_file
 from suite.config import check_ranges, from_dict, to_dict
 from suite.errors import CheckpointError, DataError
 from suite_music.notation import abc
 from suite_music.notation.chorales import Chorale
 from suite_music.notation.clock import WHOLE, Clock, advance
-from suite_music.notation.match_model import CLASSES, Echo
+from suite_music.notation.match_model import CLASSES, MatchModel
 
 FILE = "tunes.json"
 PAD, START, END = 0, 1, 2
@@ -85,11 +85,11 @@ class TuneCodec:
 
     def files(self) -> dict[str, bytes]:
         values = {"tunes": to_dict(self.spec), "tokens": list(self.vocabulary[len(SPECIAL) :])}
-        return as_file(FILE, values, indent=0)
+        return json_file(FILE, values, indent=0)
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        values = of_file(files, FILE, "tunes", "tokens")
+        values = read_json_file(files, FILE, "tunes", "tokens")
         tokens, spec = values["tokens"], values["tunes"]
         fine = isinstance(tokens, list) and all(isinstance(token, str) and token for token in tokens)
         if not fine or len({*tokens, *SPECIAL}) != len(tokens) + len(SPECIAL) or not {*_ELEMENTS} <= {*tokens}:
@@ -175,7 +175,7 @@ class Reader:
     """Tokens in, one by one; out come the rows that a model reads."""
 
     def __init__(self, codec: TuneCodec) -> None:
-        self._events, self._clock, self._echo = codec.events, Clock(), Echo()
+        self._events, self._clock, self._echo = codec.events, Clock(), MatchModel()
 
     def next(self, token: int) -> tuple[int, int, int, int, int]:
         """The `COLUMNS` of the next token."""

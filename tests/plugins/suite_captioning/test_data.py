@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from suite_captioning import data
 
-from suite.codecs.images import opened
+from suite.codecs.images import open_image
 from suite.data.splits import part
 from suite.errors import DataError
 
@@ -93,7 +93,7 @@ def test_pictures_are_drawn_on_white_as_large_as_the_model_sees_them(folders: di
     out = tmp_path / "out"
     out.mkdir()
     data.build(folders, out)
-    image = opened(out / rows(out / "test.jsonl")[0]["image"])
+    image = open_image(out / rows(out / "test.jsonl")[0]["image"])
     assert image.size == (96, 96)
     assert image.getpixel((48, 48)) == (255, 0, 0)
     assert image.getpixel((1, 1)) == (255, 255, 255)
@@ -110,7 +110,7 @@ def test_drawings_of_training_are_drawn_anew(folders: dict[str, Path], tmp_path:
     assert [row["key"] for row in anew] == [row["key"] for row in plain for _ in range(data.REDRAWN)]
     assert [row["captions"] for row in anew] == [row["captions"] for row in plain for _ in range(data.REDRAWN)]
     assert len({row["image"] for row in anew}) == len(anew)
-    assert opened(out / anew[0]["image"]).size == (96, 96)
+    assert open_image(out / anew[0]["image"]).size == (96, 96)
     assert set(data.recipe().train) <= {path.name for path in out.iterdir()}
 
 
@@ -141,7 +141,7 @@ def test_a_mirrored_alias_is_another_drawing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [{"width": 32.0}, {"height": 25.22}])
 def test_a_drawing_that_is_no_square_stands_in_the_middle_of_one(tmp_path: Path, size: dict[str, float]) -> None:
     place = package(tmp_path, {}, {"a": {"body": '<path d="M0 0h64v64h-64z" fill="blue"/>', **size}})
-    image = opened(data.draw(data.svgs(place)["a"], 64))
+    image = open_image(data.draw(data.svgs(place)["a"], 64))
     assert image.size == (64, 64)
     assert image.getpixel((32, 32)) == (0, 0, 255)
 
@@ -153,7 +153,7 @@ def test_a_drawing_that_is_none() -> None:
 
 def test_sizes_in_points_are_drawn() -> None:
     svg = '<svg xmlns="http://www.w3.org/2000/svg" width="128pt" height="64pt"><rect width="9" height="9"/></svg>'
-    assert opened(data.draw(svg, 96)).size == (96, 48)
+    assert open_image(data.draw(svg, 96)).size == (96, 48)
 
 
 def test_stamps_are_pictures_or_drawings_with_the_first_line_of_their_text(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_stamps_are_pictures_or_drawings_with_the_first_line_of_their_text(tmp_p
     for key, (name, row) in found.items():
         assert part(key) == name
         assert row["captions"] == [f"An animal, № {key.removeprefix('animals/a')}."]
-        image = opened(out / row["image"])
+        image = open_image(out / row["image"])
         assert image.size == (96, 96)
         assert image.getpixel((48, 0 if int(key[9:]) % 2 else 48)) != (0, 0, 0)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from suite_music.notation import midi
 from suite_music.notation.chorales import Chorale
-from suite_music.notation.musicxml import written
+from suite_music.notation.musicxml import score_xml
 from suite_music.notation.notes import Note
 
 Cli = Callable[..., Any]
@@ -192,8 +192,8 @@ def test_a_tune_for_chorales_and_the_other_way_round(
     cli: Cli, tiny: Path, tiny_chorale: Path, chorale: Chorale, tmp_path: Path
 ) -> None:
     (tmp_path / "tune.abc").write_text(GOOD)
-    (tmp_path / "song.mid").write_bytes(midi.written([Note(60, 0, 4)]))
-    (tmp_path / "four.musicxml").write_text(written(chorale))
+    (tmp_path / "song.mid").write_bytes(midi.midi_bytes([Note(60, 0, 4)]))
+    (tmp_path / "four.musicxml").write_text(score_xml(chorale))
     for model, name, said in (
         (tiny, "four.musicxml", "expected ABC text, got a chorale; this is a model of tunes (see --checkpoint)"),
         (tiny_chorale, "tune.abc", "expected a chorale, got ABC text; this is a model of chorales (see --checkpoint)"),
@@ -207,7 +207,7 @@ def test_a_tune_for_chorales_and_the_other_way_round(
 def test_tunes_and_chorales_in_one_folder(cli: Cli, chorale: Chorale, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "tune.abc").write_text(GOOD)
-    (tmp_path / "in" / "four.musicxml").write_text(written(chorale))
+    (tmp_path / "in" / "four.musicxml").write_text(score_xml(chorale))
     ran = cli("train", "--data", "in", "--dev", "in", "--out", "model")
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.splitlines()[-1] == (

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from suite_music import data
 from suite_music.notation.chorales import Chorale
-from suite_music.notation.musicxml import written
+from suite_music.notation.musicxml import score_xml
 
 from suite.data.splits import part
 from suite.errors import DataError
@@ -59,7 +59,7 @@ def package(folder: Path, chorale: Chorale) -> Path:
         with zipfile.ZipFile(corpus / "bach" / f"bwv{number}.mxl", "w") as archive:
             text = '<container><rootfiles><rootfile full-path="a.xml"/></rootfiles></container>'
             archive.writestr("META-INF/container.xml", text)
-            archive.writestr("a.xml", written(chorale))
+            archive.writestr("a.xml", score_xml(chorale))
     return folder
 
 

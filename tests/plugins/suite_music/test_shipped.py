@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from suite_music import TASK
+from suite_music.notation.chorale_rules import RANGES
 from suite_music.notation.files import pieces
 from suite_music.notation.notes import Note, notes
 from suite_music.notation.pieces import PieceResult
-from suite_music.notation.rules import RANGES
 from suite_music.notation.statistics import full_bars
 
 import suite

@@ -20,7 +20,7 @@ from suite_music import TASK, MusicConfig, Score
 from suite_music.notation import midi
 from suite_music.notation.chorales import Chorale
 from suite_music.notation.files import pieces
-from suite_music.notation.musicxml import written
+from suite_music.notation.musicxml import score_xml
 from suite_music.notation.notes import Note, heard, notes
 from suite_music.notation.pieces import PieceResult
 from suite_music.notation.statistics import full_bars
@@ -172,7 +172,7 @@ def test_files_that_are_written(cli: Cli, tiny: Path, tmp_path: Path) -> None:
         (filed,) = pieces(Path(names[0]))
         assert (filed.title, filed.piece) == (value["title"], value["abc"])
         made = [Note(**note) for note in value["notes"]]
-        song = midi.read(Path(names[1]))
+        song = midi.read_midi(Path(names[1]))
         assert song.tempo == pytest.approx(90, abs=0.01)
         assert song.meter == (2, 4)
         assert [note.pitch for note in song.notes] == [note.pitch for note in made]
@@ -196,7 +196,7 @@ def test_files_of_chorales(cli: Cli, tiny_chorale: Path, tmp_path: Path) -> None
     assert [Path(file).suffix for file in value["files"]] == [".musicxml", ".mid", ".wav"]
     (filed,) = pieces(Path(value["files"][0]))
     assert [note.to_dict() for note in heard(filed.piece)] == value["notes"]
-    song = midi.read(Path(value["files"][1]))
+    song = midi.read_midi(Path(value["files"][1]))
     assert sorted((n.start, n.pitch) for n in song.notes) == sorted((n["start"], n["pitch"]) for n in value["notes"])
     assert len({note.voice for note in song.notes}) == 4
 
@@ -240,7 +240,7 @@ def test_a_chorale_is_gone_on_with(choir: Pipeline, chorale: Chorale) -> None:
 
 
 def as_song(text: str) -> bytes:
-    return midi.written(notes(text), meter=(6, 8), sharps=2)
+    return midi.midi_bytes(notes(text), meter=(6, 8), sharps=2)
 
 
 @pytest.mark.parametrize("name", ["My tune.abc", "bare.abc", "windows.abc", "song.mid"])
@@ -264,7 +264,7 @@ def test_beginnings_in_files(cli: Cli, tiny: Path, name: str, tmp_path: Path) ->
 
 
 def test_a_chorale_in_a_file(cli: Cli, tiny_chorale: Path, chorale: Chorale, tmp_path: Path) -> None:
-    (tmp_path / "given.musicxml").write_text(written(chorale))
+    (tmp_path / "given.musicxml").write_text(score_xml(chorale))
     (value,) = cli("predict", "--checkpoint", tiny_chorale, "given.musicxml", "--bars", "3", "--json").values
     assert (value["title"], value["input"]) == ("given", "given.musicxml")
     assert [n for n in value["notes"] if n["start"] < 7] == [n.to_dict() for n in heard(chorale) if n.start < 7]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import suite
-from suite.data.audio import wav
+from suite.data.audio import wav_bytes
 from suite.inference.pipeline import Pipeline
 
 RATE = 8000
@@ -58,7 +58,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for i, word in enumerate(WORDS):
         for text in (word, f"{word} {WORDS[i - 1]}"):
             name = f"{text.replace(' ', '-')}.wav"
-            (folder / name).write_bytes(wav(spoken(text), RATE))
+            (folder / name).write_bytes(wav_bytes(spoken(text), RATE))
             lines.append({"audio": name, "text": text, "source": "pairs" if " " in text else "words"})
     (folder / "said.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
     return folder

@@ -14,7 +14,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from suite.data.audio import wav
+from suite.data.audio import wav_bytes
 
 Cli = Callable[..., Any]
 Speak = Callable[..., np.ndarray]
@@ -32,15 +32,19 @@ def saved(samples: np.ndarray, rate: int = RATE, **how: Any) -> bytes:
 UNUSABLE = [
     ("a.wav", b"", "empty; is it the right file?"),
     ("a.wav", b"this is a text\n", "text, not sound; give a .wav, .flac, .ogg or .mp3"),
-    ("a.wav", wav(NOISE, RATE)[:5000], "cut short: 11,044 of 16,000 bytes of sound are missing; get it again"),
-    ("a.wav", wav(NOISE[:0], RATE), "no samples in it; is it the right file?"),
+    ("a.wav", wav_bytes(NOISE, RATE)[:5000], "cut short: 11,044 of 16,000 bytes of sound are missing; get it again"),
+    ("a.wav", wav_bytes(NOISE[:0], RATE), "no samples in it; is it the right file?"),
     (
         "a.wav",
         saved(np.full(9, np.nan), format="WAV", subtype="FLOAT"),
         "sample 1 is not a number; write the file again",
     ),
     ("a.flac", saved(NOISE, format="FLAC")[:4000], "damaged"),
-    ("a.wav", wav(NOISE, RATE).replace(struct.pack("<I", RATE), struct.pack("<I", 50), 1), "50 samples a second; give"),
+    (
+        "a.wav",
+        wav_bytes(NOISE, RATE).replace(struct.pack("<I", RATE), struct.pack("<I", 50), 1),
+        "50 samples a second; give",
+    ),
     ("a.mp3", bytes(range(256)) * 4, "not sound that can be read"),
 ]
 
@@ -58,8 +62,8 @@ def test_what_is_no_recording_is_told_in_one_line(
 @pytest.mark.parametrize(
     ("content", "note"),
     [
-        (wav(np.zeros(RATE, np.float32), RATE), "silence: there is nothing to hear"),
-        (wav(np.clip(NOISE * 100, -1, 1), RATE), "clipped: "),
+        (wav_bytes(np.zeros(RATE, np.float32), RATE), "silence: there is nothing to hear"),
+        (wav_bytes(np.clip(NOISE * 100, -1, 1), RATE), "clipped: "),
         (saved(NOISE, format="WAV", subtype="PCM_U8"), None), (saved(np.repeat(NOISE, 12), 96000, format="WAV"), None),
         (saved(np.stack([NOISE] * 24, axis=1), format="WAV"), None),
     ],
@@ -79,7 +83,7 @@ def test_a_folder_gives_its_recordings_in_order(cli: Cli, checkpoint: Path, reco
     ran = cli("speech", "predict", recordings, "--json", "--checkpoint", checkpoint)
     assert [Path(value["input"]).name for value in ran.values] == sorted(p.name for p in recordings.glob("*.wav"))
     (tmp_path / "empty" / "in").mkdir(parents=True)
-    (tmp_path / "empty" / "in" / "a.wav").write_bytes(wav(NOISE, RATE))
+    (tmp_path / "empty" / "in" / "a.wav").write_bytes(wav_bytes(NOISE, RATE))
     ran = cli("speech", "predict", "empty", "--checkpoint", checkpoint)
     assert ran.error.startswith("suite: empty: no recording in it (.wav")
     assert "--recursive" in ran.error
@@ -107,7 +111,7 @@ def test_a_manifest_with_broken_rows(cli: Cli, checkpoint: Path, recordings: Pat
 @pytest.mark.parametrize("raw", [False, True])
 def test_a_stream_shows_what_is_said_as_it_grows(cli: Cli, checkpoint: Path, speak: Speak, raw: bool) -> None:
     samples = np.concatenate([speak("go on"), np.zeros(RATE, np.float32), speak("ten")])
-    data = wav(samples, RATE)[44 * raw :]
+    data = wav_bytes(samples, RATE)[44 * raw :]
     options = ("--rate", str(RATE)) if raw else ()
     pieces = [data[i : i + 501] for i in range(0, len(data), 501)]
     ran = cli("speech", "stream", *options, "--checkpoint", checkpoint, stdin=pieces)

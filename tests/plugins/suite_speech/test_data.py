@@ -15,8 +15,8 @@ import pytest
 from suite_speech import data, voices
 from suite_speech.voices import VOICES, Clip, Voice, check_commands, make, plan
 
-from suite.codecs.characters import speakable
-from suite.data.audio import read, wav
+from suite.codecs.characters import spoken_form
+from suite.data.audio import read_audio, wav_bytes
 from suite.data.splits import part
 from suite.errors import DataError
 
@@ -33,7 +33,7 @@ def folders(tmp_path: Path) -> dict[str, Path]:
         if name != "six":
             (sounds / name).parent.mkdir(parents=True, exist_ok=True)
             seconds = 16 if name == "five" else 1
-            (sounds / f"{name}.wav").write_bytes(wav(np.full(8000 * seconds, 0.1, np.float32), 8000))
+            (sounds / f"{name}.wav").write_bytes(wav_bytes(np.full(8000 * seconds, 0.1, np.float32), 8000))
     texts = tmp_path / "texts" / "usr" / "share" / "doc" / "asterisk-core-sounds-en"
     texts.mkdir(parents=True)
     lines = ["; a comment: no", "", *(f"{name}: {text}" for name, text in TEXTS.items())]
@@ -55,7 +55,7 @@ def test_prompts_are_split_by_what_is_said(folders: dict[str, Path], tmp_path: P
     for key, (name, row) in found.items():
         assert part(key) == name
         assert row["source"] == "prompts"
-        samples, rate = read(out / row["audio"])
+        samples, rate = read_audio(out / row["audio"])
         assert (len(samples), rate) == (8000, 8000)
     first = (out / "train.zip").read_bytes()
     data.build(folders, out)
@@ -78,7 +78,7 @@ def test_the_recipes_name_their_sources_and_parts() -> None:
 # --- voices ---------------------------------------------------------------------------------------------------
 
 FREE = [f"This is sentence {chr(97 + i)}{chr(97 + j)} of many." for i in range(10) for j in range(10)]
-PROMPTS = [text for text in TEXTS.values() if speakable(text)]
+PROMPTS = [text for text in TEXTS.values() if spoken_form(text)]
 SOME = tuple(Voice(f"v-{name}", "flite", ("slt", 1.0), 120, name) for name in ("train", "dev", "test"))
 
 
@@ -87,7 +87,7 @@ def test_a_text_and_a_voice_are_of_one_part_only() -> None:
     assert [clip.key for clip in clips] == [clip.key for clip in plan(PROMPTS, FREE, SOME)]
     assert [clip.key for clip in clips] != [clip.key for clip in plan(PROMPTS, FREE, SOME, seed=1)]
     for clip in clips:
-        assert clip.text == speakable(clip.said)
+        assert clip.text == spoken_form(clip.said)
         assert part(clip.text) == clip.voice.part or " " not in clip.text
     kinds = Counter(clip.kind for clip in clips if clip.voice.part == "test")
     assert set(kinds) <= {"numbers", "sentences", "prompts"}
@@ -111,7 +111,7 @@ def test_others_are_heard_as_they_were_written_down(tmp_path: Path) -> None:
     for place, name, text in (("cards", "001", "ten of clubs "), ("librivox", "a-1", "he was ill-disposed")):
         file = given / place / ("cards.transcription" if place == "cards" else "transcription")
         file.write_text(f"<s> {text} </s> ({name})\n")
-        (given / place / f"{name}.wav").write_bytes(wav(tone, 16000))
+        (given / place / f"{name}.wav").write_bytes(wav_bytes(tone, 16000))
     for place in ("goforward.raw", "tidigits/dhd.2934z.raw"):
         (given / place).write_bytes((tone * 32768).astype("<i2").tobytes())
     out.mkdir()
@@ -122,7 +122,7 @@ def test_others_are_heard_as_they_were_written_down(tmp_path: Path) -> None:
         ("two nine three four zero", "commands"),
     ]  # fmt: skip
     for row in rows:
-        samples, rate = read(out / row["audio"])
+        samples, rate = read_audio(out / row["audio"])
         assert rate == 16000
         assert np.abs(samples - tone).max() < 1e-4
     assert not (out / "train.jsonl").read_text()
@@ -150,7 +150,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Said:
 
 def clips(*texts: str) -> list[Clip]:
     voice = Voice("v", "flite", ("slt", 1.0), len(texts))
-    return [Clip(voice, text, speakable(text), "numbers", i) for i, text in enumerate(texts)]
+    return [Clip(voice, text, spoken_form(text), "numbers", i) for i, text in enumerate(texts)]
 
 
 def test_what_was_made_is_not_made_again(said: Said, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_what_was_made_is_not_made_again(said: Said, tmp_path: Path) -> None:
     again = list(make(given, {}, tmp_path / "kept"))
     assert again == made
     assert len(said.calls) == 26
-    samples, rate = read(__import__("io").BytesIO(made[0][1]))
+    samples, rate = read_audio(__import__("io").BytesIO(made[0][1]))
     assert (rate, len(samples)) == (8000, 4000)
     assert 0.2 < np.abs(samples).max() <= 0.6
     list(make(given[:3], {}, tmp_path / "kept"))
@@ -171,7 +171,7 @@ def test_what_was_made_is_not_made_again(said: Said, tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
 def test_several_processes_say_the_same_in_the_same_order(tmp_path: Path) -> None:
     voice = Voice("v", "espeak", ("en-us+f1",), 60)
-    given = [Clip(voice, f"number {i}", speakable("number"), "numbers", i) for i in range(60)]
+    given = [Clip(voice, f"number {i}", spoken_form("number"), "numbers", i) for i in range(60)]
     alone, together = (list(make(given, {}, tmp_path / f"{n}", processes=n)) for n in (1, 2))
     assert [clip for clip, _ in together] == given
     assert together == alone
@@ -194,7 +194,7 @@ def test_what_a_command_writes_is_read_and_its_failure_told(monkeypatch: pytest.
     def run(command: list[str], **options: Any) -> Any:
         if "fails" in command:
             return subprocess.CompletedProcess(command, 1, "", "no such voice\n")
-        Path(command[-1]).write_bytes(wav(np.full(8000, 0.5, np.float32), 16000))
+        Path(command[-1]).write_bytes(wav_bytes(np.full(8000, 0.5, np.float32), 16000))
         return subprocess.CompletedProcess(command, 0, "", "")
 
     monkeypatch.setattr("subprocess.run", run)

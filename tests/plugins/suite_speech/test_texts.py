@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from suite_speech.texts import KINDS, cardinal, digits_apart, plain_sentences
 
-from suite.codecs.characters import speakable
+from suite.codecs.characters import spoken_form
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_every_kind_says_what_can_be_written_in_letters_and_many_things(kind: st
     assert len(set(said)) > 100
     for text in said:
         assert re.fullmatch(r"[A-Za-z' ,.]+", text)
-        assert speakable(text)
+        assert spoken_form(text)
 
 
 def test_numbers_have_one_to_six_digits() -> None:
@@ -47,7 +47,7 @@ def test_numbers_have_one_to_six_digits() -> None:
 
 
 def test_digits_are_words() -> None:
-    assert speakable(digits_apart("Press 12.")) == "press one two"
+    assert spoken_form(digits_apart("Press 12.")) == "press one two"
 
 
 def test_only_sentences_that_every_voice_says_as_they_are_written() -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from suite.augment.audio import varied
-from suite.training.specs import SoundChanges
+from suite.augment.audio import augment_audio
+from suite.augment.specs import SoundChanges
 
 NONE = dict.fromkeys(("speed", "gain", "noise", "reverb", "band", "tone", "silence"), 0.0)
 SAMPLES = (0.1 * np.sin(np.arange(8000) * 2 * np.pi * 500 / 8000)).astype(np.float32)
 
 
 def changed(seed: int = 0, **how: float) -> np.ndarray:
-    return varied(SAMPLES, 8000, SoundChanges(**{**NONE, **how}), np.random.default_rng(seed))
+    return augment_audio(SAMPLES, 8000, SoundChanges(**{**NONE, **how}), np.random.default_rng(seed))
 
 
 def test_without_any_change_it_stays_what_it_is() -> None:

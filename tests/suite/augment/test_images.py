@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from suite.augment.images import varied
-from suite.training.specs import PictureChanges
+from suite.augment.images import augment_image
+from suite.augment.specs import PictureChanges
 
 STILL = PictureChanges(turn=0, shear=0, shift=0, scale=0, perspective=0, colour=0, hue=0, blur=0, erase=0, flip=0)
 PICTURE = np.full((3, 24, 24), 255, np.uint8)
@@ -19,7 +19,7 @@ def random(seed: int = 0) -> np.random.Generator:
 
 
 def test_nothing_changes_a_picture_that_is_left_alone() -> None:
-    np.testing.assert_array_equal(varied(PICTURE, STILL, random()), PICTURE)
+    np.testing.assert_array_equal(augment_image(PICTURE, STILL, random()), PICTURE)
 
 
 @pytest.mark.parametrize(
@@ -30,17 +30,17 @@ def test_nothing_changes_a_picture_that_is_left_alone() -> None:
     ],
 )  # fmt: skip
 def test_each_setting_changes_it_and_the_seed_alone_says_how(spec: PictureChanges) -> None:
-    changed = varied(PICTURE, spec, random(1))
+    changed = augment_image(PICTURE, spec, random(1))
     assert (changed.dtype, changed.shape) == (np.uint8, PICTURE.shape)
     assert (changed != PICTURE).any()
     torch.rand(3)  # what else is drawn has no say
-    np.testing.assert_array_equal(varied(PICTURE, spec, random(1)), changed)
-    assert (varied(PICTURE, spec, random(2)) != changed).any()
+    np.testing.assert_array_equal(augment_image(PICTURE, spec, random(1)), changed)
+    assert (augment_image(PICTURE, spec, random(2)) != changed).any()
 
 
 def test_what_comes_in_at_the_edges_is_white() -> None:
     dark = np.zeros((3, 24, 24), np.uint8)
-    values = np.unique(varied(dark, replace(STILL, shift=0.3), random(1)))
+    values = np.unique(augment_image(dark, replace(STILL, shift=0.3), random(1)))
     assert values.min() == 0
     assert values.max() == 255
 
@@ -49,14 +49,14 @@ def test_what_comes_in_at_the_edges_is_white() -> None:
 def test_no_line_is_left_where_white_and_picture_meet(spec: PictureChanges) -> None:
     pale = np.full((3, 24, 24), 200, np.uint8)
     for seed in range(8):
-        assert varied(pale, spec, random(seed)).min() >= 199
+        assert augment_image(pale, spec, random(seed)).min() >= 199
 
 
 def test_erased_and_mirrored_are_chances() -> None:
     erasing = replace(STILL, erase=0.99)
-    assert (varied(np.zeros_like(PICTURE), erasing, random(1)) == 255).any()
+    assert (augment_image(np.zeros_like(PICTURE), erasing, random(1)) == 255).any()
     mirrored = replace(STILL, flip=0.5)
-    ways = {varied(PICTURE, mirrored, random(seed)).tobytes() for seed in range(12)}
+    ways = {augment_image(PICTURE, mirrored, random(seed)).tobytes() for seed in range(12)}
     assert ways == {PICTURE.tobytes(), np.ascontiguousarray(PICTURE[:, :, ::-1]).tobytes()}
 
 
@@ -64,5 +64,5 @@ def test_the_chance_of_others_is_left_as_it_was() -> None:
     torch.manual_seed(3)
     wanted = torch.rand(2)
     torch.manual_seed(3)
-    varied(PICTURE, PictureChanges(), random())
+    augment_image(PICTURE, PictureChanges(), random())
     torch.testing.assert_close(torch.rand(2), wanted)

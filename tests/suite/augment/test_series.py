@@ -7,9 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from suite.augment.series import AugmentSpec, augment
+from suite.augment.series import augment_series
+from suite.augment.specs import SeriesChanges
 
-NONE = AugmentSpec(speed=0, warp=0, scale=0, shift=0, noise=0, crop=0, drop=0)
+NONE = SeriesChanges(speed=0, warp=0, scale=0, shift=0, noise=0, crop=0, drop=0)
 MIDDLE, SPREAD = np.array([1.0, -2.0], np.float32), np.array([1.0, 3.0], np.float32)
 
 
@@ -19,7 +20,7 @@ def wave(steps: int = 200) -> np.ndarray:
 
 
 def changed(array: np.ndarray, seed: int = 0, **settings: float) -> np.ndarray:
-    return augment(array, dataclasses.replace(NONE, **settings), MIDDLE, SPREAD, np.random.default_rng(seed))
+    return augment_series(array, dataclasses.replace(NONE, **settings), MIDDLE, SPREAD, np.random.default_rng(seed))
 
 
 def test_nothing_asked_for_changes_nothing() -> None:
@@ -28,9 +29,9 @@ def test_nothing_asked_for_changes_nothing() -> None:
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 50])
 def test_any_length_stays_a_recording(steps: int) -> None:
-    spec = AugmentSpec(speed=0.5, warp=0.5, scale=0.5, shift=0.5, noise=0.5, crop=0.5, drop=0.5)
+    spec = SeriesChanges(speed=0.5, warp=0.5, scale=0.5, shift=0.5, noise=0.5, crop=0.5, drop=0.5)
     for seed in range(50):
-        found = augment(wave(steps), spec, MIDDLE, SPREAD, np.random.default_rng(seed))
+        found = augment_series(wave(steps), spec, MIDDLE, SPREAD, np.random.default_rng(seed))
         assert found.dtype == np.float32
         assert found.shape[0] >= 1
         assert found.shape[1] == 2
@@ -78,7 +79,7 @@ def test_a_channel_may_stand_still_but_never_all() -> None:
     assert not any(each.all() for each in still)
     alone = wave()[:, :1]
     spec = dataclasses.replace(NONE, drop=0.9)
-    np.testing.assert_array_equal(augment(alone, spec, MIDDLE[:1], SPREAD[:1], np.random.default_rng(0)), alone)
+    np.testing.assert_array_equal(augment_series(alone, spec, MIDDLE[:1], SPREAD[:1], np.random.default_rng(0)), alone)
 
 
 def test_what_is_missing_stays_missing() -> None:

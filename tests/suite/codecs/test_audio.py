@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from suite.codecs.audio import FILE, AudioCodec, AudioSpec, Resampler, mel_bank, resample
+from suite.codecs.audio import FILE, AudioCodec, AudioSpec
 from suite.errors import CheckpointError, DataError, UsageError
 from suite.testing import check_codec
 
@@ -87,14 +87,6 @@ def test_a_tone_is_loudest_in_its_own_band() -> None:
         assert abs(bands.argmax() - place) <= 1
 
 
-def test_bands_are_weighted_means_that_cover_everything_between() -> None:
-    bank = mel_bank(40, 256, 8000, 80, 3800)
-    np.testing.assert_allclose(bank.sum(0), 1, atol=1e-6)
-    covered = bank.sum(1)[5:120]
-    assert (covered > 0).all()
-    assert mel_bank(80, 64, 8000, 80, 3800).sum(0) == pytest.approx(1), "narrow bands take the nearest frequency"
-
-
 @pytest.mark.parametrize("raw", [(noise(4000), 8000), noise(4000).tolist(), np.stack([noise(4000)] * 3, axis=1)])
 def test_sound_comes_in_several_ways(codec: AudioCodec, raw: Any) -> None:
     np.testing.assert_allclose(codec.encode(raw), codec.encode(noise(4000)), atol=1e-4)
@@ -155,46 +147,3 @@ def test_settings_that_make_no_sense(settings: dict[str, float]) -> None:
 def test_files_that_do_not_fit(content: bytes) -> None:
     with pytest.raises(CheckpointError, match=FILE):
         AudioCodec.from_files({FILE: content})
-
-
-# --- rates ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("rate", [11025, 16000, 22050, 44100, 48000, 96000])
-def test_what_both_rates_can_hold_stays_and_the_rest_goes(rate: int) -> None:
-    for hertz in (200, 1000, 3300):
-        found = resample(tone(hertz, rate), rate, 8000)
-        np.testing.assert_allclose(found[200:-200], tone(hertz, 8000)[200 : len(found) - 200], atol=2e-3)
-    if rate > 11025:
-        assert np.abs(resample(tone(5000, rate), rate, 8000)[200:-200]).max() < 1e-3
-    up = resample(tone(440, 8000), 8000, rate)
-    np.testing.assert_allclose(up[400:-400], tone(440, rate)[400 : len(up) - 400], atol=2e-3)
-
-
-def test_it_is_what_torchaudio_makes() -> None:
-    torch = pytest.importorskip("torch")
-    audio = pytest.importorskip("torchaudio.functional")
-    samples = np.convolve(noise(8000), np.hanning(24) / 12, "same").astype(np.float32)
-    theirs = audio.resample(torch.from_numpy(samples), 16000, 8000, lowpass_filter_width=64).numpy()
-    np.testing.assert_allclose(resample(samples, 16000, 8000)[100:-100], theirs[100:-100], atol=1e-3)
-
-
-@pytest.mark.parametrize(("rate_from", "rate_to"), [(44100, 8000), (8000, 11025), (8001, 8000), (16000, 8000)])
-def test_pieces_give_the_same_bits_and_the_length_does_not_drift(rate_from: int, rate_to: int) -> None:
-    samples = noise(5001)
-    whole = resample(samples, rate_from, rate_to)
-    assert len(whole) == -(-5001 * rate_to // rate_from)
-    for size in (1, 17, 1000):
-        resampler, found = Resampler(rate_from, rate_to), []
-        for at in range(0, len(samples), size):
-            found.append(resampler.feed(samples[at : at + size]))
-            if at % 5 == 0:
-                resampler = Resampler(rate_from, rate_to, json.loads(json.dumps(resampler.pending)))
-        found.append(resampler.flush())
-        np.testing.assert_array_equal(np.concatenate(found), whole)
-        assert len(resampler._held) < 10_000, "what is held back does not grow"
-
-
-def test_silence_and_a_constant_stay_what_they_are() -> None:
-    assert not resample(np.zeros(1000, np.float32), 44100, 8000).any()
-    np.testing.assert_allclose(resample(np.ones(9000, np.float32), 44100, 8000)[100:-100], 1, atol=1e-6)

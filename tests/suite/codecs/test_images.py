@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from suite.codecs.images import FILE, MAX_PIXELS, ImageCodec, ImageSpec, fitted, opened
+from suite.codecs.images import FILE, MAX_PIXELS, ImageCodec, ImageSpec, fit_to_square, open_image
 from suite.errors import CheckpointError, DataError
 
 CODEC = ImageCodec(ImageSpec(size=16))
@@ -79,7 +79,7 @@ def test_a_picture_made_to_fit_once_stays_what_it_is() -> None:
     """So that what is kept small for training is what a model sees of the original."""
     for size in ((200, 90), (7, 300), (5, 5)):
         original = Image.fromarray(noise(*size))
-        kept = fitted(original, 16)
+        kept = fit_to_square(original, 16)
         assert kept.size == (16, 16)
         np.testing.assert_array_equal(CODEC.encode(saved(kept)), CODEC.encode(saved(original)))
 
@@ -208,15 +208,15 @@ def test_what_is_too_large_is_refused_before_it_is_decoded(monkeypatch: pytest.M
     content = saved(Image.new("1", (20_000, 4_001)))
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", decoded)
     with pytest.raises(DataError, match=r"20,000 × 4,001 pixels, more than 80 million pixels; make it smaller first"):
-        opened(content)
+        open_image(content)
     assert MAX_PIXELS < Image.MAX_IMAGE_PIXELS, "pillow itself warns of no picture that is read"  # type: ignore[operator]
 
 
 def test_a_picture_as_large_as_may_be_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("suite.codecs.images.MAX_PIXELS", 400)
-    assert opened(saved(Image.fromarray(noise(20, 20)))).size == (20, 20)
+    assert open_image(saved(Image.fromarray(noise(20, 20)))).size == (20, 20)
     with pytest.raises(DataError, match="21 × 20 pixels"):
-        opened(saved(Image.fromarray(noise(21, 20))))
+        open_image(saved(Image.fromarray(noise(21, 20))))
 
 
 # --- files ----------------------------------------------------------------------------------------------------

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suite.codecs.sentences import LONGEST, Cutter, sentences
+from suite.codecs.sentences import MAX_SENTENCE_LENGTH, SentenceSegmenter, split_sentences
 from suite.errors import DataError
 
 
 def texts(text: str) -> list[str]:
-    return [sentence for _, sentence in sentences(text)]
+    return [sentence for _, sentence in split_sentences(text)]
 
 
 @pytest.mark.parametrize(
@@ -31,40 +31,40 @@ def test_sentences(text: str, wanted: list[str]) -> None:
 
 def test_white_space_is_kept_beside_them() -> None:
     text = "  A.\n\n\tB.  \n"
-    assert sentences(text) == [("  ", "A."), ("\n\n\t", "B."), ("  \n", "")]
+    assert split_sentences(text) == [("  ", "A."), ("\n\n\t", "B."), ("  \n", "")]
 
 
 def test_what_is_too_long_is_cut_after_a_comma_or_at_a_space_or_anywhere() -> None:
     comma = "word " * 60 + "word, " + "word " * 60
     assert texts(comma)[0].endswith(",")
     assert len(texts("word " * 1000)) > 5
-    assert {len(sentence) for sentence in texts("x" * (3 * LONGEST))} == {LONGEST}
-    assert max(map(len, texts("word " * 10_000))) <= LONGEST
+    assert {len(sentence) for sentence in texts("x" * (3 * MAX_SENTENCE_LENGTH))} == {MAX_SENTENCE_LENGTH}
+    assert max(map(len, texts("word " * 10_000))) <= MAX_SENTENCE_LENGTH
 
 
 @given(st.text(st.sampled_from('a. \n?!1e"。」,x'), max_size=300), st.integers(1, 9))
 def test_pieces_give_the_sentences_of_the_whole(text: str, size: int) -> None:
-    whole = sentences(text)
+    whole = split_sentences(text)
     assert "".join(space + sentence for space, sentence in whole) == text
-    cutter, found = Cutter(), []
+    cutter, found = SentenceSegmenter(), []
     for at in range(0, len(text), size):
         found += cutter.feed(text[at : at + size])
-        cutter = Cutter(cutter.pending)
+        cutter = SentenceSegmenter(cutter.pending)
     assert [*found, *cutter.flush()] == whole
 
 
 @pytest.mark.parametrize("unit", ["word ", "x", " ", "One two. ", "\n"])
 def test_pieces_of_long_texts_too(unit: str) -> None:
     text = unit * 2000
-    cutter, found = Cutter(), []
+    cutter, found = SentenceSegmenter(), []
     for at in range(0, len(text), 333):
         found += cutter.feed(text[at : at + 333])
-        assert len((cutter.pending or {"text": ""})["text"]) <= LONGEST + 1, "what is held back is bounded"
-    assert [*found, *cutter.flush()] == sentences(text)
+        assert len((cutter.pending or {"text": ""})["text"]) <= MAX_SENTENCE_LENGTH + 1, "what is held back is bounded"
+    assert [*found, *cutter.flush()] == split_sentences(text)
 
 
 def test_a_sentence_comes_as_soon_as_it_has_ended() -> None:
-    cutter = Cutter()
+    cutter = SentenceSegmenter()
     assert list(cutter.feed("It is")) == []
     assert list(cutter.feed(" so.")) == []
     assert list(cutter.feed(" ")) == [("", "It is so.")]
@@ -75,19 +75,19 @@ def test_a_sentence_comes_as_soon_as_it_has_ended() -> None:
 def test_bytes_may_be_cut_within_a_letter() -> None:
     coded = "È così. Perché no?\n日本".encode()
     for size in (1, 2, 5):
-        cutter, found = Cutter(), []
+        cutter, found = SentenceSegmenter(), []
         for at in range(0, len(coded), size):
             found += cutter.feed(coded[at : at + size])
-            cutter = Cutter(cutter.pending)
-        assert [*found, *cutter.flush()] == sentences(coded.decode())
+            cutter = SentenceSegmenter(cutter.pending)
+        assert [*found, *cutter.flush()] == split_sentences(coded.decode())
 
 
 def test_what_is_no_text() -> None:
     with pytest.raises(DataError, match="not UTF-8"):
-        list(Cutter().feed(b"a\xff"))
+        list(SentenceSegmenter().feed(b"a\xff"))
     with pytest.raises(DataError, match="expected text, got int"):
-        list(Cutter().feed(3))  # type: ignore[arg-type]
-    cutter = Cutter()
+        list(SentenceSegmenter().feed(3))  # type: ignore[arg-type]
+    cutter = SentenceSegmenter()
     list(cutter.feed("è".encode()[:1]))
     with pytest.raises(DataError, match="in the middle of a UTF-8 character"):
         list(cutter.flush())

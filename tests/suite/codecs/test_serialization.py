@@ -6,15 +6,15 @@ import re
 
 import pytest
 
-from suite.codecs.serialization import as_file, of_file, tokenizer_of
+from suite.codecs.serialization import json_file, read_json_file, read_tokenizer
 from suite.errors import CheckpointError
 
 
 def test_values_survive() -> None:
     values = {"a": ["é", None], "b": 0.1}
-    assert as_file("x.json", {"a": "é"}, indent=None) == {"x.json": '{"a": "é"}\n'.encode()}
+    assert json_file("x.json", {"a": "é"}, indent=None) == {"x.json": '{"a": "é"}\n'.encode()}
     for keys in ((), ("b", "a")):
-        assert of_file(as_file("x.json", values), "x.json", *keys) == values
+        assert read_json_file(json_file("x.json", values), "x.json", *keys) == values
 
 
 @pytest.mark.parametrize(
@@ -37,15 +37,15 @@ def test_values_survive() -> None:
 )
 def test_what_is_wrong_is_one_line(files: dict[str, bytes], said: str) -> None:
     with pytest.raises(CheckpointError, match=rf"^x\.json: {re.escape(said)}(.*; )?(copy the checkpoint again)?$"):
-        of_file(files, "x.json", "b", "a")
+        read_json_file(files, "x.json", "b", "a")
 
 
 def test_any_keys_but_an_object() -> None:
     with pytest.raises(CheckpointError, match=r"^x\.json: expected an object, got 3; copy the checkpoint again$"):
-        of_file({"x.json": b"3"}, "x.json")
+        read_json_file({"x.json": b"3"}, "x.json")
 
 
 @pytest.mark.parametrize("files", [{}, {"x.json": b"{}"}, {"x.json": b"\xff"}])
 def test_what_is_no_tokenizer_is_one_line(files: dict[str, bytes]) -> None:
     with pytest.raises(CheckpointError, match=r"^x\.json: [^\n]*copy (the checkpoint|it) again$"):
-        tokenizer_of(files, "x.json")
+        read_tokenizer(files, "x.json")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 
@@ -11,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suite.codecs.series import SeriesCodec, SeriesSpec, samples
-from suite.data.resampling import resample
+from suite.codecs.series import SeriesCodec, SeriesSpec
+from suite.data.resampling import resample_series
 from suite.data.series import Recording
 from suite.errors import CheckpointError, DataError, UsageError
 
@@ -219,8 +218,8 @@ def test_rates() -> None:
     slow = SeriesCodec.fit(recordings(rate=50.0))
     assert slow.rate == 50
     x = recordings()[2].array
-    np.testing.assert_array_equal(slow.encode(Recording(array=x, rate=100.0)), slow.encode(resample(x, 100, 50)))
-    np.testing.assert_array_equal(slow.at(100.0).encode(x), slow.encode(resample(x, 100, 50)))
+    np.testing.assert_array_equal(slow.encode(Recording(array=x, rate=100.0)), slow.encode(resample_series(x, 100, 50)))
+    np.testing.assert_array_equal(slow.at(100.0).encode(x), slow.encode(resample_series(x, 100, 50)))
     # What says its own rate is believed.
     np.testing.assert_array_equal(slow.at(100.0).encode(Recording(array=x, rate=50.0)), slow.encode(x))
     mixed = SeriesCodec.fit([*recordings(rate=50.0), *recordings(rate=100.0)[:2], *recordings()])
@@ -245,60 +244,3 @@ def test_fitting_needs_recordings_that_go_together() -> None:
 def test_settings_have_ranges(change: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be"):
         SeriesSpec(**change)  # type: ignore[arg-type]
-
-
-# --- standard input -----------------------------------------------------------------------------------------
-
-
-class Trickle(io.RawIOBase):
-    """A pipe that gives its content in pieces of the sizes asked for."""
-
-    def __init__(self, content: bytes, size: int) -> None:
-        self.content, self.size = content, size
-
-    def read1(self, limit: int) -> bytes:
-        piece, self.content = self.content[: self.size], self.content[self.size :]
-        return piece
-
-
-@pytest.mark.parametrize("size", [1, 2, 7, 1000])
-@pytest.mark.parametrize(
-    "text",
-    ["1,2\n3,\n\n5,6\n", "1\t2\n3\t?\n\n\n5\t6", "1 2\r\n3 nan\r\n\r\n5 6\r\n", "ax,ay\n1,2\n3,?\n\n5,6\n\n",
-     "\ufefftime,ax,ay\n0,1,2\n1,3,?\n\n2,5,6\n"],
-)  # fmt: skip
-def test_samples_of_standard_input(text: str, size: int) -> None:
-    found: list[list[list[float]]] = [[]]
-    for piece in samples(Trickle(text.encode(), size)):  # type: ignore[arg-type]
-        if piece is None:
-            found.append([])
-        else:
-            found[-1] += piece.array.tolist()
-    found = [item for item in found if item]
-    assert len(found) == 2
-    assert found[0][0] == [1, 2]
-    assert found[0][1][0] == 3
-    assert np.isnan(found[0][1][1])
-    assert found[1] == [[5, 6]]
-
-
-def test_samples_come_as_soon_as_their_line_is_there() -> None:
-    source = samples(Trickle(b"1,2\n3,4\n", 4))  # type: ignore[arg-type]
-    assert next(source).array.tolist() == [[1, 2]]  # type: ignore[union-attr]
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (b"1,2\n3,x\n", "line 2: 'x' in column 2 is not a number"),
-        (b"1,2\n3\n", "line 2: 1 values where the line before has 2"),
-        (b"1,2\n\xff,2\n", "line 2: not UTF-8"),
-        (b"1,2\ninf,2\n", "line 2: 'inf' in column 1 is infinite"),
-        (b"1,x\n", "line 1: 'x' in column 2"),
-    ],
-)
-def test_bad_samples_are_named_after_what_came_before(text: bytes, said: str) -> None:
-    came = []
-    with pytest.raises(DataError) as error:
-        came += [piece.array.tolist() for piece in samples(io.BytesIO(text)) if piece is not None]
-    assert said in str(error.value)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from suite.codecs.text import Lines, paragraphs
+from suite.codecs.text import LineSegmenter, stdin_texts
 from suite.errors import DataError
 
 
@@ -24,7 +24,7 @@ class Pieces(io.RawIOBase):
 def texts(stdin: Any) -> list[str]:
     """Each text, put together again; an unfinished last one included."""
     found = [""]
-    for piece in paragraphs(stdin):
+    for piece in stdin_texts(stdin):
         if piece is None:
             found.append("")
         else:
@@ -70,7 +70,7 @@ def test_a_blank_line_ends_a_text_whatever_the_pieces(whole: str, expected: list
 
 def test_pieces_are_passed_on_as_they_come() -> None:
     stdin = Pieces([b"one ", b"tw", b"o\n", b"\nthree"])
-    found = paragraphs(stdin)
+    found = stdin_texts(stdin)
     assert next(found) == "one "
     assert stdin.pieces == [b"tw", b"o\n", b"\nthree"]
     assert list(found) == ["tw", "o\n", None, "three"]
@@ -100,7 +100,7 @@ def test_a_stream_that_has_only_read() -> None:
 )
 def test_bytes_that_are_not_utf8_name_their_line(whole: bytes, line: int, before: str) -> None:
     for pieces in [[whole], *cuts(whole)]:
-        reading, found = paragraphs(Pieces(pieces)), ""  # type: ignore[arg-type]
+        reading, found = stdin_texts(Pieces(pieces)), ""  # type: ignore[arg-type]
         error = None
         while error is None:
             try:
@@ -113,15 +113,15 @@ def test_bytes_that_are_not_utf8_name_their_line(whole: bytes, line: int, before
 
 def test_a_long_line_is_not_gathered() -> None:
     """Pieces pass as they are: nothing waits for the end of a line."""
-    longest = max(len(piece or "") for piece in paragraphs(io.BytesIO(b"x" * 10_000_000)))
+    longest = max(len(piece or "") for piece in stdin_texts(io.BytesIO(b"x" * 10_000_000)))
     assert longest <= 65536
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
 def test_lines_in_any_pieces(size: int) -> None:
     raw = "one\r\ntwo é\n\n  \rthree".encode()
-    lines = Lines()
+    lines = LineSegmenter()
     found = [line for at in range(0, len(raw), size) for line in lines.feed(raw[at : at + size])]
     assert lines.pending is not None
     assert [*found, *lines.flush()] == [("", "one"), ("", "two é"), ("", "three")]
-    assert [*Lines().feed("a\n"), *Lines(lines.pending).flush()] == [("", "a")]
+    assert [*LineSegmenter().feed("a\n"), *LineSegmenter(lines.pending).flush()] == [("", "a")]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from suite.codecs.word_ids import FILE, UNKNOWN, TokenCodec
+from suite.codecs.word_ids import FILE, UNKNOWN, WordIdCodec
 from suite.errors import CheckpointError, DataError
 from suite.testing import check_codec
 
-CODEC = TokenCodec.fit(["the dog sees The cat", "a dog, a café"])
+CODEC = WordIdCodec.fit(["the dog sees The cat", "a dog, a café"])
 
 
 def test_a_word_is_one_id_whatever_its_case() -> None:
     assert CODEC.words == ("a", "the", "café", "cat", "dog", "dog,", "sees")
     assert CODEC.size == 8
     assert CODEC.encode("THE dog\n saw").tolist() == [2, 5, UNKNOWN]
-    assert TokenCodec.fit(["b a b"], min_count=2).words == ("b",)
+    assert WordIdCodec.fit(["b a b"], min_count=2).words == ("b",)
 
 
 def test_pieces_are_read_as_the_whole() -> None:
@@ -27,12 +27,12 @@ def test_what_is_no_text() -> None:
         with pytest.raises(DataError, match=reason):
             CODEC.encode(raw)
     with pytest.raises(DataError, match="have no words"):
-        TokenCodec.fit(["", " "])
+        WordIdCodec.fit(["", " "])
 
 
 @pytest.mark.parametrize("text", [b"{", b"[]", b'{"words": "abc"}', b'{"words": [1]}'])
 def test_a_damaged_file(text: bytes) -> None:
     with pytest.raises(CheckpointError, match=r"tokens\.json: .*copy the checkpoint again"):
-        TokenCodec.from_files({FILE: text})
+        WordIdCodec.from_files({FILE: text})
     with pytest.raises(CheckpointError):
-        TokenCodec.from_files({})
+        WordIdCodec.from_files({})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import sys
+import wave
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from suite.data.audio import FORMATS, Layout, mixed, opened, read, wav, whole_frames
+from suite.data.audio import FORMATS, Layout, open_audio, read_audio, to_mono, wav_bytes, whole_frames
 from suite.errors import DataError, MissingExtra, UsageError
 
 soundfile = pytest.importorskip("soundfile")
@@ -56,7 +57,7 @@ class Pipe(io.RawIOBase):
 def test_a_wav_of_any_kind_is_what_libsndfile_reads(kind: str, form: str) -> None:
     data = file(noise(channels=3), format=form, subtype=kind)
     wanted, _ = soundfile.read(io.BytesIO(data), dtype="float32")
-    found, rate = read(io.BytesIO(data))
+    found, rate = read_audio(io.BytesIO(data))
     assert rate == 16000
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, wanted.mean(axis=1), atol=1e-7)
@@ -64,36 +65,39 @@ def test_a_wav_of_any_kind_is_what_libsndfile_reads(kind: str, form: str) -> Non
 
 def test_what_is_written_is_read_again() -> None:
     samples = noise()
-    found, rate = read(io.BytesIO(wav(samples, 8000)))
+    found, rate = read_audio(io.BytesIO(wav_bytes(samples, 8000)))
     assert rate == 8000
     np.testing.assert_allclose(found, samples, atol=1 / 32768)
-    assert read(io.BytesIO(wav(np.array([2.0, -2.0], np.float32), 8000)))[0].tolist() == [32767 / 32768, -1.0]
+    assert read_audio(io.BytesIO(wav_bytes(np.array([2.0, -2.0], np.float32), 8000)))[0].tolist() == [
+        32767 / 32768,
+        -1.0,
+    ]
 
 
 def test_a_path_may_lead_into_a_zip_and_says_how_long_it_is(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
-        archive.writestr("one.wav", wav(noise(4000), 8000))
-    with opened(tmp_path / "all.zip" / "one.wav") as sound:
+        archive.writestr("one.wav", wav_bytes(noise(4000), 8000))
+    with open_audio(tmp_path / "all.zip" / "one.wav") as sound:
         assert (sound.rate, sound.channels, sound.frames, sound.seconds) == (8000, 1, 4000, 0.5)
-    assert len(read(tmp_path / "all.zip" / "one.wav")[0]) == 4000
+    assert len(read_audio(tmp_path / "all.zip" / "one.wav")[0]) == 4000
 
 
 @pytest.mark.parametrize("size", [1, 7, 4096])
 @pytest.mark.parametrize("length", ["known", "unknown"])
 def test_a_wav_may_come_through_a_pipe(size: int, length: str) -> None:
     samples = noise(900)
-    data = bytearray(wav(samples, 8000))
+    data = bytearray(wav_bytes(samples, 8000))
     if length == "unknown":
         data[40:44] = struct.pack("<I", 0xFFFFFFFF)
-    with opened(Pipe(bytes(data), size)) as sound:  # type: ignore[arg-type]
+    with open_audio(Pipe(bytes(data), size)) as sound:  # type: ignore[arg-type]
         found = np.concatenate(list(sound.blocks))
-    np.testing.assert_array_equal(found, read(io.BytesIO(wav(samples, 8000)))[0])
+    np.testing.assert_array_equal(found, read_audio(io.BytesIO(wav_bytes(samples, 8000)))[0])
 
 
 def test_chunks_before_the_samples_are_passed_over() -> None:
-    data = wav(noise(100), 8000)
+    data = wav_bytes(noise(100), 8000)
     with_list = data[:36] + b"LIST" + struct.pack("<I", 5) + b"hello\0" + data[36:]
-    np.testing.assert_array_equal(read(io.BytesIO(with_list))[0], read(io.BytesIO(data))[0])
+    np.testing.assert_array_equal(read_audio(io.BytesIO(with_list))[0], read_audio(io.BytesIO(data))[0])
 
 
 # --- others ---------------------------------------------------------------------------------------------------
@@ -102,7 +106,7 @@ def test_chunks_before_the_samples_are_passed_over() -> None:
 @pytest.mark.parametrize("form", ["FLAC", "OGG", "AIFF"])
 def test_other_files_are_read_through_libsndfile(form: str, tmp_path: Path) -> None:
     (tmp_path / "a.sound").write_bytes(file(noise(20000, 2), format=form))
-    samples, rate = read(tmp_path / "a.sound")
+    samples, rate = read_audio(tmp_path / "a.sound")
     assert (len(samples), rate) == (20000, 16000)
 
 
@@ -110,8 +114,8 @@ def test_without_soundfile_only_that_is_said(monkeypatch: pytest.MonkeyPatch) ->
     data = file(noise(), format="FLAC")
     monkeypatch.setitem(sys.modules, "soundfile", None)
     with pytest.raises(MissingExtra, match=r"sound other than plain WAV needs the \[audio\] extra"):
-        read(io.BytesIO(data))
-    assert len(read(io.BytesIO(wav(noise(), 8000)))[0]) == 3000
+        read_audio(io.BytesIO(data))
+    assert len(read_audio(io.BytesIO(wav_bytes(noise(), 8000)))[0]) == 3000
 
 
 # --- what is none ---------------------------------------------------------------------------------------------
@@ -121,11 +125,12 @@ def test_without_soundfile_only_that_is_said(monkeypatch: pytest.MonkeyPatch) ->
     ("data", "message"),
     [
         (b"", "empty; is it the right file"), (b"just a text, no sound at all\n", "text, not sound; give a .wav"),
-        (bytes(range(200, 256)) * 9, "not sound that can be read"), (wav(noise(), 8000)[:3000], "cut short: 3,044 of"),
-        (wav(noise(), 8000)[:30], "a WAV that is cut short: there are no samples"),
+        (bytes(range(200, 256)) * 9, "not sound that can be read"),
+        (wav_bytes(noise(), 8000)[:3000], "cut short: 3,044 of"),
+        (wav_bytes(noise(), 8000)[:30], "a WAV that is cut short: there are no samples"),
         (file(noise(), format="FLAC")[:-900], "damaged|cut short"),
-        (wav(noise(), 8000).replace(struct.pack("<I", 8000), struct.pack("<I", 100), 1), "100 samples a second; give"),
-        (wav(noise(), 8000).replace(b"RIFF", b"RIFX"), "big-endian"),
+        (wav_bytes(noise(), 8000).replace(struct.pack("<I", 8000), struct.pack("<I", 100), 1), "100 samples a second"),
+        (wav_bytes(noise(), 8000).replace(b"RIFF", b"RIFX"), "big-endian"),
         (file(np.array([0.1, np.nan], np.float32), format="WAV", subtype="FLOAT"), "sample 2 is not a number"),
         (b"RIFF\x24\x00\x00\x00WAVEdata\x04\x00\x00\x00\x00\x00\x00\x00", "before their format"),
     ],
@@ -134,17 +139,17 @@ def test_without_soundfile_only_that_is_said(monkeypatch: pytest.MonkeyPatch) ->
 )  # fmt: skip
 def test_what_is_no_sound(data: bytes, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        read(io.BytesIO(data))
+        read_audio(io.BytesIO(data))
 
 
 def test_a_stream_is_plain_wav() -> None:
     with pytest.raises(DataError, match="a stream is plain WAV, or raw samples"):
-        read(Pipe(file(noise(), format="FLAC"), 100))  # type: ignore[arg-type]
+        read_audio(Pipe(file(noise(), format="FLAC"), 100))  # type: ignore[arg-type]
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file; check the path"):
-        read(tmp_path / "nowhere.wav")
+        read_audio(tmp_path / "nowhere.wav")
 
 
 # --- raw samples ----------------------------------------------------------------------------------------------
@@ -187,10 +192,18 @@ def test_a_layout_that_makes_no_sense() -> None:
     ],
 )  # fmt: skip
 def test_whole_numbers_are_shares_of_full_scale_and_channels_are_averaged(given: np.ndarray, wanted: Any) -> None:
-    np.testing.assert_allclose(mixed(given), wanted, atol=1e-6)
+    np.testing.assert_allclose(to_mono(given), wanted, atol=1e-6)
 
 
 @pytest.mark.parametrize("bad", [np.zeros((2, 2, 2)), np.array(["a"]), np.array([np.inf]), np.zeros((3, 0))])
 def test_arrays_that_are_no_sound(bad: np.ndarray) -> None:
     with pytest.raises(DataError, match=r"samples|not a number"):
-        mixed(bad)
+        to_mono(bad)
+
+
+def test_a_wav_file_has_the_samples_of_all_channels() -> None:
+    samples = np.array([[0.5, -0.5], [1.5, -1.5], [0, 1]], dtype=np.float32)
+    with wave.open(io.BytesIO(wav_bytes(samples, 44_100))) as opened:
+        assert opened.getparams()[:4] == (2, 2, 44_100, 3)
+        found = np.frombuffer(opened.readframes(3), "<i2").reshape(-1, 2)
+    np.testing.assert_array_equal(found, [[16384, -16384], [32767, -32768], [0, 32767]])

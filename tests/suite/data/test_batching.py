@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from suite.data.batching import bucketed, filled, pad, padding_share
+from suite.data.batching import batches_by_length, batches_by_tokens, pad, padding_share
 
 
 @pytest.fixture
@@ -15,20 +15,20 @@ def lengths() -> list[int]:
 
 @pytest.mark.parametrize("size", [1, 7, 32, 5000])
 def test_every_item_comes_once(lengths: list[int], size: int) -> None:
-    batches = bucketed(lengths, size, seed=1, epoch=0)
+    batches = batches_by_length(lengths, size, seed=1, epoch=0)
     assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
     assert all(batches)
     assert sorted(map(len, batches), reverse=True)[:-1] == [size] * (len(batches) - 1)
 
 
 def test_the_same_seed_and_epoch_give_the_same_batches(lengths: list[int]) -> None:
-    assert bucketed(lengths, 16, 3, 2) == bucketed(lengths, 16, 3, 2)
-    assert bucketed(lengths, 16, 3, 2) != bucketed(lengths, 16, 3, 3)
-    assert bucketed(lengths, 16, 3, 2) != bucketed(lengths, 16, 4, 2)
+    assert batches_by_length(lengths, 16, 3, 2) == batches_by_length(lengths, 16, 3, 2)
+    assert batches_by_length(lengths, 16, 3, 2) != batches_by_length(lengths, 16, 3, 3)
+    assert batches_by_length(lengths, 16, 3, 2) != batches_by_length(lengths, 16, 4, 2)
 
 
 def test_items_of_like_length_are_together_and_batches_are_not_in_order(lengths: list[int]) -> None:
-    batches = bucketed(lengths, 16, 0, 0)
+    batches = batches_by_length(lengths, 16, 0, 0)
     plain = [list(range(at, min(at + 16, len(lengths)))) for at in range(0, len(lengths), 16)]
     assert padding_share(lengths, batches) < 0.05 < 0.3 < padding_share(lengths, plain)
     longest = [max(lengths[index] for index in batch) for batch in batches]
@@ -36,25 +36,25 @@ def test_items_of_like_length_are_together_and_batches_are_not_in_order(lengths:
 
 
 def test_in_a_window_of_one_batch_items_are_together_by_chance(lengths: list[int]) -> None:
-    batches = bucketed(lengths, 16, 0, 0, window=1)
+    batches = batches_by_length(lengths, 16, 0, 0, window=1)
     assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
     assert padding_share(lengths, batches) > 0.3
-    assert padding_share(lengths, bucketed(lengths, 16, 0, 0, window=4)) < padding_share(lengths, batches)
+    assert padding_share(lengths, batches_by_length(lengths, 16, 0, 0, window=4)) < padding_share(lengths, batches)
 
 
 def test_no_items_no_batches() -> None:
-    assert bucketed([], 4, 0, 0) == []
+    assert batches_by_length([], 4, 0, 0) == []
     assert padding_share([], []) == 0
     assert padding_share([0, 0], [[0, 1]]) == 0
 
 
 def test_bad_arguments() -> None:
     with pytest.raises(ValueError, match="batch_size"):
-        bucketed([1], 0, 0, 0)
+        batches_by_length([1], 0, 0, 0)
     with pytest.raises(ValueError, match="window"):
-        bucketed([1], 1, 0, 0, window=0)
+        batches_by_length([1], 1, 0, 0, window=0)
     with pytest.raises(ValueError, match="negative"):
-        bucketed([1], 1, -1, 0)
+        batches_by_length([1], 1, -1, 0)
 
 
 def test_pad_fills_up_and_gives_lengths() -> None:
@@ -107,7 +107,7 @@ def pairs() -> list[tuple[int, int]]:
 def test_batches_filled_by_tokens_waste_under_a_tenth_over_both_sides(
     pairs: list[tuple[int, int]], tokens: int
 ) -> None:
-    batches = filled(pairs, tokens, 0, 0)
+    batches = batches_by_tokens(pairs, tokens, 0, 0)
     assert sorted(index for batch in batches for index in batch) == list(range(len(pairs)))
     assert padding_share(pairs, batches) < 0.1
     for batch in batches:
@@ -118,20 +118,20 @@ def test_batches_filled_by_tokens_waste_under_a_tenth_over_both_sides(
 
 
 def test_a_batch_filled_by_tokens_changes_with_seed_and_epoch_alone(pairs: list[tuple[int, int]]) -> None:
-    assert filled(pairs, 3000, 1, 2) == filled(pairs, 3000, 1, 2)
-    assert filled(pairs, 3000, 1, 2) != filled(pairs, 3000, 1, 3)
-    assert filled(pairs, 3000, 1, 2) != filled(pairs, 3000, 2, 2)
+    assert batches_by_tokens(pairs, 3000, 1, 2) == batches_by_tokens(pairs, 3000, 1, 2)
+    assert batches_by_tokens(pairs, 3000, 1, 2) != batches_by_tokens(pairs, 3000, 1, 3)
+    assert batches_by_tokens(pairs, 3000, 1, 2) != batches_by_tokens(pairs, 3000, 2, 2)
 
 
 def test_lengths_may_be_of_one_side(lengths: list[int]) -> None:
-    batches = filled(lengths, 1000, 0, 0)
+    batches = batches_by_tokens(lengths, 1000, 0, 0)
     assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
     assert all(len(batch) * max(lengths[i] for i in batch) <= 1000 for batch in batches)
-    assert filled([], 10, 0, 0) == []
-    assert sorted(filled([50, 3, 60], 10, 0, 0)) == [[0], [1], [2]]
+    assert batches_by_tokens([], 10, 0, 0) == []
+    assert sorted(batches_by_tokens([50, 3, 60], 10, 0, 0)) == [[0], [1], [2]]
 
 
 def test_nothing_to_fill_batches_with() -> None:
     for wrong in ((0, 0, 0), (10, -1, 0), (10, 0, -1)):
         with pytest.raises(ValueError, match="must"):
-            filled([3], *wrong)
+            batches_by_tokens([3], *wrong)

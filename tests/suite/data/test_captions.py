@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from suite.data.captions import read
+from suite.data.captions import read_captions
 from suite.errors import DataError
 
 
@@ -19,13 +19,13 @@ def made(folder: Path, *names: str) -> None:
 
 
 def found(path: Path, **options: Any) -> dict[str, tuple[str, ...]]:
-    return {str(example.input): example.target for example in read(path, **options)}
+    return {str(example.input): example.target for example in read_captions(path, **options)}
 
 
 def test_a_picture_comes_once_with_all_its_captions(tmp_path: Path) -> None:
     table = tmp_path / "all.csv"
     table.write_text("image,caption,key\na.png, one ,k\nsub/b.png,two,\na.png,three,k\n")
-    rows = list(read(table))
+    rows = list(read_captions(table))
     assert [(Path(row.input), row.target, row.key, row.where) for row in rows] == [
         (tmp_path / "a.png", ("one", "three"), "k", f"{table}:2"),
         (tmp_path / "sub/b.png", ("two",), "sub/b.png", f"{table}:3"),
@@ -36,7 +36,7 @@ def test_captions_are_a_list_or_a_text_and_other_columns_stay(tmp_path: Path) ->
     table = tmp_path / "all.jsonl"
     rows = [{"image": "a.png", "captions": ["one", "two"], "seen": True}, {"image": "b.png", "captions": "three"}]
     table.write_text("".join(f"{json.dumps(row)}\n" for row in [*rows, {"image": "c.png"}]))
-    examples = list(read(table))
+    examples = list(read_captions(table))
     assert [example.target for example in examples] == [("one", "two"), ("three",), None]
     assert examples[0].values["seen"] is True
     renamed = tmp_path / "own.tsv"
@@ -59,7 +59,7 @@ def test_rows_that_are_none(tmp_path: Path, row: dict[str, Any], message: str) -
     table = tmp_path / "all.jsonl"
     table.write_text(f"{json.dumps(row)}\n" + '{"image": "b.png", "captions": ["y"]}\n')
     with pytest.raises(DataError, match=message):
-        list(read(table))
+        list(read_captions(table))
     if "image" in row:
         told: list[DataError] = []
         assert list(found(table, on_error=told.append).values()) == [("y",)]
@@ -92,13 +92,13 @@ def test_json_that_is_not_cocos(tmp_path: Path) -> None:
     assert found(path) == {str(tmp_path / "a.png"): ("a",)}
     path.write_text('{"pictures": []}')
     with pytest.raises(DataError, match="without 'images' and 'annotations'"):
-        list(read(path))
+        list(read_captions(path))
     path.write_text('{"images": [{"id": 1}], "annotations": []}')
     with pytest.raises(DataError, match=r"an entry is not COCO's .*file_name"):
-        list(read(path))
+        list(read_captions(path))
     path.write_text("{")
     with pytest.raises(DataError, match="JSON"):
-        list(read(path))
+        list(read_captions(path))
 
 
 # --- Flickr ---------------------------------------------------------------------------------------------------
@@ -115,7 +115,7 @@ def test_a_folder_as_flickr8k_came_before(tmp_path: Path) -> None:
     made(tmp_path, "Flicker8k_Dataset/1.jpg")
     (tmp_path / "Flickr8k.token.txt").write_text("1.jpg#0\tA dog .\n1.jpg#1\tTwo dogs .\n2.jpg#0\tA cat .\nodd\n")
     told: list[DataError] = []
-    rows = list(read(tmp_path, on_error=told.append))
+    rows = list(read_captions(tmp_path, on_error=told.append))
     assert [(Path(row.input).name, row.target) for row in rows] == [("1.jpg", ("A dog .", "Two dogs ."))]
     assert "no picture 2.jpg in" in str(told[0])
     assert str(told[1]).endswith(
@@ -125,4 +125,4 @@ def test_a_folder_as_flickr8k_came_before(tmp_path: Path) -> None:
 
 def test_a_folder_without_captions(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"neither captions.txt nor a ….token.txt in it"):
-        list(read(tmp_path))
+        list(read_captions(tmp_path))

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from suite.data.display_names import read_names
+from suite.data.display_names import read_display_names
 from suite.errors import DataError
 
 
 def test_some_labels_have_names(tmp_path: Path) -> None:
     file = tmp_path / "names.json"
     file.write_text('\ufeff{"1": "circle"}')
-    assert read_names(file, ["1", "2", "1"]) == {"1": "circle"}
+    assert read_display_names(file, ["1", "2", "1"]) == {"1": "circle"}
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,6 @@ def test_names_that_cannot_be_used(tmp_path: Path, text: str, said: str) -> None
     file = tmp_path / "names.json"
     file.write_text(text)
     with pytest.raises(DataError, match=said):
-        read_names(file, ["1", "2"])
+        read_display_names(file, ["1", "2"])
     with pytest.raises(DataError, match="give a JSON file of names by label"):
-        read_names(tmp_path, ["1"])
+        read_display_names(tmp_path, ["1"])

@@ -7,29 +7,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suite.data.resampling import Resampler, resample
+from suite.data.resampling import LinearResampler, resample_series
 from suite.errors import DataError
 
 
 def test_resampling_keeps_what_is_straight() -> None:
     line = np.arange(101, dtype=np.float32)[:, None]
-    assert resample(line, 100, 100) is line
-    np.testing.assert_allclose(resample(line, 100, 200)[:, 0], np.arange(201) / 2)
-    np.testing.assert_allclose(resample(line, 100, 50)[1:-1, 0], np.arange(51)[1:-1] * 2, atol=1e-5)
-    np.testing.assert_allclose(resample(np.full((50, 2), 3, np.float32), 44, 7), 3, atol=1e-6)
+    assert resample_series(line, 100, 100) is line
+    np.testing.assert_allclose(resample_series(line, 100, 200)[:, 0], np.arange(201) / 2)
+    np.testing.assert_allclose(resample_series(line, 100, 50)[1:-1, 0], np.arange(51)[1:-1] * 2, atol=1e-5)
+    np.testing.assert_allclose(resample_series(np.full((50, 2), 3, np.float32), 44, 7), 3, atol=1e-6)
 
 
 def test_resampling_down_takes_out_what_would_fold_back() -> None:
     time = np.arange(1000) / 1000
     fast = np.sin(2 * np.pi * 490 * time).astype(np.float32)[:, None]
-    assert np.abs(resample(fast, 1000, 50)).max() < 0.1  # plain picking would give a slow wave of size 1
+    assert np.abs(resample_series(fast, 1000, 50)).max() < 0.1  # plain picking would give a slow wave of size 1
     slow = np.sin(2 * np.pi * 2 * time).astype(np.float32)[:, None]
-    np.testing.assert_allclose(resample(slow, 1000, 50)[1:-1], slow[::20][1:-1], atol=0.02)
+    np.testing.assert_allclose(resample_series(slow, 1000, 50)[1:-1], slow[::20][1:-1], atol=0.02)
 
 
 def test_missing_values_do_not_count_in_a_mean() -> None:
     x = np.array([[1], [np.nan], [3], [np.nan], [np.nan], [np.nan]], dtype=np.float32)
-    found = resample(x, 2, 1)[:, 0]
+    found = resample_series(x, 2, 1)[:, 0]
     assert found[0] == 1
     assert found[1] == 3
     assert np.isnan(found[2])
@@ -48,16 +48,16 @@ def test_resampling_in_pieces_gives_the_same(
     random = np.random.default_rng(seed)
     x = random.normal(size=(steps, 2)).astype(np.float32)
     x[random.random((steps, 2)) < 0.1] = np.nan
-    whole = resample(x, *rates)
+    whole = resample_series(x, *rates)
     if rates[0] != rates[1]:
-        resampler = Resampler(*rates)
+        resampler = LinearResampler(*rates)
         parts = [resampler.feed(part) for part in np.split(x, sorted(min(c, steps) for c in cuts))]
         np.testing.assert_array_equal(np.concatenate([*parts, resampler.flush()]), whole)
     assert abs(len(whole) - ((steps - 1) * rates[1] / rates[0] + 1)) <= 1
 
 
 def test_a_resampler_holds_little() -> None:
-    resampler = Resampler(100, 30)
+    resampler = LinearResampler(100, 30)
     for _ in range(1000):
         resampler.feed(np.zeros((7, 3), dtype=np.float32))
     assert resampler.held is not None
@@ -66,4 +66,4 @@ def test_a_resampler_holds_little() -> None:
 
 def test_rates_must_be_rates() -> None:
     with pytest.raises(DataError, match="cannot resample from 0"):
-        Resampler(0, 10)
+        LinearResampler(0, 10)

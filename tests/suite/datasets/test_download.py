@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from suite.datasets import download as fetching
-from suite.datasets.download import Source, fetch, parse_purl, readable
+from suite.datasets.download import Source, fetch, format_bytes, parse_purl
 from suite.errors import DataError, PluginError
 
 # --- describing ---------------------------------------------------------------------------------------------
@@ -58,7 +58,7 @@ def test_sources_are_checked(source: Source, change: dict[str, Any]) -> None:
 
 
 def test_sizes_for_people() -> None:
-    assert [readable(size) for size in (999, 2_466_783, 117_897_434, 999_999, 2 * 10**12)] == [
+    assert [format_bytes(size) for size in (999, 2_466_783, 117_897_434, 999_999, 2 * 10**12)] == [
         "999 bytes",
         "2.5 MB",
         "117.9 MB",

@@ -16,7 +16,7 @@ import pytest
 
 from suite.datasets import archives
 from suite.datasets.archives import unpack
-from suite.datasets.recipes import Recipe, Source, digest, fetch, get, located, status
+from suite.datasets.recipes import Recipe, Source, digest, fetch, find_prepared, prepare, status
 from suite.errors import DataError, PluginError
 
 
@@ -46,11 +46,11 @@ def changed(recipe: Recipe, **changes: Any) -> Recipe:
 
 
 def test_get(recipe: Recipe, sdist: Path, home: Path, files: Any, bringing: Any, never: Any) -> None:
-    assert located("example", recipe) is None
+    assert find_prepared("example", recipe) is None
     assert status("example", recipe).to_fetch == recipe.sources[0].size
     said: list[str] = []
-    folder = get("example", recipe, client_runner=bringing(sdist), progress=said.append)
-    assert folder == home / "example" == located("example", recipe)
+    folder = prepare("example", recipe, client_runner=bringing(sdist), progress=said.append)
+    assert folder == home / "example" == find_prepared("example", recipe)
     assert files(home) == [
         ".archives/example-1.0.tar.gz",
         "example/SOURCE.json",
@@ -72,24 +72,24 @@ def test_get(recipe: Recipe, sdist: Path, home: Path, files: Any, bringing: Any,
     assert json.loads(json.dumps(found.to_dict()))["path"] == str(folder)
 
     # Again: nothing is done; by force: built again, from the cache.
-    assert get("example", recipe, client_runner=never) == folder
+    assert prepare("example", recipe, client_runner=never) == folder
     (folder / "train.jsonl").write_text("mine\n")
-    assert located("example", recipe) is None
-    assert get("example", recipe, client_runner=never) == folder
-    assert get("example", recipe, client_runner=never, force=True) == folder
-    assert located("example", recipe) == folder
+    assert find_prepared("example", recipe) is None
+    assert prepare("example", recipe, client_runner=never) == folder
+    assert prepare("example", recipe, client_runner=never, force=True) == folder
+    assert find_prepared("example", recipe) == folder
 
 
 def test_get_with_files_fetched_by_hand(recipe: Recipe, sdist: Path, home: Path, tmp_path: Path, never: Any) -> None:
     renamed = tmp_path / "somewhere.bin"
     shutil.copy(sdist, renamed)
-    assert get("example", recipe, from_files=[renamed], client_runner=never) == home / "example"
+    assert prepare("example", recipe, from_files=[renamed], client_runner=never) == home / "example"
     other = tmp_path / "other.bin"
     other.write_bytes(b"x")
     with pytest.raises(DataError, match=r"other.bin: none of the files this data is made of \(example-1.0.tar.gz\)"):
-        get("example", recipe, from_files=[other])
+        prepare("example", recipe, from_files=[other])
     with pytest.raises(DataError, match="no such file"):
-        get("example", recipe, from_files=[tmp_path / "absent"])
+        prepare("example", recipe, from_files=[tmp_path / "absent"])
 
 
 def test_other_counts_or_digests_are_an_error(
@@ -98,12 +98,12 @@ def test_other_counts_or_digests_are_an_error(
     for expected in ((3, recipe.parts["train"][1]), (2, "0" * 16)):
         wrong = changed(recipe, parts={**recipe.parts, "train": expected})
         with pytest.raises(DataError, match="train came out as 2 rows"):
-            get("example", wrong, client_runner=bringing(sdist))
+            prepare("example", wrong, client_runner=bringing(sdist))
         assert files(home) == [".archives/example-1.0.tar.gz"]
     # What is not stated is recorded, not compared.
-    folder = get("example", changed(recipe, parts={}), client_runner=bringing(sdist))
+    folder = prepare("example", changed(recipe, parts={}), client_runner=bringing(sdist))
     assert status("example", changed(recipe, parts={})).rows == {"train": 2, "dev": 1, "test": 0}
-    assert located("example", recipe) == folder
+    assert find_prepared("example", recipe) == folder
 
 
 def test_other_counts_are_only_said_where_a_source_moves(
@@ -112,9 +112,9 @@ def test_other_counts_are_only_said_where_a_source_moves(
     moving = dataclasses.replace(recipe.sources[0], moves=True, sha256="0" * 64)
     other = changed(recipe, sources=(moving,), parts={**recipe.parts, "train": (3, "0" * 16)})
     said: list[str] = []
-    folder = get("example", other, client_runner=bringing(sdist), progress=said.append)
+    folder = prepare("example", other, client_runner=bringing(sdist), progress=said.append)
     assert any("train came out as 2 rows" in line and "not quite comparable" in line for line in said)
-    assert located("example", other) == folder
+    assert find_prepared("example", other) == folder
     record = json.loads((folder / "SOURCE.json").read_text())
     assert record["archives"] == {sdist.name: hashlib.sha256(sdist.read_bytes()).hexdigest()}
 
@@ -132,16 +132,16 @@ def test_a_source_that_is_no_archive_is_built_from_as_it_is(tmp_path: Path, home
         for name in ("train", "dev", "test"):
             (out / f"{name}.jsonl").write_text(json.dumps({"key": f"{key}:{name}"}) + "\n")
 
-    folder = get("example", Recipe(sources=(plain,), build=copied), from_files=[content])
+    folder = prepare("example", Recipe(sources=(plain,), build=copied), from_files=[content])
     assert json.loads((folder / "dev.jsonl").read_text()) == {"key": "doc:1:dev"}
 
 
 def test_a_changed_recipe_does_not_find_the_old_data(recipe: Recipe, sdist: Path, bringing: Any) -> None:
-    get("example", recipe, client_runner=bringing(sdist))
+    prepare("example", recipe, client_runner=bringing(sdist))
     other = dataclasses.replace(recipe.sources[0], purl="pkg:pypi/example@1.1")
-    assert located("example", changed(recipe, sources=(other,))) is None
-    assert located("example", changed(recipe, parts={**recipe.parts, "dev": (1, "0" * 16)})) is None
-    assert located("example", changed(recipe, train=("train.jsonl", "more.jsonl"))) is None
+    assert find_prepared("example", changed(recipe, sources=(other,))) is None
+    assert find_prepared("example", changed(recipe, parts={**recipe.parts, "dev": (1, "0" * 16)})) is None
+    assert find_prepared("example", changed(recipe, train=("train.jsonl", "more.jsonl"))) is None
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_recipe_that_writes_nonsense(
             (out / "train.jsonl").write_text(content)
 
     with pytest.raises(DataError, match=word):
-        get("example", changed(recipe, build=bad), client_runner=bringing(sdist))
+        prepare("example", changed(recipe, build=bad), client_runner=bringing(sdist))
     assert files(home) == [".archives/example-1.0.tar.gz"]
 
 
@@ -171,7 +171,7 @@ def test_a_recipe_that_writes_nonsense(
 def test_an_interrupted_build_leaves_what_was_there(
     recipe: Recipe, sdist: Path, home: Path, error: type[BaseException], files: Any, bringing: Any
 ) -> None:
-    folder = get("example", recipe, client_runner=bringing(sdist))
+    folder = prepare("example", recipe, client_runner=bringing(sdist))
     before = {name: (home / name).read_bytes() for name in files(home)}
 
     def interrupted(folders: Mapping[str, Path], out: Path) -> None:
@@ -179,9 +179,9 @@ def test_an_interrupted_build_leaves_what_was_there(
         raise error("stopped")
 
     with pytest.raises(error):
-        get("example", changed(recipe, build=interrupted), force=True)
+        prepare("example", changed(recipe, build=interrupted), force=True)
     assert {name: (home / name).read_bytes() for name in files(home)} == before
-    assert located("example", recipe) == folder
+    assert find_prepared("example", recipe) == folder
 
 
 def full_disk(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
@@ -205,7 +205,7 @@ def test_a_full_disk_while_unpacking(
     for after in (0, 200):  # the archive itself, and the one inside it
         full_disk(monkeypatch, after)
         with pytest.raises(DataError, match=r"No space left on device; nothing was kept; make room under"):
-            get("example", recipe)
+            prepare("example", recipe)
         assert files(home) == [".archives/example-1.0.tar.gz"]
 
 
@@ -213,20 +213,20 @@ def test_somebody_elses_folder_is_left_alone(recipe: Recipe, home: Path, files: 
     (home / "example").mkdir(parents=True)
     (home / "example" / "thesis.txt").write_text("x")
     with pytest.raises(DataError, match="was not made here"):  # before anything is fetched
-        get("example", recipe, client_runner=never)
+        prepare("example", recipe, client_runner=never)
     assert "example/thesis.txt" in files(home)
 
 
 def test_a_home_that_is_a_file(recipe: Recipe, home: Path, never: Any) -> None:
     home.write_text("x")
     with pytest.raises(DataError, match="set SUITE_DATA to a folder you can write to"):
-        get("example", recipe, client_runner=never)
+        prepare("example", recipe, client_runner=never)
 
 
 @pytest.mark.parametrize("name", ["../x", "", ".archives", "a/b", "-x"])
 def test_task_names_stay_inside(recipe: Recipe, name: str) -> None:
     with pytest.raises(PluginError):
-        get(name, recipe)
+        prepare(name, recipe)
 
 
 def test_two_at_once(recipe: Recipe, sdist: Path, home: Path, bringing: Any) -> None:
@@ -234,7 +234,7 @@ def test_two_at_once(recipe: Recipe, sdist: Path, home: Path, bringing: Any) -> 
 
     def one() -> None:
         try:
-            get("example", recipe, client_runner=bringing(sdist), force=True)
+            prepare("example", recipe, client_runner=bringing(sdist), force=True)
         except BaseException as error:
             errors.append(error)
 
@@ -246,4 +246,4 @@ def test_two_at_once(recipe: Recipe, sdist: Path, home: Path, bringing: Any) -> 
     # One may find another's result in its way at the last step; it must not harm it.
     assert len(errors) < 4
     assert all(isinstance(error, DataError) for error in errors)
-    assert located("example", recipe) == home / "example"
+    assert find_prepared("example", recipe) == home / "example"

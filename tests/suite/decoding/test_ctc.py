@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from suite.codecs.characters import Letters, LettersSpec
+from suite.codecs.characters import CharacterCodec, CharacterSpec
 from suite.decoding.ctc import CTCGreedy, CTCPrefixBeamSearch, Search
 from suite.decoding.endpointing import MAX_UTTERANCE_STEPS, Endpointer, Utterance
 from suite.decoding.ngram_lm import train_ngram
@@ -20,12 +20,12 @@ from suite.decoding.sampling import log_softmax
 from suite.decoding.shallow_fusion import ShallowFusion
 from suite.errors import UsageError
 
-ABC = Letters(LettersSpec(alphabet=" ab", digits=()))
-ALL = Letters(LettersSpec())
+ABC = CharacterCodec(CharacterSpec(alphabet=" ab", digits=()))
+ALL = CharacterCodec(CharacterSpec())
 ALPHABET = ALL.spec.alphabet
 
 
-def spelled(text: str, letters: Letters = ALL, *, each: int = 2, gap: int = 1, size: float = 8.0) -> np.ndarray:
+def spelled(text: str, letters: CharacterCodec = ALL, *, each: int = 2, gap: int = 1, size: float = 8.0) -> np.ndarray:
     """Outputs in which every letter is clear for ``each`` steps, and a blank for ``gap`` after it."""
     rows = []
     for letter in text:
@@ -34,16 +34,16 @@ def spelled(text: str, letters: Letters = ALL, *, each: int = 2, gap: int = 1, s
     return np.stack(rows) if rows else np.zeros((0, letters.size), np.float32)
 
 
-def silence(steps: int, letters: Letters = ALL) -> np.ndarray:
+def silence(steps: int, letters: CharacterCodec = ALL) -> np.ndarray:
     return np.tile(np.eye(letters.size, dtype=np.float32)[0] * 8, (steps, 1))
 
 
-def heard(outputs: np.ndarray, search: Search, letters: Letters = ALL, pause: int = 0) -> list[Utterance]:
+def heard(outputs: np.ndarray, search: Search, letters: CharacterCodec = ALL, pause: int = 0) -> list[Utterance]:
     listener = Endpointer(letters.spec.alphabet, search, pause)
     return [*listener.feed(outputs), listener.finish()]
 
 
-def every_text(outputs: np.ndarray, letters: Letters) -> dict[str, float]:
+def every_text(outputs: np.ndarray, letters: CharacterCodec) -> dict[str, float]:
     """The probability of each text: the sum over all paths that say it, no space at its beginning or after another."""
     chances = np.exp(log_softmax(outputs.astype(np.float64)))
     found: defaultdict[str, float] = defaultdict(float)

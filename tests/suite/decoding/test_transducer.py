@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from suite.codecs.characters import Letters, LettersSpec
+from suite.codecs.characters import CharacterCodec, CharacterSpec
 from suite.decoding.ctc import Search
 from suite.decoding.endpointing import Endpointer, Utterance
 from suite.decoding.sampling import log_softmax
@@ -20,7 +20,7 @@ from suite.decoding.shallow_fusion import ShallowFusion
 from suite.decoding.transducer import GreedyTransducer, TransducerBeamSearch
 from suite.runtime import Arrays
 
-ABC = Letters(LettersSpec(alphabet=" ab", digits=()))
+ABC = CharacterCodec(CharacterSpec(alphabet=" ab", digits=()))
 ALPHABET = ABC.spec.alphabet
 
 

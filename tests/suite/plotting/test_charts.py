@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from suite.errors import SuiteError
-from suite.plotting.charts import BLUES, Chart, Heatmap, Picture, confusion_matrix, curves, figure, mistakes
+from suite.plotting.charts import Chart, curves
+from suite.plotting.figure import figure
 
 RED, GREEN = "#cc2222", "#22aa22"
 
@@ -33,14 +31,6 @@ def where(pixels: np.ndarray, colour: str) -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "picture.png"
-
-
-def test_a_picture_is_as_wide_as_asked_and_as_high_as_its_rows_need(file: Path) -> None:
-    one = drawn(file, Chart("a"), Chart("b"), columns=2, width=900, height=200)
-    two = drawn(file, Chart("a"), Chart("b"), columns=1, width=900, height=200)
-    assert one.shape[1] == two.shape[1] == 900
-    assert 200 < one.shape[0] < 300
-    assert 400 < two.shape[0] < 600
 
 
 def test_bars_stand_where_their_values_are(file: Path) -> None:
@@ -81,77 +71,6 @@ def test_reference_lines_are_where_they_should_be(file: Path) -> None:
     assert (abs(rows - (rows.min() + rows.max()) / 2) < 3).sum() > 100
 
 
-def test_several_series_have_a_legend_and_one_has_none(file: Path) -> None:
-    def chart(*names: str) -> Chart:
-        made = Chart("series")
-        for name in names:
-            made.line([0, 1], [0, 1], name, colour=RED)
-        return made
-
-    alone, both = drawn(file, chart("a")), drawn(file, chart("a", "b"))
-    many = drawn(file, chart(*(f"a series with a long name, number {i}" for i in range(12))))
-    assert len(alone) < len(both) < len(many)
-    assert where(both, RED)[0].min() < 70, "a key above the drawing"
-
-
-@pytest.mark.parametrize("count", [1, 2, 12, 60])
-def test_labels_of_any_number_and_length_stay_inside(file: Path, count: int) -> None:
-    names = [f"a rather long name of class {i}, longer than there is room for" for i in range(count)]
-    pixels = drawn(file, confusion_matrix(np.eye(count, dtype=int), names), width=600, height=300)
-    edges = np.concatenate([pixels[:3].ravel(), pixels[-3:].ravel(), pixels[:, :3].ravel(), pixels[:, -3:].ravel()])
-    assert edges.min() == 255, "the rim of the picture is white"
-
-
-def test_a_confusion_matrix_is_coloured_by_row(file: Path) -> None:
-    pixels = drawn(file, confusion_matrix([[9, 0], [0, 1000]], ["no", "yes"]), width=500, height=300)
-    rows, columns = where(pixels, BLUES[-1])
-    assert ((rows < 160) & (columns < 250)).sum() > 18_000, "all of 9 is as dark as all of 1000"
-    assert ((rows > 200) & (columns > 300)).sum() > 18_000
-    assert ((rows < 150) & (columns > 320)).sum() < 1000
-    assert (pixels[24:160, 80:250].min(axis=-1) > 240).any(), "the number is white on dark"
-
-
-def test_a_heat_map_with_a_range_has_its_first_row_at_the_bottom(file: Path) -> None:
-    values = np.zeros((50, 2000))
-    values[0] = 1
-    rows, _ = where(drawn(file, Heatmap(values, x_range=(0, 20), y_range=(0, 50)), height=300), BLUES[-1])
-    assert rows.min() > 290
-    rows, _ = where(drawn(file, Heatmap(values), height=300), BLUES[-1])
-    assert rows.max() < 40
-
-
-@pytest.mark.parametrize(
-    "panel",
-    [
-        Chart(),
-        Chart("nothing").line([], []).points([], []).bars([]),
-        Chart("one").line([3], [7]),
-        Chart("the same").line(range(3), [0.0] * 3),
-        Chart("nearly the same").line(range(3), [1, 1 + 1e-15, 1]),
-        Chart("minute").line([1e-320, 2e-320], [5e-300, 6e-300]),
-        Chart("huge").line([1e15, 2e15], [-1e90, 1e90]).points([1e15], [1e300]),
-        Chart("not numbers").line([1, 2, 3], [math.nan, math.inf, None]).vertical(math.nan).horizontal(math.inf),
-        Chart("bars").bars([math.nan, 0, -math.inf], ["", " ", "x" * 5000]),
-        Chart("a range without length", x_range=(1, 1), y_range=(0, 0)).line([1], [1]),
-        Chart("out of sight", x_range=(0, 1), y_range=(0, 1)).diagonal().points([5], [5]).vertical(9),
-        Heatmap(np.zeros((0, 0))),
-        Heatmap([[math.nan, math.inf], [0, 0]], texts=[["a", "b"], ["c", ""]], limits=(1, 1)),
-        Heatmap(np.zeros((4, 0)), x_range=(0, 0), y_range=(0, 8000)),
-        Heatmap([[1]], rows=["日本\n語\0"], columns=["שלום 👩‍👩‍👧 \ud800"]),
-        confusion_matrix(np.zeros((2, 2), int), ["a", "b"]),
-    ],
-    ids=lambda panel: panel.title or type(panel).__name__,
-)
-def test_odd_data_draws_something(file: Path, panel: Any) -> None:
-    assert drawn(file, panel, width=400, height=100).min() < 255
-
-
-def test_no_panels_and_no_room_do_not_fail(file: Path) -> None:
-    assert drawn(file).shape[1] == 1200
-    chart = Chart("a long title", x="x", y="y").bars([1], ["a long label"])
-    assert drawn(file, chart, width=60, height=10).shape[1] == 240, "less would not hold the labels"
-
-
 @pytest.mark.parametrize("epochs", [0, 1, 12, 200])
 def test_curves_mark_the_best_epoch(file: Path, epochs: int) -> None:
     history = [{"epoch": i + 1, "loss": 1 / (i + 1), "dev": math.sin(i / 4), "grad_norm": 1.0} for i in range(epochs)]
@@ -162,39 +81,3 @@ def test_curves_mark_the_best_epoch(file: Path, epochs: int) -> None:
     assert picture.shape[1] == 1200
     assert bool((picture[:, :390] == np.asarray(Image.open(file))[:, :390]).all())
     assert bool((picture != np.asarray(Image.open(file))).any()) == (epochs > 0)
-
-
-def test_the_same_data_gives_the_same_file(tmp_path: Path) -> None:
-    for name in ("a.png", "b.png"):
-        figure([Chart("title").line([1, 2], [3, 4])], tmp_path / name)
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
-
-
-def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
-    file = tmp_path / "missing" / "x.png"
-    with pytest.raises(SuiteError) as caught:
-        figure([Chart()], file)
-    assert str(caught.value) == f"cannot write {file}: No such file or directory; choose another file"
-    with pytest.raises(SuiteError, match="choose another file"):
-        figure([Chart()], tmp_path)
-
-
-def test_drawing_needs_pillow_alone() -> None:
-    code = "import sys, suite.plotting.charts; print(*{'matplotlib', 'torch', 'scipy', 'pandas'} & sys.modules.keys())"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == ""
-
-
-def test_mistakes_are_counted_by_label_in_natural_order(tmp_path: Path) -> None:
-    file, same = tmp_path / "mistakes.png", tmp_path / "same.png"
-    drawn(file, mistakes(["10", "2", "2"], ["2", "2", "10"]), width=300, height=300)
-    drawn(same, confusion_matrix([[1, 1], [1, 0]], ["2", "10"]), width=300, height=300)
-    assert file.read_bytes() == same.read_bytes()
-
-
-def test_a_picture_is_drawn_as_it_is(tmp_path: Path) -> None:
-    file = tmp_path / "picture.png"
-    drawn(file, Picture(np.full((20, 20, 3), (30, 60, 220), np.uint8), "blue"), width=300, height=300)
-    with Image.open(file) as image:
-        colours = np.asarray(image.convert("RGB")).reshape(-1, 3)
-    assert (colours == (30, 60, 220)).all(1).sum() > 1000

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from suite.codecs.characters import Letters, LettersSpec
+from suite.codecs.characters import CharacterCodec, CharacterSpec
 from suite.task import Example
 from suite.task.transcription import Transcript, calibrate, joined, metrics, options, render, render_update
 
@@ -41,7 +41,7 @@ def test_utterances_that_are_over_are_one_answer() -> None:
         words = ({"word": word, "start": 0.0, "end": 1.0, "confidence": confidence},)
         return Transcript(input=None, text=word, confidence=confidence, words=words, **more)
 
-    codecs: Any = {"target": Letters(LettersSpec(), doubt=0.8)}
+    codecs: Any = {"target": CharacterCodec(CharacterSpec(), doubt=0.8)}
     grown = over("pre", 0.1, whole=False)
     both = joined([grown, over("press", 0.5, whole=True), over("one", 0.9, final=True)], codecs)
     assert both.text == "press one"
@@ -62,7 +62,7 @@ def test_what_is_understood_of_dev_is_not_in_doubt() -> None:
     unsure = [result("mess gone", confidence=0.1)] * 20
     silent = [result("", confidence=0.0)] * 20
     rows = [Example(input="", target="press one")] * 80
-    codecs: Any = {"target": Letters(LettersSpec(), doubt=0.9)}
+    codecs: Any = {"target": CharacterCodec(CharacterSpec(), doubt=0.9)}
     found: Any = calibrate([*sure, *unsure, *silent], rows, codecs)["target"]
     assert sum(answer.confidence < found.doubt for answer in sure) == 2
     assert calibrate(unsure, rows[:20], codecs) == codecs

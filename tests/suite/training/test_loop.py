@@ -15,7 +15,7 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 from torch.nn import functional
 
-from suite.data.batching import bucketed
+from suite.data.batching import batches_by_length
 from suite.nn.build import series_to_one, tokens_to_each
 from suite.nn.cells.base import State
 from suite.nn.models import Aligned
@@ -146,7 +146,7 @@ def test_order_is_of_seed_and_epoch_alone() -> None:
     torch.manual_seed(99)
     run(spec(), second)
     run(spec(), other, seed=1)
-    wanted = [batch for epoch in range(3) for batch in bucketed([1] * 10, 4, 0, epoch)]
+    wanted = [batch for epoch in range(3) for batch in batches_by_length([1] * 10, 4, 0, epoch)]
     assert first.seen == second.seen == wanted
     assert other.seen != wanted
     for epoch in range(3):
@@ -466,7 +466,7 @@ def test_no_gradient_reaches_back_over_the_cut() -> None:
     assert seen[0] == {}
     # Each begins where the one before ended: the weights do not move, so the whole says where.
     model, x = tagger(), torch.from_numpy(np.stack(inputs))
-    x = x[list(bucketed([STEPS] * 60, 60, 0, 0)[0])]
+    x = x[list(batches_by_length([STEPS] * 60, 60, 0, 0)[0])]
     for number, state in enumerate(seen[1:], 1):
         _, wanted = model(x[:, : number * CUT], torch.full((60,), number * CUT), model.initial(60))
         assert state.keys() == wanted.keys()

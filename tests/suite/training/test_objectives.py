@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from suite.data.batching import bucketed, filled
+from suite.data.batching import batches_by_length, batches_by_tokens
 from suite.nn.build import series_to_each, series_to_one, tokens_to_tokens
 from suite.nn.specs import AttentionSpec, EmbeddingSpec, HeadSpec, RecurrentSpec, StepHeadSpec
 from suite.training.losses import LOSSES, SEQUENCES, cross_entropy
@@ -49,11 +49,13 @@ def steps(**sizes: Any) -> Any:
 @pytest.mark.parametrize("epoch", [0, 3])
 def test_without_bptt_a_step_is_a_batch(epoch: int) -> None:
     spec = TrainingSpec(batch_size=3, epochs=4)
-    batches = bucketed(LENGTHS, 3, 5, epoch)
+    batches = batches_by_length(LENGTHS, 3, 5, epoch)
     assert plan(LENGTHS, spec, 5, epoch) == [Stretch(items, 0, None) for items in batches]
     assert steps_each(LENGTHS, spec, 5) == [3] * 4
     spec = TrainingSpec(batch_size=3, window=1)
-    assert plan(LENGTHS, spec, 5, epoch) == [Stretch(items) for items in bucketed(LENGTHS, 3, 5, epoch, window=1)]
+    assert plan(LENGTHS, spec, 5, epoch) == [
+        Stretch(items) for items in batches_by_length(LENGTHS, 3, 5, epoch, window=1)
+    ]
 
 
 @pytest.mark.parametrize("bptt", [1, 3, 4, 9, 50])
@@ -64,7 +66,7 @@ def test_stretches_follow_each_other_and_cover_their_batch(bptt: int) -> None:
         stretches = plan(LENGTHS, spec, 0, epoch)
         counts.append(len(stretches))
         at = 0
-        for items in bucketed(LENGTHS, 3, 0, epoch):
+        for items in batches_by_length(LENGTHS, 3, 0, epoch):
             longest = max(LENGTHS[i] for i in items)
             begins = list(range(0, longest, bptt))
             mine = stretches[at : at + len(begins)]
@@ -288,7 +290,7 @@ def test_epochs_of_batches_filled_by_tokens_may_differ_in_steps() -> None:
     lengths = unaligned(sources, targets, start=START).lengths
     assert lengths == [(len(s), len(t)) for s, t in zip(sources, targets, strict=True)]
     spec = TrainingSpec(batch_tokens=24, epochs=6)
-    assert plan(lengths, spec, 3, 2) == [Stretch(items) for items in filled(lengths, 24, 3, 2)]
+    assert plan(lengths, spec, 3, 2) == [Stretch(items) for items in batches_by_tokens(lengths, 24, 3, 2)]
     assert steps_each(lengths, spec, 3) == [len(plan(lengths, spec, 3, epoch)) for epoch in range(6)]
 
 

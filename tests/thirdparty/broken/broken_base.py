@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from suite.codecs.targets import Labels
-from suite.codecs.wordpieces import WordCodec, WordSpec
+from suite.codecs.wordpieces import WordPieceCodec, WordPieceSpec
 from suite.metrics import accuracy
 from suite.nn.specs import EmbeddingSpec, HeadSpec, RecurrentSpec
 from suite.task import Column, Example, Result, Task
@@ -14,7 +14,7 @@ from suite.training.specs import TrainingSpec
 
 @dataclass(frozen=True)
 class Config:
-    words: WordSpec = field(default_factory=lambda: WordSpec(min_count=1, pieces=40))
+    words: WordPieceSpec = field(default_factory=lambda: WordPieceSpec(min_count=1, pieces=40))
     embedding: EmbeddingSpec = field(default_factory=lambda: EmbeddingSpec(features=8))
     encoder: RecurrentSpec = field(default_factory=lambda: RecurrentSpec(hidden=8))
     head: HeadSpec = field(default_factory=HeadSpec)
@@ -31,7 +31,7 @@ def example(row: Any) -> Example:
 
 
 def fit(examples: Any, config: Config) -> dict[str, Any]:
-    words = WordCodec.fit((e.input for e in examples), config.words)
+    words = WordPieceCodec.fit((e.input for e in examples), config.words)
     return {"input": words, "target": Labels.fit(e.target for e in examples)}
 
 
@@ -55,7 +55,7 @@ def task(name: str, **changes: Any) -> Task:
     whole = Task(
         name=name, summary="A text's label.", mapping="many-to-one", config=Config, result=Answer,
         columns=(Column(name="text", help="the text", required=True), Column(name="label", help="its label")),
-        codecs={"input": WordCodec.from_files, "target": Labels.from_files}, example=example, fit=fit, build=build,
+        codecs={"input": WordPieceCodec.from_files, "target": Labels.from_files}, example=example, fit=fit, build=build,
         decode=decode, metrics=metrics, best=("accuracy",), render=lambda r: r.label,
         render_update=lambda r, before: r.label,
     )  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 from suite_music.notation import midi
 from suite_music.notation.chorales import Chorale
 from suite_music.notation.files import Filed, is_file, piece_of, pieces, rows, split_tunes, tune
-from suite_music.notation.musicxml import written
+from suite_music.notation.musicxml import score_xml
 from suite_music.notation.notes import heard
 
 from suite.errors import DataError
@@ -24,9 +24,9 @@ def folder(tmp_path: Path, chorale: Chorale) -> Path:
     (tmp_path / "below").mkdir()
     (tmp_path / "a.abc").write_text(f"X:1\nT:First\n{TUNE}\nX:2\n{TUNE}")
     (tmp_path / "below" / "b.ABC").write_text(TUNE)
-    (tmp_path / "below" / "b.mid").write_bytes(midi.written(heard(TUNE)))
-    (tmp_path / "c.mid").write_bytes(midi.written(heard(TUNE), meter=(6, 8), sharps=2))
-    (tmp_path / "d.musicxml").write_text(written(chorale))
+    (tmp_path / "below" / "b.mid").write_bytes(midi.midi_bytes(heard(TUNE)))
+    (tmp_path / "c.mid").write_bytes(midi.midi_bytes(heard(TUNE), meter=(6, 8), sharps=2))
+    (tmp_path / "d.musicxml").write_text(score_xml(chorale))
     (tmp_path / "README.txt").write_text("nothing to play")
     return tmp_path
 

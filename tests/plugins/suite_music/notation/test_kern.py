@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from suite_music.notation.chorales import Chorale
 from suite_music.notation.files import pieces
-from suite_music.notation.kern import parsed, read
-from suite_music.notation.musicxml import Sound, chorale
+from suite_music.notation.kern import parse_kern, read_kern
+from suite_music.notation.musicxml import Sound, chorale_steps
 from suite_music.notation.notes import heard
 
 from suite.errors import DataError
@@ -41,7 +41,7 @@ CHORALE = """!!!COM: somebody
 
 
 def test_a_chorale() -> None:
-    score = parsed(CHORALE)
+    score = parse_kern(CHORALE)
     assert (score.key, score.meter) == ((-2, "minor"), "4/4")
     assert [part.name for part in score.parts] == ["Soprano", "ALTO", "tenor", "bass"]
     soprano, alto, tenor, bass = (part.sounds for part in score.parts)
@@ -60,7 +60,7 @@ def test_a_chorale() -> None:
 
 
 def test_spines_that_split_and_join_go_on_with_their_first() -> None:
-    score = parsed(
+    score = parse_kern(
         "**kern\t**kern\n*\t*^\n2C\t4c\t2e\n.\t4d\t.\n*\t*v\t*v\n2C\t4f 4a\n.\t4g\n=\t=\n*-\t*\n0c\n00d\n3%2e\n*-\n"
     )
     high, low = (part.sounds for part in score.parts)
@@ -71,7 +71,7 @@ def test_spines_that_split_and_join_go_on_with_their_first() -> None:
 
 
 def starts(text: str) -> list[list[tuple[Fraction, int | None]]]:
-    return [[(sound.start, sound.pitch) for sound in part.sounds] for part in parsed(text).parts]
+    return [[(sound.start, sound.pitch) for sound in part.sounds] for part in parse_kern(text).parts]
 
 
 def test_strands_and_places() -> None:
@@ -83,14 +83,14 @@ def test_strands_and_places() -> None:
     # What is not of notes splits and joins too, each spine for itself.
     text = "**kern\t**text\t**dynam\n*\t*^\t*^\n4c\ta\tb\tp\tf\n*\t*v\t*v\t*v\t*v\n4d.\ta\tp\n"
     assert starts(text) == [[(0, 60), (1, 62)]]
-    assert parsed(text).parts[0].sounds[1].duration == Fraction(3, 2)
+    assert parse_kern(text).parts[0].sounds[1].duration == Fraction(3, 2)
 
 
 def test_the_codes_of_voices() -> None:
     text = "**kern\t**kern\t**kern\t**kern\t**kern\n*Icont\t*Ibass\t*Itenor\t*Ialto\t*Isoprn\n"
-    score = parsed(f"{text}4C\t4E\t4G\t4c\t4e\n")
+    score = parse_kern(f"{text}4C\t4E\t4G\t4c\t4e\n")
     assert [part.name for part in score.parts] == ["soprano", "alto", "tenor", "bass", "cont"]
-    row = chorale(score, "x")
+    row = chorale_steps(score, "x")
     assert row is not None
     assert row["steps"][0] == [64, 60, 55, 52]
 
@@ -102,7 +102,7 @@ def test_nothing_but_a_data_error_comes_of_what_is_damaged() -> None:
         for _ in range(draw.randint(1, 12)):
             text[draw.randrange(len(text))] = draw.choice(signs)
         with contextlib.suppress(DataError):
-            chorale(parsed("".join(text)), "x", named=False)
+            chorale_steps(parse_kern("".join(text)), "x", named=False)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_nothing_but_a_data_error_comes_of_what_is_damaged() -> None:
     ],
 )  # fmt: skip
 def test_keys(stated: str, key: tuple[int, str]) -> None:
-    assert parsed(f"**kern\n{stated}\n4c\n*-\n").key == key
+    assert parse_kern(f"**kern\n{stated}\n4c\n*-\n").key == key
 
 
 @pytest.mark.parametrize(
@@ -135,12 +135,12 @@ def test_what_is_no_score_is_one_line(text: str, said: str, tmp_path: Path) -> N
     path = tmp_path / "bad.krn"
     path.write_text(text)
     with pytest.raises(DataError) as error:
-        read(path)
+        read_kern(path)
     assert str(error.value).startswith(f"{path}:{said}")
     assert "; " in str(error.value)
     assert "\n" not in str(error.value)
     with pytest.raises(DataError, match=r"No such file or directory.*; give a file of \*\*kern"):
-        read(tmp_path / "none.krn")
+        read_kern(tmp_path / "none.krn")
 
 
 def test_a_file_is_a_piece(tmp_path: Path) -> None:
@@ -160,6 +160,6 @@ def test_a_file_is_a_piece(tmp_path: Path) -> None:
 
 def test_another_reader_finds_the_same_notes(music21: Any, tmp_path: Path) -> None:
     (tmp_path / "a.krn").write_text(CHORALE)
-    for ours, theirs in zip(read(tmp_path / "a.krn").parts, music21(tmp_path / "a.krn").parts, strict=True):
+    for ours, theirs in zip(read_kern(tmp_path / "a.krn").parts, music21(tmp_path / "a.krn").parts, strict=True):
         found = [(n.offset, n.quarterLength, n.pitch.midi) for n in theirs.flatten().notes if not n.duration.isGrace]
         assert [(s.start, s.duration, s.pitch) for s in ours.sounds if s.pitch is not None] == found

@@ -5,13 +5,11 @@ from __future__ import annotations
 import random
 import tracemalloc
 
-import pytest
-from suite_music.notation import match_model as echo
-from suite_music.notation.match_model import CLASSES, Echo
+from suite_music.notation.match_model import CLASSES, HISTORY, MatchModel
 
 
 def hints(tokens: list[int]) -> list[tuple[int, int]]:
-    reader = Echo()
+    reader = MatchModel()
     return [reader.read(token) for token in tokens]
 
 
@@ -58,9 +56,8 @@ def test_classes_of_length_are_all_used_and_in_order() -> None:
     assert set(classes) == set(range(1, CLASSES))
 
 
-def test_memory_is_bounded_and_the_near_past_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(echo, "WINDOW", 32)
-    reader = Echo()
+def test_memory_is_bounded_and_the_near_past_is_kept() -> None:
+    reader = MatchModel(history=32)
     for token in range(200):
         reader.read(token)
     assert len(reader._tokens) <= 64
@@ -73,11 +70,11 @@ def test_memory_is_bounded_and_the_near_past_is_kept(monkeypatch: pytest.MonkeyP
 
 
 def test_a_million_tokens_take_no_more_memory_than_some_thousand() -> None:
-    generator, reader = random.Random(1), Echo()
+    generator, reader = random.Random(1), MatchModel()
     tracemalloc.start()
     taken = []
     for _ in range(2):
-        for _ in range(6 * echo.WINDOW):
+        for _ in range(6 * HISTORY):
             reader.read(generator.randrange(500))
         taken.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()

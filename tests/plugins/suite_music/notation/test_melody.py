@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 from suite_music.notation import abc
 from suite_music.notation.melody import melody, tune
-from suite_music.notation.midi import Song, parsed, written
+from suite_music.notation.midi import Song, midi_bytes, parse_midi
 from suite_music.notation.notes import Note, notes
 from suite_music.notation.statistics import full_bars
 from suite_music.notation.tunes import BYTES, SPECIAL, TuneCodec
@@ -28,7 +28,7 @@ def test_real_tunes_come_back_from_midi(tunes: list[str], codec: TuneCodec) -> N
         line = lines[text]
         stated = {event.kind: event.value for event in abc.events(text) if event.kind in ("key", "meter")}
         sharps, minor = sum(stated["key"].signature), stated["key"].mode == "min"
-        found = tune(parsed(written(line, meter=stated["meter"], sharps=sharps, minor=minor)))
+        found = tune(parse_midi(midi_bytes(line, meter=stated["meter"], sharps=sharps, minor=minor)))
         assert [note.pitch for note in notes(found)] == [note.pitch for note in line]
         ours, theirs = (
             [Fraction(note.start - some[0].start).limit_denominator(48) for note in some]

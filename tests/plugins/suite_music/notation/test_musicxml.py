@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from suite_music.notation.chorales import HOLD, REST, VOICES, Chorale
-from suite_music.notation.musicxml import Part, Score, Sound, read, written
-from suite_music.notation.musicxml import chorale as chorale_of
+from suite_music.notation.musicxml import Part, Score, Sound, read_score, score_xml
+from suite_music.notation.musicxml import chorale_steps as chorale_of
 from suite_music.notation.notes import sung
 
 from suite.errors import DataError
@@ -36,15 +36,15 @@ def test_what_is_written_is_read(chorale: Chorale, tmp_path: Path) -> None:
         replace(chorale, meter="3/4", pickup=0),
         replace(chorale, meter="12/8", fifths=4, mode="major"),
     ):
-        path.write_text(written(piece, title="A & B"), encoding="utf-8")
-        row = chorale_of(read(path), "a")
+        path.write_text(score_xml(piece, title="A & B"), encoding="utf-8")
+        row = chorale_of(read_score(path), "a")
         assert row is not None
         assert Chorale.from_row(row) == piece
 
 
 def test_another_reader_finds_the_same_notes(chorale: Chorale, music21: Any, sounding: Any, tmp_path: Path) -> None:
     path = tmp_path / "a.musicxml"
-    path.write_text(written(chorale), encoding="utf-8")
+    path.write_text(score_xml(chorale), encoding="utf-8")
     parsed = music21(path)
     found = sounding(parsed)
     assert found == {(n.pitch, n.start, n.duration, n.voice) for n in sung(chorale)}
@@ -61,7 +61,7 @@ def test_a_score_in_an_archive(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("META-INF/container.xml", '<container><rootfile full-path="x/y.xml"/></container>')
         archive.writestr("x/y.xml", score(notes, head))
-    found = read(path)
+    found = read_score(path)
     assert (found.key, found.meter) == ((-1, "minor"), "6/8")
     (part,) = found.parts
     half = Fraction(1, 2)
@@ -80,7 +80,7 @@ def test_what_is_no_score_is_one_line(text: str, tmp_path: Path) -> None:
     path = tmp_path / "bad.musicxml"
     path.write_text(text)
     with pytest.raises(DataError, match=r"bad\.musicxml: ") as error:
-        read(path)
+        read_score(path)
     assert "\n" not in str(error.value)
 
 
@@ -88,13 +88,13 @@ def test_a_damaged_archive_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "bad.mxl"
     path.write_bytes(b"PK\3\4 nothing")
     with pytest.raises(DataError, match=r"bad\.mxl"):
-        read(path)
+        read_score(path)
     with pytest.raises(DataError, match=r"none\.mxl"):
-        read(tmp_path / "none.mxl")
+        read_score(tmp_path / "none.mxl")
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a.xml", "")
     with pytest.raises(DataError, match=r"bad\.mxl"):
-        read(path)
+        read_score(path)
 
 
 def test_steps_say_what_a_voice_does_and_short_notes_may_be_lost() -> None:

@@ -32,8 +32,8 @@ def test_what_is_saved_is_what_it_is(chorale: Chorale, tmp_path: Path) -> None:
         notation, song, sound = (Path(file) for file in result.save_all(tmp_path / "new", tempo=90))
         assert notation.name == {"My tune/1": "My-tune-1.abc", "…": "piece.musicxml"}[title]
         assert next(pieces(notation)).piece == piece
-        assert midi.read(song).tempo == pytest.approx(90, abs=0.01)
-        assert midi.read(song).minor
+        assert midi.read_midi(song).tempo == pytest.approx(90, abs=0.01)
+        assert midi.read_midi(song).minor
         assert sound.read_bytes()[:4] == b"RIFF"
         assert result.save(tmp_path / "roll.PNG").read_bytes()[:4] == b"\x89PNG"
         with pytest.raises(DataError, match=rf"cannot be written as '\.pdf'; use one of {ending}, \.mid, "):

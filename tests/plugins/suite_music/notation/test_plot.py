@@ -12,7 +12,7 @@ from suite_music.notation.notes import Note, notes, sung
 from suite_music.notation.plot import LEFT, ROW, TOP, WIDTH, piano_roll
 
 from suite.errors import DataError
-from suite.plotting.charts import PALETTE
+from suite.plotting.style import PALETTE
 
 
 def pixels(path: Path) -> np.ndarray:

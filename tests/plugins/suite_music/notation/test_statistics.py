@@ -11,15 +11,15 @@ from suite_music.notation.notes import Note, heard, notes, sung
 from suite_music.notation.statistics import (
     CopyCheck,
     Shared,
-    described,
+    describe,
     distances,
-    filled,
+    full_bar_share,
     full_bars,
     histograms,
     lines,
     measures,
 )
-from suite_music.notation.transpose import transposed
+from suite_music.notation.transpose import transpose
 
 HEAD = "M:2/4\nL:1/8\nK:C\n"
 
@@ -112,7 +112,7 @@ def test_the_longest_shared_run_is_what_a_slow_search_finds() -> None:
 def test_a_copy_is_found_in_any_key(tunes: list[str]) -> None:
     check = CopyCheck([notes(text) for text in tunes])
     for number, text in enumerate(tunes):
-        copied = notes(transposed(text, "Eb"))
+        copied = notes(transpose(text, "Eb"))
         found = check.longest([Note(40, -1, 0.5), *copied])
         assert found == Shared(len(lines(copied)[0]), 1, number)
     assert check.longest([]).notes == check.longest([Note(60, 0, 1)]).notes == 0
@@ -126,19 +126,19 @@ def test_runs_do_not_go_from_one_piece_into_the_next() -> None:
 
 
 def test_pieces_beside_those_of_training(tunes: list[str], chorale: Chorale) -> None:
-    assert filled([HEAD + "cdef|gab|]", HEAD + "cdef|gabc|]"]) == 0.75
-    assert np.isnan(filled([]))
-    alone = described([("a", tunes[0]), ("b", tunes[1])])
+    assert full_bar_share([HEAD + "cdef|gab|]", HEAD + "cdef|gabc|]"]) == 0.75
+    assert np.isnan(full_bar_share([]))
+    alone = describe([("a", tunes[0]), ("b", tunes[1])])
     assert alone == {
         "pieces": 2,
         "notes": len(heard(tunes[0])) + len(heard(tunes[1])),
-        "bars_filled": filled(tunes[:2]),
+        "bars_filled": full_bar_share(tunes[:2]),
     }
-    beside = described([("a", tunes[0]), ("a", tunes[1])], tunes[1:])
-    assert (beside["pieces"], beside["bars_filled_training"]) == (2, filled(tunes[1:]))
+    beside = describe([("a", tunes[0]), ("a", tunes[1])], tunes[1:])
+    assert (beside["pieces"], beside["bars_filled_training"]) == (2, full_bar_share(tunes[1:]))
     assert all(0 < distance < 1 for distance in beside["distance"].values())
     assert beside["longest_copy"] == {"a": {"notes": len(heard(tunes[1])), "share": 1.0}}
     assert beside["longest_copy_mean"] > len(heard(tunes[1])) / 2
-    four = described([("x", chorale)], [chorale])
+    four = describe([("x", chorale)], [chorale])
     assert four["distance"] == {"pitch": 0, "rhythm": 0, "interval": 0}
     assert "bars_filled" not in four

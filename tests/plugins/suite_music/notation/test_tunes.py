@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from suite_music.notation.notes import Player, notes
-from suite_music.notation.transpose import transposed
+from suite_music.notation.transpose import transpose
 from suite_music.notation.tunes import BYTES, END, FILE, SPECIAL, START, Reader, TuneCodec, TuneSpec, Writer
 
 from suite.codecs import Codec
@@ -100,7 +100,7 @@ def test_events_of_tokens_are_those_of_the_text(tunes: list[str], codec: TuneCod
 
 def test_a_transposed_tune_differs_in_its_key_only(tunes: list[str]) -> None:
     text = tunes[0]
-    other = transposed(text, "E")
+    other = transpose(text, "E")
     codec = TuneCodec.fit([text, other], TuneSpec(min_count=1, min_layout=1))
     first, second = codec.tokens(text), codec.tokens(other)
     assert [i for i, (a, b) in enumerate(zip(first, second, strict=True)) if a != b] == [2]

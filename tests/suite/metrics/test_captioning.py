@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from suite.metrics.cider import cider
+from suite.metrics import cider
 
 FOUND = [
     "a man riding a wave on top of a surfboard", "a cat sitting on a bench", "two dogs play in the green grass",

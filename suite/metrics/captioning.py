@@ -10,8 +10,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-#: Lengths of stretches of words, up to which they are compared.
-LONGEST = 4
+#: The longest n-grams that are compared, in words.
+MAX_NGRAM = 4
 #: How soon another length than the reference's counts against a caption, in words.
 SIGMA = 6.0
 
@@ -40,14 +40,14 @@ def cider(found: Sequence[str], references: Sequence[Sequence[str]]) -> float:
 def _grams(text: str) -> Grams:
     """How often each stretch of one to four words is there."""
     words = _WORD.findall(text.lower())
-    return Counter(tuple(words[i : i + n]) for n in range(1, LONGEST + 1) for i in range(len(words) - n + 1))
+    return Counter(tuple(words[i : i + n]) for n in range(1, MAX_NGRAM + 1) for i in range(len(words) - n + 1))
 
 
 def _alike(found: Grams, wanted: Grams, rarity: dict[tuple[str, ...], float], unknown: float) -> float:
     """The mean over the lengths of stretches of how alike two captions are, 0 … 1."""
     apart = _pairs(found) - _pairs(wanted)
     total = 0.0
-    for n in range(1, LONGEST + 1):
+    for n in range(1, MAX_NGRAM + 1):
         ours, theirs = (
             {gram: count * rarity.get(gram, unknown) for gram, count in grams.items() if len(gram) == n}
             for grams in (found, wanted)
@@ -56,7 +56,7 @@ def _alike(found: Grams, wanted: Grams, rarity: dict[tuple[str, ...], float], un
         if norms:
             # What is said more often than the reference has it counts as often as that.
             total += sum(min(v, theirs[gram]) * theirs[gram] for gram, v in ours.items() if gram in theirs) / norms
-    return total / LONGEST * math.exp(-(apart**2) / (2 * SIGMA**2))
+    return total / MAX_NGRAM * math.exp(-(apart**2) / (2 * SIGMA**2))
 
 
 def _pairs(grams: Grams) -> int:

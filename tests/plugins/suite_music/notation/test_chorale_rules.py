@@ -1,0 +1,64 @@
+"""Chorales written under rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from suite_music.notation import chorales
+from suite_music.notation.chorale_rules import RANGES, ChoraleRules
+from suite_music.notation.chorales import ChoraleCodec
+from suite_music.notation.notes import sung
+from suite_music.notation.tunes import END, START
+
+from suite.errors import UsageError
+
+
+def walk(
+    rules: Any, random: np.random.Generator, prefix: list[int], limit: int = 4000, eager: bool = False
+) -> list[int]:
+    """Tokens drawn at random among those that are allowed; if ``eager``, the end as soon as it is."""
+    state = rules.start()
+    for token in [START, *prefix]:
+        state = rules.advance(state, token)
+    tokens = list(prefix)
+    while len(tokens) < limit and (not tokens or tokens[-1] != END):
+        allowed = np.flatnonzero(rules.mask(state))
+        assert len(allowed), f"nothing may follow {state}"
+        tokens.append(END if eager and END in allowed else int(random.choice(allowed)))
+        state = rules.advance(state, tokens[-1])
+    return tokens
+
+
+@pytest.mark.parametrize(
+    "options", [{"key": "F#m", "meter": "3/4", "bars": 6}, {"bars": 1}, {"key": "Bb"}, {"meter": "12/8", "bars": 2}]
+)
+def test_voices_stay_in_range_and_the_piece_ends_with_a_bar(options: dict[str, Any]) -> None:
+    codec, rules = ChoraleCodec(), ChoraleRules(**options)
+    for seed in range(5):
+        piece = codec.decode(walk(rules, np.random.default_rng(seed), [], limit=60_000))
+        bars, rest = divmod(len(piece.steps), chorales.METERS[piece.meter])
+        assert rest == 0
+        assert bars >= 4 if "bars" not in options else bars == options["bars"]
+        assert piece.meter == options.get("meter", piece.meter)
+        assert piece.pickup < chorales.METERS[piece.meter]
+        if options.get("key") == "F#m":
+            assert (piece.fifths, piece.mode) == (3, "minor")
+        notes = sung(piece)
+        assert {note.voice for note in notes} == {0, 1, 2, 3}
+        assert all(RANGES[note.voice][0] <= note.pitch <= RANGES[note.voice][1] for note in notes)
+        # Every hold holds something: the voices sound from beginning to end.
+        assert sum(note.duration for note in notes) == len(piece.steps)
+
+
+def test_a_chorale_without_an_end_goes_on() -> None:
+    assert END not in walk(ChoraleRules(endless=True), np.random.default_rng(0), [], limit=3000)
+
+
+def test_a_chorale_is_in_major_or_minor() -> None:
+    for bad in ("Ddor", "H", "G#"):
+        with pytest.raises(UsageError, match=f"key '{bad}'"):
+            ChoraleRules(key=bad)
+    with pytest.raises(UsageError, match="meter '5/4'"):
+        ChoraleRules(meter="5/4")
