@@ -107,6 +107,11 @@ class AudioCodec:
         """How many features a step has (D)."""
         return self.spec.mels * self.spec.stack
 
+    @property
+    def step_seconds(self) -> float:
+        """Seconds from one step to the next."""
+        return self.spec.step
+
     def at(self, rate: int) -> AudioCodec:
         """This codec for samples that come at another rate (Hz) and do not say so. Raises UsageError."""
         if not MIN_RATE <= rate <= MAX_RATE:

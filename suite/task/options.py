@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,10 @@ class Option:
     maximum: float | None = None
 
     def parse(self, value: Any) -> Any:
-        """``value`` converted to the option's type. Raises UsageError if it cannot be, or is out of bounds."""
+        """``value`` converted to the option's type.
+
+        Raises UsageError if it cannot be, or is not finite or out of bounds.
+        """
         if value is None:
             return None
         made = value
@@ -46,6 +50,8 @@ class Option:
                 raise UsageError(f"{self.name}={value!r}: expected {self.type.__name__}") from None
         if self.choices and made not in self.choices:
             raise UsageError(f"{self.name}={value!r}: {nearest(str(made), self.choices)}")
+        if isinstance(made, float) and not math.isfinite(made):
+            raise UsageError(f"{self.name}={value!r}: expected a finite number")
         if self.minimum is not None and not made >= self.minimum:
             raise UsageError(f"{self.name}={value!r}: expected {self._kind} of at least {self.minimum:g}")
         if self.maximum is not None and not made <= self.maximum:

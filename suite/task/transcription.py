@@ -44,25 +44,30 @@ BEAM, LM_WEIGHT, WORD_BONUS = 16, 0.25, 1.0
 
 _SEARCH_OPTIONS = (
     Option(
-        name="beam", type=int,
+        name="beam", type=int, minimum=1,
         help=f"beam size; 1 is greedy decoding without a language model (default: {BEAM}; 1 for CTC without one)",
     ),
     Option(
         name="lm", type=Path,
-        help="n-gram language model for shallow fusion, an ARPA file as train-lm writes; default: the checkpoint's own",
+        help="shallow fusion: n-gram language model, an ARPA file as train-lm writes (default: the checkpoint's own)",
     ),
     Option(
-        name="lm_weight", type=float, default=LM_WEIGHT, help="weight of the language model; 0 turns it off",
+        name="lm_weight", type=float, default=LM_WEIGHT, minimum=0,
+        help="shallow fusion: weight of the language model; 0 turns it off",
     ),
     Option(
         name="word_bonus", type=float, default=WORD_BONUS,
-        help="added to the score for each word, against the language model's preference for short texts",
+        help="shallow fusion: score added for each word, against the language model's preference for short texts",
     ),
-    Option(name="vocabulary", type=Path, help="file of words to prefer, one a line"),
-    Option(name="favour", type=float, default=1.0, help="with --vocabulary: score added for each of its letters"),
+    Option(name="vocabulary", type=Path, help="vocabulary bias: file of words to prefer, one a line"),
+    Option(
+        name="favour", type=float, default=1.0,
+        help="vocabulary bias: score added for each letter of a word in --vocabulary",
+    ),
     Option(name="only", type=bool, default=False, help="restrict the output to the words in --vocabulary"),
     Option(
-        name="pause", type=float, default=PAUSE, help="seconds without a word that end an utterance; 0 never ends one"
+        name="pause", type=float, default=PAUSE, minimum=0,
+        help="endpointing: seconds without a word that end an utterance; 0 never ends one",
     ),
 )  # fmt: skip
 
@@ -116,15 +121,6 @@ class TranscriptDecoder:
         only: bool = False, favour: float = 1.0, pause: float = PAUSE, **options: Any,
     ) -> None:  # fmt: skip
         self._letters = letters = model.codecs.target
-        if beam is not None and beam < 1:
-            raise UsageError(f"beam={beam}: expected a whole number of at least 1")
-        if not 0 <= pause < math.inf:
-            raise UsageError(f"pause={pause:g}: give seconds, or 0 for none")
-        if not 0 <= lm_weight < math.inf:
-            raise UsageError(f"lm_weight={lm_weight:g}: give a number of at least 0; 0 turns the language model off")
-        for name, value in (("word_bonus", word_bonus), ("favour", favour)):
-            if not math.isfinite(value):
-                raise UsageError(f"{name}={value:g}: give a number")
         if only and vocabulary is None:
             raise UsageError("only needs vocabulary: give the file of words too")
         if beam == 1 and not (lm is None and vocabulary is None):
