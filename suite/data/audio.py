@@ -30,8 +30,9 @@ MIN_RATE, MAX_RATE, MAX_CHANNELS = 4000, 768_000, 256
 #: Nothing is heard below this peak; a peak is clipped from the second on; more than this share of clipped is too much.
 SILENT, FULL, CLIPPED = 1e-4, 0.999, 1e-3
 _WAV = (b"RIFF", b"RF64", b"RIFX")
-#: Of a WAV that is still being written nobody knows the length.
-PLACEHOLDER_SIZES = (0, 0x7FFFFFFF, 0xFFFFFFFF)
+#: Lengths from here on are placeholders in the header of a WAV written to a pipe: programs put 0x7FFFFFFF, 0xFFFFFFFF,
+#: or either less a header or rounded to whole frames.
+PLACEHOLDER_LENGTH = 2**31 - 2**20
 #: Nothing that stands before the samples is longer than this, bytes.
 MAX_HEADER = 2**26
 #: Formats whose length is counted, not guessed.
@@ -180,6 +181,8 @@ WAV_CODES = {
 
 # --- WAV ------------------------------------------------------------------------------------------------------
 
+SHORT_WAV = "a WAV that is cut short: there are no samples in it; get it again"
+
 
 def _opened(file: IO[bytes]) -> Sound:
     start = file.read(12)
@@ -202,23 +205,33 @@ def _wav(file: IO[bytes]) -> Sound | None:
         if name == b"data":
             if layout is None:
                 raise DataError("a WAV whose samples come before their format; write the file again")
-            known = None if size in PLACEHOLDER_SIZES else size
+            known = data_length(size)
             frames = None if known is None else known // layout.frame
             return Sound(layout.rate, layout.channels, frames, _blocks(file, layout, known))
         if size > MAX_HEADER:
             break
         body = file.read(size + size % 2)
         if name == b"fmt ":
-            if len(body) < 16:
-                break
-            code, channels, rate, _, _, bits = struct.unpack("<HHIIHH", body[:16])
-            if code == 0xFFFE and len(body) >= 26:
-                code = int.from_bytes(body[24:26], "little")
-            kind = WAV_CODES.get((code, bits))
-            if kind is None:
+            layout = wav_layout(body)
+            if layout is None:
                 return None
-            layout = Layout(rate, kind, channels)
-    raise DataError("a WAV that is cut short: there are no samples in it; get it again")
+    raise DataError(SHORT_WAV)
+
+
+def wav_layout(body: bytes) -> Layout | None:
+    """The layout in a WAV's ``fmt`` chunk; None for samples packed in a way that is not read here."""
+    if len(body) < 16:
+        raise DataError(SHORT_WAV)
+    code, channels, rate, _, _, bits = struct.unpack("<HHIIHH", body[:16])
+    if code == 0xFFFE and len(body) >= 26:
+        code = int.from_bytes(body[24:26], "little")
+    kind = WAV_CODES.get((code, bits))
+    return None if kind is None else Layout(rate, kind, channels)
+
+
+def data_length(size: int) -> int | None:
+    """The bytes of samples by the size in a WAV's header; None where that is 0 or a placeholder."""
+    return size if 0 < size < PLACEHOLDER_LENGTH else None
 
 
 def _blocks(file: IO[bytes], layout: Layout, size: int | None) -> Iterator[Samples]:
