@@ -1,60 +1,53 @@
-"""What is said, as text, word by word while it is said."""
+"""Transcribe speech to text, word by word as it is spoken."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import suite_assets
 
 from suite.codecs.audio import AudioCodec, AudioSpec
-from suite.codecs.characters import Criterion, Letters, LettersSpec
+from suite.codecs.audio_parsers import audio_parser
+from suite.codecs.characters import Criterion, CharacterCodec, CharacterSpec
 from suite.config import check_ranges
-from suite.data.audio import ENDINGS, FORMATS, Samples, cut, fault, opened
-from suite.data.transcripts import read
+from suite.data import transcripts
+from suite.data.audio import ENDINGS, FASTEST, FORMATS, MOST_CHANNELS, SLOWEST, Samples, cut, fault, opened, read
 from suite.data.zip_paths import in_folder
-from suite.decoding import ngram_lm as ngrams
+from suite.decoding import ngram_lm
 from suite.decoding.ngram_lm import NgramSpec
 from suite.errors import DataError, UsageError
 from suite.hooks import hookimpl
-from suite.nn.specs import MaskSpec, RecurrentSpec, StepHeadSpec
-from suite.task import Codecs, Column, Example, Option, Result, Task, Verb, later
-from suite.task.transcription import (
-    Transcript,
-    TranscriptReader,
-    answers,
-    calibrate,
-    joined,
-    metrics,
-    options,
-    render,
-    render_update,
-)
+from suite.nn.specs import RecurrentSpec, MaskSpec, StepHeadSpec
+from suite.task import Codecs, Column, Command, DataSpec, Example, Option, Plots, StreamParser, lazy
+from suite.task.transcription import Transcript, TranscriptionTask, joined, render_transcript, search_options
 from suite.training.specs import SoundChanges, TrainingSpec
 
 if TYPE_CHECKING:
-    from suite.inference.pipeline import Pipeline
+    from suite.inference.model import LoadedModel
     from suite.nn.models import Model
 
-#: A recording longer than this, in seconds, is read as a stream, in constant memory.
-LONG = 60.0
-#: Recordings that the front end is fitted on.
-SAMPLE = 300
+api_version = 2
+#: Recordings that the log-mel front end is fitted on.
+FITTED = 300
 
 
 @dataclass(frozen=True)
 class SpeechConfig:
-    """Sizes of the shipped model."""
+    """Sizes of the shipped models.
+
+    ``expects`` is the n-gram language model of the training texts. ``prediction`` and ``joint`` are a transducer's
+    prediction network and the width of its joiner.
+    """
 
     audio: AudioSpec = field(default_factory=lambda: AudioSpec(stack=4))
-    letters: LettersSpec = field(default_factory=LettersSpec)
+    letters: CharacterSpec = field(default_factory=CharacterSpec)
     expects: NgramSpec = field(default_factory=NgramSpec)
-    #: Little is hidden and changed: so small a model has enough to do with what is said. But voices are few, and are
-    #: made larger and smaller.
+    #: Weak augmentation and masking, since so small a model underfits; a wide range of speeds, since voices are few.
     augment: SoundChanges = field(
         default_factory=lambda: SoundChanges(speed=0.2, noise=0.3, reverb=0.2, band=0.2, tone=0.25)
     )  # fmt: skip
@@ -62,7 +55,6 @@ class SpeechConfig:
     encoder: RecurrentSpec = field(
         default_factory=lambda: RecurrentSpec(hidden=320, layers=4, dropout=0.05, norm="layer")
     )  # fmt: skip
-    #: Of a transducer, what it expects after its own letters, and how many features are joined.
     prediction: RecurrentSpec = field(default_factory=lambda: RecurrentSpec(cell="gru", hidden=256, dropout=0.2))
     joint: int = 256
     head: StepHeadSpec = field(default_factory=lambda: StepHeadSpec(dropout=0.1))
@@ -77,248 +69,251 @@ class SpeechConfig:
         check_ranges(self, least={"joint": 1})
 
 
-# --- data -----------------------------------------------------------------------------------------------------
+SpeechCodecs = Codecs[AudioCodec, CharacterCodec]
 
 
-def expand(
-    argument: str, on_error: Any = None, *, recursive: bool = False, **options: Any
-) -> Iterator[tuple[str, str]]:
-    return in_folder(argument, ENDINGS, "recording", recursive=recursive)
+def train_lm(model: None, *files: str, order: int, out: Path) -> dict[str, Any]:
+    """Train an n-gram language model on the texts of ``files``."""
+    return ngram_lm.train_ngram_files(files, order, out, CharacterCodec(CharacterSpec()).plain)
 
 
-def fit(examples: Sequence[Example], config: SpeechConfig, *, criterion: Criterion = "ctc") -> dict[str, Any]:
-    # Every so many-th of them, by their keys: the figures are of sound in general.
-    some = sorted(examples, key=lambda example: example.key)[:: max(1, len(examples) // SAMPLE)]
-    return {
-        "input": AudioCodec.fit(_readable(some), config.audio),
-        "target": Letters.fit((example.target for example in examples), config.letters, criterion, config.expects),
-    }
+class Speech(TranscriptionTask[SpeechConfig, AudioCodec]):
+    """Transcribe speech to text, word by word as it is spoken."""
+
+    name = "speech"
+    config = SpeechConfig
+    input_codec = AudioCodec
+    data = DataSpec(
+        columns=(
+            Column(name="audio", help="a .wav, or with the extra [audio] a .flac, .ogg or .mp3", required=True),
+            Column(name="text", help="its transcript; or a folder in LibriSpeech's form, or a .tsv in Common Voice's"),
+        ),
+        inputs="files",
+        tables=False,
+    )
+    options = (
+        *search_options("predict", "evaluate", "stream"),
+        Option(
+            name="sample_rate", type=int, verbs=("predict", "stream"), minimum=SLOWEST, maximum=FASTEST,
+            help="sample rate in Hz of arrays, which do not give one",
+        ),
+        Option(name="recursive", type=bool, default=False, help="search folders for recordings recursively"),
+        Option(name="srt", type=bool, default=False, help="write subtitles beside each recording, as NAME.srt"),
+        Option(name="vtt", type=bool, default=False, help="write subtitles beside each recording, as NAME.vtt"),
+        Option(
+            name="criterion", type=str, default="ctc", choices=("ctc", "rnnt"), verbs=("train",),
+            help="CTC, or a transducer, which also conditions on its own output",
+        ),
+    )  # fmt: skip
+    commands = (
+        Command(
+            name="stream",
+            help="Transcribe audio as it comes, from standard input (a WAV or raw samples) or a microphone: partial "
+            "text after dots, then each utterance.",
+            run=lazy("suite.inference.live_audio:listen"),
+            render=render_transcript,
+            options=(
+                Option(
+                    name="rate", type=int, minimum=SLOWEST, maximum=FASTEST,
+                    help="sample rate in Hz of raw samples; without it a WAV is read",
+                ),
+                Option(
+                    name="format", type=str, default="s16", choices=tuple(FORMATS), help="format of raw samples"
+                ),
+                Option(
+                    name="channels", type=int, default=1, minimum=1, maximum=MOST_CHANNELS,
+                    help="number of channels of raw samples",
+                ),
+                Option(
+                    name="microphone", type=bool, default=False,
+                    help="read from the microphone; needs the extra [microphone]",
+                ),
+                Option(
+                    name="timing", type=bool, default=False,
+                    help="add computing times, and report the real-time factor and the latency of words",
+                ),
+                *search_options(),
+            ),
+        ),
+        Command(
+            name="train-lm",
+            help="Train an n-gram language model on texts, a sentence a line (or a column text), and write it as an "
+            "ARPA file for --lm.",
+            run=train_lm,
+            inputs="FILE...",
+            needs_model=False,
+            options=(
+                Option(
+                    name="order", type=int, default=3, minimum=1, maximum=ngram_lm.LONGEST,
+                    help="length of the longest n-gram",
+                ),
+                Option(name="out", type=Path, default=Path("lm.arpa"), help="where to write it"),
+            ),
+        ),
+    )  # fmt: skip
+    plots = Plots(results="draw spectrograms of the first recordings, with the words on them, to this PNG file")
+    about = (
+        "Recordings of any sample rate and number of channels; a folder stands for the recordings in it. The model "
+        "writes letters, not words of a list, so names it does not know are spelled as they sound."
+    )
+    assets = Path(suite_assets.__file__).parent / "speech"
+    default_checkpoint = "transducer"
+    recipe = lazy("suite_speech.data:recipe")
+    extra_recipes = (
+        ("voices", lazy("suite_speech.data:voices_recipe")),
+        ("others", lazy("suite_speech.data:others_recipe")),
+    )
+    augments = True
+    #: A longer recording is read as a stream, in constant memory.
+    long_seconds: ClassVar[float] = 60.0
+
+    # -- data ----------------------------------------------------------------------------------------------------
+
+    def read_file(
+        self, path: str | Path, *, format: str | None, columns: Mapping[str, str] | None,
+        on_error: Callable[[DataError], None] | None,
+    ) -> Iterator[Example]:  # fmt: skip
+        return transcripts.read(path, format=format, columns=columns, on_error=on_error)
+
+    def expand_inputs(
+        self, argument: str, on_error: Callable[[DataError], None] | None = None, *, recursive: bool = False,
+        **options: Any,
+    ) -> Iterator[tuple[str, str]]:  # fmt: skip
+        return in_folder(argument, ENDINGS, "recording", recursive=recursive)
+
+    def check_example(self, example: Example, codecs: SpeechCodecs) -> Example:
+        text = codecs.target.plain(example.target) if isinstance(example.target, str) else ""
+        if not text:
+            raise DataError("no text; write the transcript, or leave the row out")
+        return dataclasses.replace(example, target=text)
+
+    # -- codecs and model ----------------------------------------------------------------------------------------
+
+    def fit_codecs(
+        self, examples: Sequence[Example], config: SpeechConfig, *, criterion: Criterion = "ctc", **options: Any
+    ) -> SpeechCodecs:
+        # Evenly spaced by key: a sample of the data that does not depend on the order of the files.
+        some = sorted(examples, key=lambda example: example.key)[:: max(1, len(examples) // FITTED)]
+        return Codecs(
+            AudioCodec.fit(_readable(some), config.audio),
+            CharacterCodec.fit((example.target for example in examples), config.letters, criterion, config.expects),
+        )
+
+    def configure_codecs(
+        self, codecs: SpeechCodecs, *, sample_rate: int | None = None, **options: Any
+    ) -> SpeechCodecs:  # fmt: skip
+        return codecs if sample_rate is None else codecs.replace(input=codecs.input.at(sample_rate))
+
+    def build_model(self, config: SpeechConfig, codecs: SpeechCodecs) -> Model:
+        from suite.nn.build import frames_to_each, frames_to_tokens
+
+        letters = codecs.target
+        frames = (config.audio.mels, config.audio.stack, config.masks, config.encoder, config.head)
+        if letters.criterion == "rnnt":
+            return frames_to_tokens(*frames, config.joint, config.prediction, letters.size)
+        return frames_to_each(*frames, letters.size)
+
+    def augment(
+        self, item: Any, config: SpeechConfig, random: np.random.Generator, codecs: SpeechCodecs
+    ) -> tuple[Samples, int]:
+        from suite.augment.audio import varied
+        from suite.codecs.audio import samples_at
+
+        rate = config.audio.rate
+        return varied(samples_at(item, rate), rate, config.augment, random), rate
+
+    # -- prediction ----------------------------------------------------------------------------------------------
+
+    def preprocess(self, item: Any, codecs: SpeechCodecs, **options: Any) -> list[Any]:
+        """The samples of a recording and their rate."""
+        return [read(item) if isinstance(item, str | Path) else item]
+
+    def long_input(self, item: Any, codecs: SpeechCodecs, **options: Any) -> Iterator[Any] | None:
+        """The blocks of a recording longer than ``long_seconds``."""
+        from suite.inference.live_audio import blocks_of
+
+        if isinstance(item, np.ndarray):
+            size = round(self.long_seconds * (codecs.input.given or codecs.input.spec.rate))
+            return cut(item, size) if len(item) > size else None
+        if not isinstance(item, str | Path):
+            return None
+        with opened(item) as sound:
+            if sound.seconds is not None and sound.seconds <= self.long_seconds:
+                return None
+        return blocks_of(item)
+
+    def predict(
+        self, model: LoadedModel[AudioCodec, CharacterCodec], pieces: Sequence[Any], arrays: Sequence[np.ndarray],
+        **options: Any,
+    ) -> list[Transcript]:  # fmt: skip
+        """The transcript of each recording, with a note on silence or clipping."""
+        results = super().predict(model, pieces, arrays, **options)
+        faults = (fault(piece[0] if isinstance(piece, tuple) else piece) for piece in pieces)
+        return [
+            dataclasses.replace(result, note=problem or result.note)
+            for problem, result in zip(faults, results, strict=True)
+        ]
+
+    def merge(
+        self, results: Sequence[Any], item: Any, codecs: SpeechCodecs, *, srt: bool = False, vtt: bool = False,
+        **options: Any,
+    ) -> Transcript:  # fmt: skip
+        """One transcript of all utterances; subtitles are written beside the recording."""
+        result = results[0] if len(results) == 1 else joined(results, codecs.target)
+        result = dataclasses.replace(result, input=_source(item), final=None, whole=None)
+        if not (srt or vtt):
+            return result
+        from suite.data.subtitles import write
+
+        if not isinstance(item, str | Path):
+            raise UsageError("subtitles are written beside a file: give a path, or leave srt and vtt out")
+        kinds = [kind for kind, wanted in (("srt", srt), ("vtt", vtt)) if wanted]
+        files = tuple(str(write(result.words, Path(item).with_suffix(f".{kind}"))) for kind in kinds)
+        return dataclasses.replace(result, files=files)
+
+    def stream_parser(
+        self, *, rate: int | None = None, format: str = "s16", channels: int = 1, **options: Any
+    ) -> StreamParser:
+        """The parser of raw samples if ``rate`` (Hz) is given, else of a WAV."""
+        return audio_parser(rate, format, channels)
+
+    # -- evaluation and plots ------------------------------------------------------------------------------------
+
+    def extra_metrics(
+        self, model: LoadedModel[AudioCodec, CharacterCodec], examples: Sequence[Example], **options: Any
+    ) -> dict[str, Any]:
+        """The real-time factor: seconds computed per second of audio, in a stream of pieces of a tenth of a second."""
+        from suite.inference.live_audio import real_time_factor
+
+        return {"rtf": real_time_factor(model, [example.input for example in examples], **options)}
+
+    def plot(
+        self, model: LoadedModel[AudioCodec, CharacterCodec], inputs: Sequence[Any], results: Sequence[Any], path: Path
+    ) -> None:
+        from suite_speech.plot import spectrograms
+
+        spectrograms(model.codecs.input, inputs, results, path)
 
 
 def _readable(examples: Sequence[Example]) -> Iterator[tuple[Samples, int]]:
-    """The recordings that can be read; what is wrong with the others is said where they are learnt."""
-    from suite.data.audio import read as sound
-
+    """The recordings that can be read; training reports the others."""
     for example in examples:
         try:
-            samples, rate = sound(example.input)
+            samples, rate = read(example.input)
         except DataError:
             continue
         if len(samples):
             yield samples, rate
 
 
-def check(example: Example, codecs: Codecs) -> Example:
-    letters = codecs["target"]
-    assert isinstance(letters, Letters)
-    text = letters.plain(example.target) if isinstance(example.target, str) else ""
-    if not text:
-        raise DataError("no text; write what is said, or leave the row out")
-    return dataclasses.replace(example, target=text)
-
-
-def build(config: SpeechConfig, codecs: Codecs) -> Model:
-    from suite.nn.build import frames_to_each, frames_to_tokens
-
-    letters = codecs["target"]
-    assert isinstance(letters, Letters)
-    frames = (config.audio.mels, config.audio.stack, config.masks, config.encoder, config.head)
-    if letters.criterion == "rnnt":
-        return frames_to_tokens(*frames, config.joint, config.prediction, letters.size)
-    return frames_to_each(*frames, letters.size)
-
-
-def augment(recording: Any, config: SpeechConfig, random: np.random.Generator, codecs: Codecs) -> tuple[Samples, int]:
-    from suite.augment.audio import varied
-    from suite.codecs.audio import samples_at
-
-    rate = config.audio.rate
-    return varied(samples_at(recording, rate), rate, config.augment, random), rate
-
-
-# --- answers --------------------------------------------------------------------------------------------------
-
-
-def adapt(codecs: Codecs, *, sample_rate: int | None = None, **options: Any) -> Codecs:
-    codec = codecs["input"]
-    assert isinstance(codec, AudioCodec)
-    return codecs if sample_rate is None else {**codecs, "input": codec.at(sample_rate)}
-
-
-def pieces(recording: Any, codecs: Codecs, **options: Any) -> list[Any]:
-    """The recording's samples and their rate: they are looked at for what is wrong with them too."""
-    from suite.data.audio import read as sound
-
-    if isinstance(recording, str | Path):
-        return [sound(recording)]
-    return [recording]
-
-
-def blocks(recording: Any, codecs: Codecs, **options: Any) -> Iterator[Any] | None:
-    """A long recording in pieces, so that an hour takes no more memory than a minute."""
-    from suite.inference.live_audio import stretches
-
-    codec = codecs["input"]
-    assert isinstance(codec, AudioCodec)
-    if isinstance(recording, np.ndarray):
-        size = round(LONG * (codec.given or codec.spec.rate))
-        long = len(recording) > size
-        return cut(recording, size) if long else None
-    if not isinstance(recording, str | Path):
-        return None
-    with opened(recording) as sound:
-        if sound.seconds is not None and sound.seconds <= LONG:
-            return None
-    return stretches(recording)
-
-
-def answer(
-    pipeline: Pipeline, pieces: Sequence[Any], arrays: Sequence[np.ndarray], **options: Any
-) -> list[Transcript]:  # fmt: skip
-    """The text of each recording, and what is wrong with it."""
-    found = answers(pipeline, arrays, **options)
-    faults = (fault(piece[0] if isinstance(piece, tuple) else piece) for piece in pieces)
-    return [dataclasses.replace(result, note=wrong or result.note) for wrong, result in zip(faults, found, strict=True)]
-
-
-def join(
-    results: Sequence[Any], recording: Any, codecs: Codecs, *, srt: bool = False, vtt: bool = False, **options: Any
-) -> Transcript:  # fmt: skip
-    """The answer for a recording, of its utterances; subtitles are written beside it."""
-    result = results[0] if len(results) == 1 else joined(results, codecs)
-    result = dataclasses.replace(result, input=_named(recording), final=None, whole=None)
-    if not (srt or vtt):
-        return result
-    from suite.data.subtitles import write
-
-    if not isinstance(recording, str | Path):
-        raise UsageError("subtitles are written beside a file: give a path, or leave --srt and --vtt out")
-    kinds = [kind for kind, wanted in (("srt", srt), ("vtt", vtt)) if wanted]
-    files = tuple(str(write(result.words, Path(recording).with_suffix(f".{kind}"))) for kind in kinds)
-    return dataclasses.replace(result, files=files)
-
-
-def _named(recording: Any) -> str:
-    """What was given, in a word."""
-    if isinstance(recording, str | Path):
-        return str(recording)
-    samples = recording[0] if isinstance(recording, tuple) else recording
+def _source(item: Any) -> str:
+    """A path as it was given; of samples, how many."""
+    if isinstance(item, str | Path):
+        return str(item)
+    samples = item[0] if isinstance(item, tuple) else item
     return f"{len(samples):,} samples"
 
 
-# --- figures --------------------------------------------------------------------------------------------------
-
-
-def measure(pipeline: Pipeline, examples: Sequence[Example], **options: Any) -> dict[str, Any]:
-    """Seconds computed per second of sound, in a stream of pieces of a tenth of a second."""
-    from suite.inference.live_audio import real_time_factor
-
-    return {"rtf": real_time_factor(pipeline, [example.input for example in examples], **options)}
-
-
-def plot(pipeline: Pipeline, inputs: Sequence[Any], results: Sequence[Any], path: Path) -> None:
-    from suite_speech.plot import spectrograms
-
-    spectrograms(pipeline, inputs, results, path)
-
-
-def stream(pipeline: Pipeline, **options: Any) -> Iterator[Result]:
-    """Standard input, or a microphone, as it comes."""
-    from suite.inference.live_audio import listen
-
-    return listen(pipeline, **options)
-
-
-def train_lm(pipeline: Pipeline | None, *files: str, order: int, out: Path) -> dict[str, Any]:
-    """An n-gram model of the texts in some files."""
-    return ngrams.train_ngram_files(files, order, out, Letters(LettersSpec()).plain)
-
-
-def _rate(*verbs: str) -> Option:
-    return Option(name="sample_rate", type=int, verbs=verbs, help="samples a second of arrays, which do not say it")
-
-
-TASK = Task(
-    name="speech",
-    summary=__doc__.splitlines()[0],
-    mapping="aligned",
-    config=SpeechConfig,
-    result=Transcript,
-    columns=(
-        Column(name="audio", help="a .wav, or with the extra [audio] a .flac, .ogg or .mp3", required=True),
-        Column(name="text", help="what is said; or a folder as LibriSpeech has, or a .tsv of Common Voice"),
-    ),
-    read=read,
-    expand=expand,
-    codecs={"input": AudioCodec.from_files, "target": Letters.from_files},
-    fit=fit,
-    build=build,
-    augment=augment,
-    adapt=adapt,
-    pieces=pieces,
-    blocks=blocks,
-    join=join,
-    check=check,
-    answer=answer,
-    reader=TranscriptReader,
-    render=render,
-    render_update=render_update,
-    metrics=metrics,
-    calibrate=calibrate,
-    measure=measure,
-    best=("-wer",),
-    options=(
-        *options("predict", "evaluate", "stream"),
-        _rate("predict", "stream"),
-        Option(name="recursive", type=bool, default=False, help="of a folder, the recordings in all folders in it too"),
-        Option(name="srt", type=bool, default=False, help="write subtitles beside each recording, NAME.srt"),
-        Option(name="vtt", type=bool, default=False, help="the same as NAME.vtt, for the web"),
-        Option(
-            name="criterion", type=str, default="ctc", choices=("ctc", "rnnt"), verbs=("train",),
-            help="what aligns letters with sound: CTC, or a transducer, which also listens to its own letters",
-        ),
-    ),
-    verbs=(
-        Verb(
-            name="stream",
-            help="Text of sound as it comes on standard input, a WAV or raw samples, or from a microphone: first as "
-            "far as it is heard, after dots, then the utterance.",
-            run=stream,
-            render=render_update,
-            options=(
-                Option(name="rate", type=int, help="samples a second of raw samples; without it a WAV is read"),
-                Option(name="format", type=str, default="s16", choices=tuple(FORMATS), help="of raw samples"),
-                Option(name="channels", type=int, default=1, help="how many channels raw samples have"),
-                Option(name="microphone", type=bool, default=False, help="listen to it; needs the extra [microphone]"),
-                Option(name="timing", type=bool, default=False, help="add how long it took, and how late words come"),
-                *options(),
-            ),
-        ),
-        Verb(
-            name="train-lm",
-            help="Learn an n-gram model of texts, a sentence a line (or a column text), as an ARPA file for --lm.",
-            run=train_lm,
-            inputs="FILE...",
-            model=False,
-            options=(
-                Option(name="order", type=int, default=3, help="the longest run of words that counts"),
-                Option(name="out", type=Path, default=Path("lm.arpa"), help="where to"),
-            ),
-        ),
-    ),
-    recipe=later("suite_speech.data:recipe"),
-    further={
-        "voices": later("suite_speech.data:voices_recipe"), "others": later("suite_speech.data:others_recipe"),
-    },
-    assets=Path(suite_assets.__file__).parent / "speech",
-    default="transducer",
-    plot=plot,
-    plot_help="draw the first recordings as spectrograms, the words on their times, to this PNG file",
-    about="Recordings of any sample rate and number of channels; a folder gives the recordings in it. The model spells "
-    "what it hears, so names that it does not know come out as they sound.",
-)  # fmt: skip
-
-
 @hookimpl
-def suite_tasks() -> list[Task]:
-    return [TASK]
+def suite_tasks() -> list[type[Speech]]:
+    return [Speech]

@@ -1,4 +1,4 @@
-"""Pictures of recordings: the spectrogram that the model sees, and the words on their times."""
+"""Plots of recordings: the log-mel spectrogram that the model sees, with the words at their times."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from typing import Any
 import numpy as np
 
 from suite.codecs.audio import AudioCodec
-from suite.inference.pipeline import Pipeline
 from suite.plotting.canvas import Box, Canvas
 from suite.plotting.figure import figure
 from suite.plotting.heatmap import Heatmap
 from suite.plotting.panel import Panel, Place
 from suite.plotting.style import GLOW, SMALL
 
-#: So many recordings are drawn, and of each so many seconds.
+#: How many recordings are drawn, and how many seconds of each.
 SHOWN, SECONDS = 4, 15.0
 INK, EDGE = "#ffffff", "#ffffff66"
 
 
-class Spoken(Heatmap):
-    """A spectrogram ``[bands, frames]`` with words above the stretches in which they were heard."""
+class Spectrogram(Heatmap):
+    """A spectrogram ``[bands, frames]`` with each word at its time."""
 
     def __init__(self, values: np.ndarray, words: Sequence[Any], seconds: float, title: str) -> None:
         super().__init__(
@@ -36,19 +35,19 @@ class Spoken(Heatmap):
             for number, word in enumerate(self._words):
                 left, right = (float(place.at(word[end], 0)[0]) for end in ("start", "end"))
                 window.rectangle(Box(left, place.box.top, left + 1, place.box.bottom), EDGE)
-                # Neighbours are not written over each other.
+                # On three lines in turn, so that neighbours do not overlap.
                 window.text((left + right) / 2, place.box.top + 12 + 16 * (number % 3), word["word"], SMALL, INK)
 
 
-def spectrograms(pipeline: Pipeline, recordings: Sequence[Any], results: Sequence[Any], path: Path) -> None:
-    """Draw the first recordings."""
-    codec = pipeline.codecs["input"]
-    assert isinstance(codec, AudioCodec)
+def spectrograms(codec: AudioCodec, recordings: Sequence[Any], results: Sequence[Any], path: Path) -> None:
+    """Draw the first recordings, as the model sees them."""
     panels: list[Panel] = []
     for recording, result in list(zip(recordings, results, strict=True))[:SHOWN]:
         bands = codec.encode(recording).reshape(-1, codec.spec.mels)
-        bands = bands[: round(SECONDS / codec.spec.step) * codec.spec.stack]
+        bands = bands[: round(SECONDS / codec.step_seconds) * codec.spec.stack]
         seconds = len(bands) * codec.spec.frame[1] / codec.spec.rate
         words = [word for word in result.words if word["start"] < seconds]
-        panels.append(Spoken(bands.T, words, seconds, f"{Path(str(result.input)).name}  ({result.confidence:.2f})"))
+        panels.append(
+            Spectrogram(bands.T, words, seconds, f"{Path(str(result.input)).name}  ({result.confidence:.2f})")
+        )
     figure(panels, path, height=220)

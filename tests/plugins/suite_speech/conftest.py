@@ -1,4 +1,4 @@
-"""What the tests of speech share: letters that are tones, and models that learn to spell them by heart."""
+"""Shared by the tests of speech: synthetic speech with a tone for each letter, and models overfitted to it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WORDS = ("go", "on", "no", "one", "ten", "net")
 
 
 def spoken(text: str, rate: int = RATE) -> np.ndarray:
-    """A text as sound: a tone of 90 ms a letter, a little silence after each, and around all."""
+    """A text as audio: a tone of 90 ms for each letter, with short silences between and around them."""
     random = np.random.default_rng(len(text))
     parts = [np.zeros(round(0.06 * rate))]
     for letter in text:
@@ -38,7 +38,7 @@ def speak() -> Callable[..., np.ndarray]:
 
 @pytest.fixture(scope="session")
 def tiny() -> tuple[str, ...]:
-    """Settings of a model that learns a few recordings by heart in seconds."""
+    """Settings of a model that overfits a few recordings in seconds."""
     return (
         "audio.mels=16", "audio.stack=3", "letters.alphabet=e gnot", "letters.digits=", "encoder.hidden=32",
         "encoder.layers=1",

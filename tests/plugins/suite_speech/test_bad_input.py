@@ -1,4 +1,4 @@
-"""The commands of speech, with recordings that are odd and files that are none: one clear line each."""
+"""The commands of speech with odd recordings and bad files: one clear line each."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ UNUSABLE = [
 
 
 @pytest.mark.parametrize(("name", "content", "message"), UNUSABLE)
-def test_what_is_no_recording_is_told_in_one_line(
+def test_a_file_that_cannot_be_read_is_one_line(
     cli: Cli, checkpoint: Path, tmp_path: Path, name: str, content: bytes, message: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
@@ -68,7 +68,7 @@ def test_what_is_no_recording_is_told_in_one_line(
         (saved(np.stack([NOISE] * 24, axis=1), format="WAV"), None),
     ],
 )  # fmt: skip
-def test_odd_recordings_are_heard_and_what_is_wrong_is_said(
+def test_odd_recordings_are_transcribed_with_a_note(
     cli: Cli, checkpoint: Path, tmp_path: Path, content: bytes, note: str | None
 ) -> None:
     (tmp_path / "a.wav").write_bytes(content)
@@ -109,7 +109,7 @@ def test_a_manifest_with_broken_rows(cli: Cli, checkpoint: Path, recordings: Pat
 
 
 @pytest.mark.parametrize("raw", [False, True])
-def test_a_stream_shows_what_is_said_as_it_grows(cli: Cli, checkpoint: Path, speak: Speak, raw: bool) -> None:
+def test_a_stream_shows_partial_text(cli: Cli, checkpoint: Path, speak: Speak, raw: bool) -> None:
     samples = np.concatenate([speak("go on"), np.zeros(RATE, np.float32), speak("ten")])
     data = wav_bytes(samples, RATE)[44 * raw :]
     options = ("--rate", str(RATE)) if raw else ()
@@ -118,30 +118,38 @@ def test_a_stream_shows_what_is_said_as_it_grows(cli: Cli, checkpoint: Path, spe
     assert ran.code == 0
     assert [line for line in ran.lines if not line.startswith("…")] == ["go on", "ten"]
     assert "… go" in ran.lines
-    # A file comes as one block, and is shown as it grows all the same.
+    # Also where a file comes as one block.
     assert "… go" in cli("speech", "stream", *options, "--checkpoint", checkpoint, stdin=data).lines
     ran = cli("speech", "stream", *options, "--json", "--timing", "--checkpoint", checkpoint, stdin=pieces)
     assert ran.values[-1]["final"] is True
     assert ran.values[-1]["text"] == "ten"
     assert ran.values[-1]["seconds"] > 0
     assert "real-time factor" in ran.said
-    assert "after their end (median)" in ran.said
+    assert "median latency of words" in ran.said
 
 
 @pytest.mark.parametrize(
     ("options", "stdin", "message"),
     [
-        ((), b"no wav at all, but some text", "standard input: text, not sound"), ((), b"", "standard input: empty"),
-        (("--rate", "8000"), b"", "the stream ended before anything could be read"),
-        (("--rate", "10"), b"aaaa", "10 samples a second; give"),
+        ((), b"no wav at all, but some text", "standard input: a stream is plain WAV, or raw samples whose rate"),
+        ((), b"", "standard input: empty; is it the right input?"),
+        ((), wav(NOISE, RATE)[:30], "standard input: a WAV that is cut short: there are no samples in it"),
+        (("--rate", "8000"), b"", "standard input: no samples in it"),
     ],
 )  # fmt: skip
-def test_standard_input_that_is_no_sound(
+def test_standard_input_that_is_no_audio(
     cli: Cli, checkpoint: Path, options: tuple[str, ...], stdin: bytes, message: str
 ) -> None:
     ran = cli("speech", "stream", *options, "--checkpoint", checkpoint, stdin=stdin)
     assert ran.code == 1
     assert ran.error.startswith(f"suite: {message}")
+
+
+def test_options_out_of_bounds(cli: Cli, checkpoint: Path) -> None:
+    for name, value in (("rate", 10), ("rate", 10**6), ("channels", 0)):
+        ran = cli("speech", "stream", f"--{name}", str(value), "--checkpoint", checkpoint)
+        assert ran.code == 2
+        assert f"{name}={value}: expected a whole number of at " in ran.error
 
 
 def test_a_microphone_needs_its_extra(cli: Cli, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +158,7 @@ def test_a_microphone_needs_its_extra(cli: Cli, checkpoint: Path, monkeypatch: p
     assert "a microphone needs the [microphone] extra" in ran.error
 
 
-def test_a_language_model_is_learnt_from_texts_and_bad_files_are_named(
+def test_a_language_model_is_trained_and_bad_files_are_reported(
     cli: Cli, checkpoint: Path, recordings: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "text.txt").write_text("Go on!\nno 1\n")
@@ -169,7 +177,7 @@ def test_a_language_model_is_learnt_from_texts_and_bad_files_are_named(
     assert "rows.jsonl:1: no column 'text'" in cli("speech", "train-lm", "rows.jsonl").error
 
 
-def test_a_plot_is_a_picture(cli: Cli, checkpoint: Path, recordings: Path, tmp_path: Path) -> None:
+def test_predict_draws_a_plot(cli: Cli, checkpoint: Path, recordings: Path, tmp_path: Path) -> None:
     given = [recordings / f"{name}.wav" for name in ("go", "no-on")]
     ran = cli("speech", "predict", *given, "--plot", "out.png", "--checkpoint", checkpoint)
     assert ran.code == 0
