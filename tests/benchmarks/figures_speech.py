@@ -1,7 +1,7 @@
-"""The figures of the speech task: telephone prompts, numbers, and sentences in voices that nobody learnt from.
+"""The figures of the speech task: telephone prompts, numbers, and sentences in voices held out of training.
 
-Both shipped models are measured in the same way: by the likeliest letters alone (greedy), and as they come, leaning on
-the n-grams of their training's texts.
+Both shipped models are measured in the same way: with greedy decoding, and with their defaults, a beam search with the
+n-gram language model of the training texts.
 """
 
 from __future__ import annotations
@@ -18,19 +18,22 @@ from typing import Any
 import engine
 import numpy as np
 from engine import row
+from suite_speech import Speech
 
-from suite.data.audio import Samples, read_audio, split_samples
+from suite.data.audio import Samples, cut, read
 from suite.inference.evaluation import evaluate
-from suite.inference.live_audio import PIECE, Clock, real_time_factor
-from suite.inference.pipeline import Pipeline
-from suite.inference.streaming import ReadingSession
+from suite.inference.live_audio import PIECE_SECONDS, LatencyMeter, real_time_factor
+from suite.inference.model import LoadedModel
+from suite.inference.sessions import open_session
 from suite.plugins import registry
 from suite.task import Example
+from suite.task.transcription import Transcript, TranscriptDecoder
 
 TASK = "speech"
 #: The models, the default one first.
 NAMES = ("transducer", "ctc")
 examples_of = partial(engine.examples_of, TASK)
+AnyModel = LoadedModel[Any, Any]
 #: The prompts' test part read by pocketsphinx with its large US English model, measured before: wer and cer, and the
 #: real-time factor.
 POCKETSPHINX, THEIR_FACTOR = {"wer": 0.625, "cer": 0.337}, 0.34
@@ -39,22 +42,22 @@ PROMPTS: dict[str, dict[str, tuple[float, float]]] = {
     "transducer": {"wer": (0.50, 0.20), "cer": (0.20, 0.08)},
     "ctc": {"wer": (0.45, 0.20), "cer": (0.20, 0.08)},
 }
-#: Floor and aim of what voices say, and whether these are of texts alone that training has not read.
+#: Floor and aim of each kind of text in synthesized voices, and whether they are of texts that are not in training.
 SPOKEN = {"numbers": (0.15, 0.03, True), "sentences": (0.40, 0.15, False), "prompts": (None, None, False)}
-#: The same of what other people say.
+#: The same for real speech by other people.
 SAID = {"commands": (None, 0.22, False), "book": (None, None, False)}
 #: Pieces of a stream, in seconds; 0 is the whole.
-PIECES = (0.001, 0.01, 0.037, PIECE, 1.0, 0.0)
-#: How long a stream goes on whose memory is looked at.
+PIECES = (0.001, 0.01, 0.037, PIECE_SECONDS, 1.0, 0.0)
+#: Length of the stream whose memory is measured.
 HOURS = {"transducer": 2.0, "ctc": 10.0}
 
 
 def measure(
     places: Mapping[str, Path] | None = None, hours: Mapping[str, float] = HOURS
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
-    """Every row of both models; of other checkpoints than those shipped, and with other long streams, if asked for.
+    """Every row of both models: the shipped ones, or the checkpoints in ``places``.
 
-    Raises SystemExit where a model is not there.
+    Raises SystemExit if a model is missing.
     """
     places = registry().task(TASK).shipped if places is None else places
     for name in NAMES:
@@ -65,10 +68,10 @@ def measure(
 
 def rows(name: str, place: Path, hours: float) -> Iterator[dict[str, Any]]:
     prompts, voices, others = engine.folders(TASK, "voices", "others")
-    pipeline = Pipeline.open(TASK, place)
+    model = LoadedModel.open(TASK, place)
 
     test = examples_of(prompts / "test.jsonl")
-    greedy, usual = evaluate(pipeline, test, beam=1)[0], evaluate(pipeline, test)[0]
+    greedy, usual = evaluate(model, test, beam=1)[0], evaluate(model, test)[0]
     for metric, bounds in PROMPTS[name].items():
         yield row(
             f"{name}: {metric}, prompts, test, {len(test)}, greedy", greedy[metric], *bounds,
@@ -78,12 +81,12 @@ def rows(name: str, place: Path, hours: float) -> Iterator[dict[str, Any]]:
     yield row(measured, usual["wer"], 0.40, 0.15, cer=usual["cer"], **_interval("wer", usual))
 
     learnt = [example for folder in (prompts, voices) for example in examples_of(folder / "train.jsonl")]
-    yield from by_source(pipeline, name, "in voices not learnt from", voices, learnt, SPOKEN)
-    yield only_numbers(pipeline, name, voices, learnt)
-    yield from by_source(pipeline, name, "real speech by others", others, learnt, SAID)
+    yield from by_source(model, name, "in voices not learnt from", voices, learnt, SPOKEN)
+    yield only_numbers(model, name, voices, learnt)
+    yield from by_source(model, name, "real speech by others", others, learnt, SAID)
 
-    sounds = [read_audio(example.input) for example in test]
-    same, apart = chunked(pipeline, sounds)
+    sounds = [read(example.input) for example in test]
+    same, apart = chunked(model, sounds)
     measured = f"{name}: recordings with the same text in pieces of {PIECES[0] * 1000:g} ms to the whole"
     yield row(measured, same, 1, 1)
     yield row(f"{name}: the most that outputs differ then", apart, 1e-4, 1e-4)
@@ -92,7 +95,7 @@ def rows(name: str, place: Path, hours: float) -> Iterator[dict[str, Any]]:
         f"{name}: real-time factor of a stream, pieces of 100 ms, one core", cost["factor"], 0.10, 0.02,
         references={"pocketsphinx": THEIR_FACTOR},
     )  # fmt: skip
-    late = lateness(pipeline, sounds)
+    late = latency(model, sounds)
     yield row(f"{name}: seconds from a word's end to its appearing, median", late, 0.5, 0.25)
     grown = engine.in_process("memory", str(place), str(prompts / "test.jsonl"), hours, module=f"figures_{TASK}")
     measured = f"{name}: memory after {hours:g} hours of a stream over a minute, MB"
@@ -105,15 +108,15 @@ def _interval(metric: str, found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def by_source(
-    pipeline: Pipeline, name: str, what: str, folder: Path, learnt: Sequence[Example],
+    model: AnyModel, name: str, what: str, folder: Path, learnt: Sequence[Example],
     bounds: Mapping[str, tuple[float | None, float | None, bool]],
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
-    """A row for some sources of a test part, beside it the figure of the likeliest letters alone.
+    """A row for some sources of a test part, with the figure of greedy decoding beside it.
 
-    Where ``bounds`` say so, they are of the items alone whose text training has not read, in a row of their own.
+    Where ``bounds`` say so, they apply to the items whose text is not in training, in a row of their own.
     """
     examples = examples_of(folder / "test.jsonl")
-    found, greedy = (evaluate(pipeline, examples, **how)[0]["per_source"] for how in ({}, {"beam": 1}))
+    found, greedy = (evaluate(model, examples, **how)[0]["per_source"] for how in ({}, {"beam": 1}))
     known = {str(example.target) for example in learnt}
     for source, (floor, aim, fresh) in bounds.items():
         own, likeliest = found[source], greedy[source]["wer"]
@@ -122,19 +125,19 @@ def by_source(
         yield row(measured, own["wer"], *within, cer=own["cer"], greedy=likeliest)
         if fresh:
             unread = [e for e in examples if e.values.get("source") == source and str(e.target) not in known]
-            own, likeliest = evaluate(pipeline, unread)[0], evaluate(pipeline, unread, beam=1)[0]["wer"]
+            own, likeliest = evaluate(model, unread)[0], evaluate(model, unread, beam=1)[0]["wer"]
             measured = f"{name}: wer, {source} not learnt from, {what}, {own['items']}"
             yield row(measured, own["wer"], floor, aim, cer=own["cer"], greedy=likeliest, wer_95=own["wer_95"])
 
 
-def only_numbers(pipeline: Pipeline, name: str, voices: Path, learnt: Sequence[Example]) -> dict[str, Any]:
-    """All numbers, where it is known that they are: the words of those that training has read, and no others."""
+def only_numbers(model: AnyModel, name: str, voices: Path, learnt: Sequence[Example]) -> dict[str, Any]:
+    """All numbers, with the output restricted to the words of the numbers in training."""
     numbers = [e for e in examples_of(voices / "test.jsonl") if e.values.get("source") == "numbers"]
     words = sorted({w for e in learnt if e.values.get("source") == "numbers" for w in str(e.target).split()})
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "words.txt"
         file.write_text("\n".join(words), encoding="utf-8")
-        found = evaluate(pipeline, numbers, vocabulary=file, only=True)[0]
+        found = evaluate(model, numbers, vocabulary=file, only=True)[0]
     measured = f"{name}: wer, numbers in voices not learnt from, {len(numbers)}, only the words of numbers"
     return row(measured, found["wer"], None, None, cer=found["cer"], words=len(words))
 
@@ -144,75 +147,92 @@ def only_numbers(pipeline: Pipeline, name: str, voices: Path, learnt: Sequence[E
 
 def pieces_of(sound: tuple[Samples, int], seconds: float) -> Iterator[Samples]:
     samples, rate = sound
-    return split_samples(samples, round(seconds * rate) or len(samples))
+    return cut(samples, round(seconds * rate) or len(samples))
 
 
-def chunked(pipeline: Pipeline, sounds: Sequence[tuple[Samples, int]]) -> tuple[float, float]:
+def chunked(model: AnyModel, sounds: Sequence[tuple[Samples, int]]) -> tuple[float, float]:
     """The share of recordings whose text is the same in all ``PIECES``, and the most that outputs differ from whole."""
-    same, apart = 0, 0.0
+    same, apart, recorder = 0, 0.0, Recorder()
+    recorded = LoadedModel(recorder, model.codecs, model.runtime)
     for sound in sounds:
         texts, outputs = set(), []
         for seconds in PIECES:
-            session = Kept(pipeline, sample_rate=sound[1])
+            session, kept = open_session(recorded, sample_rate=sound[1]), recorder.start()
             for piece in pieces_of(sound, seconds):
                 session.feed(piece)
-            texts.add(session.finish().text)  # type: ignore[attr-defined]
-            outputs.append(np.concatenate(session.kept))
+            texts.add(text_of(session.finish()))
+            outputs.append(np.concatenate(kept))
         same += len(texts) == 1
         apart = max(apart, *(float(np.abs(some - outputs[-1]).max()) for some in outputs))
     return same / len(sounds), apart
 
 
-class Kept(ReadingSession):
-    """A session that keeps what its model says of each step."""
+class Recorder(Speech):
+    """Speech that keeps the outputs of its model, as its decoders get them."""
 
-    def __init__(self, pipeline: Pipeline, **options: Any) -> None:
-        super().__init__(pipeline, **options)
+    def __init__(self) -> None:
         self.kept: list[np.ndarray] = []
-        reading = self._reader.feed
 
-        def feed(outputs: np.ndarray) -> Any:
-            self.kept.append(np.array(outputs))
-            return reading(outputs)
+    def start(self) -> list[np.ndarray]:
+        """A fresh list for the outputs from here on."""
+        self.kept = []
+        return self.kept
 
-        self._reader.feed = feed  # type: ignore[method-assign]
+    def stream_decoder(self, model: AnyModel, pending: Any, **options: Any) -> TranscriptDecoder:
+        return RecordingDecoder(self, model, pending, **options)
 
 
-def lateness(pipeline: Pipeline, sounds: Sequence[tuple[Samples, int]]) -> float:
-    """How long after its end a word is shown, heard and computed together, in pieces of a tenth of a second."""
-    late: list[float] = []
+class RecordingDecoder(TranscriptDecoder):
+    """A decoder that gives a ``Recorder`` its outputs."""
+
+    def __init__(self, recorder: Recorder, model: AnyModel, pending: Any, **options: Any) -> None:
+        super().__init__(model, pending, **options)
+        self._recorder = recorder
+
+    def feed(self, outputs: np.ndarray) -> list[Transcript]:
+        self._recorder.kept.append(np.array(outputs))
+        return super().feed(outputs)
+
+
+def text_of(result: Any) -> str:
+    return str(result.text)
+
+
+def latency(model: AnyModel, sounds: Sequence[tuple[Samples, int]]) -> float:
+    """The median seconds from a word's end to its appearing, audio and computing, in pieces of a tenth of a second."""
+    latencies: list[float] = []
     for sound in sounds:
-        session, clock = ReadingSession(pipeline, sample_rate=sound[1]), Clock(sound[1])
-        for piece in pieces_of(sound, PIECE):
-            list(clock.timed(session.updates(piece), len(piece), False))
-        list(clock.timed(iter(session.flush()), 0, False))
-        late += clock.late
-    return statistics.median(late)
+        session, meter = open_session(model, sample_rate=sound[1]), LatencyMeter(sound[1])
+        for piece in pieces_of(sound, PIECE_SECONDS):
+            list(meter.timed(session.updates(piece), len(piece), False))
+        list(meter.timed(session.remaining_updates(), 0, False))
+        latencies += meter.latencies
+    return statistics.median(latencies)
 
 
 def factor(checkpoint: str, file: str) -> dict[str, float]:
     """Seconds computed per second of a stream, on one thread."""
     os.environ["SUITE_THREADS"] = "1"
-    pipeline = Pipeline.open(TASK, checkpoint)
+    model = LoadedModel.open(TASK, checkpoint)
     sounds = [example.input for example in examples_of(Path(file))]
-    real_time_factor(pipeline, sounds[:1])
-    return {"factor": statistics.median(real_time_factor(pipeline, sounds) for _ in range(5))}
+    real_time_factor(model, sounds[:1])
+    return {"factor": statistics.median(real_time_factor(model, sounds) for _ in range(5))}
 
 
 def memory(checkpoint: str, file: str, hours: float) -> dict[str, float]:
-    """Growth of the process in MB between a minute and so many hours of one stream, of recordings over and over."""
-    pipeline = Pipeline.open(TASK, checkpoint)
-    sounds = [read_audio(example.input) for example in examples_of(Path(file))]
-    session = ReadingSession(pipeline, sample_rate=sounds[0][1])
-    heard = before = 0.0
+    """Growth of the process in MB between a minute and so many hours of one stream, of recordings in a loop."""
+    model = LoadedModel.open(TASK, checkpoint)
+    sounds = [read(example.input) for example in examples_of(Path(file))]
+    session = open_session(model, sample_rate=sounds[0][1])
+    seconds = before = 0.0
     for samples, rate in itertools.cycle(sounds):
         for piece in pieces_of((samples, rate), 1.0):
-            # As a program does that shows each update and keeps none.
+            # As in a program that shows each update and keeps none.
             for _ in session.updates(piece):
                 pass
-            heard += len(piece) / rate
-        if not before and heard >= 60:
+            seconds += len(piece) / rate
+        if not before and seconds >= 60:
             before = engine.used_mb()
-        if heard >= hours * 3600:
+        if seconds >= hours * 3600:
             break
-    return {"before_mb": before, "growth_mb": engine.used_mb() - before, "seconds": heard}
+    return {"before_mb": before, "growth_mb": engine.used_mb() - before, "seconds": seconds}
