@@ -11,21 +11,33 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import suite_assets
 
+from suite.augment.specs import SoundChanges
 from suite.codecs.audio import AudioCodec, AudioSpec
 from suite.codecs.audio_parsers import audio_parser
-from suite.codecs.characters import Criterion, CharacterCodec, CharacterSpec
+from suite.codecs.characters import CharacterCodec, CharacterSpec, Criterion
 from suite.config import check_ranges
-from suite.data import transcripts
-from suite.data.audio import ENDINGS, FASTEST, FORMATS, MOST_CHANNELS, SLOWEST, Samples, cut, fault, opened, read
-from suite.data.zip_paths import in_folder
+from suite.data.audio import (
+    ENDINGS,
+    FORMATS,
+    MAX_CHANNELS,
+    MAX_RATE,
+    MIN_RATE,
+    Samples,
+    find_fault,
+    open_audio,
+    read_audio,
+    split_samples,
+)
+from suite.data.transcripts import read_transcripts
+from suite.data.zip_paths import files_in_folder
 from suite.decoding import ngram_lm
 from suite.decoding.ngram_lm import NgramSpec
 from suite.errors import DataError, UsageError
 from suite.hooks import hookimpl
-from suite.nn.specs import RecurrentSpec, MaskSpec, StepHeadSpec
+from suite.nn.specs import MaskSpec, RecurrentSpec, StepHeadSpec
 from suite.task import Codecs, Column, Command, DataSpec, Example, Option, Plots, StreamParser, lazy
 from suite.task.transcription import Transcript, TranscriptionTask, joined, render_transcript, search_options
-from suite.training.specs import SoundChanges, TrainingSpec
+from suite.training.specs import TrainingSpec
 
 if TYPE_CHECKING:
     from suite.inference.model import LoadedModel
@@ -94,7 +106,7 @@ class Speech(TranscriptionTask[SpeechConfig, AudioCodec]):
     options = (
         *search_options("predict", "evaluate", "stream"),
         Option(
-            name="sample_rate", type=int, verbs=("predict", "stream"), minimum=SLOWEST, maximum=FASTEST,
+            name="sample_rate", type=int, verbs=("predict", "stream"), minimum=MIN_RATE, maximum=MAX_RATE,
             help="sample rate in Hz of arrays, which do not give one",
         ),
         Option(name="recursive", type=bool, default=False, help="search folders for recordings recursively"),
@@ -114,14 +126,14 @@ class Speech(TranscriptionTask[SpeechConfig, AudioCodec]):
             render=render_transcript,
             options=(
                 Option(
-                    name="rate", type=int, minimum=SLOWEST, maximum=FASTEST,
+                    name="rate", type=int, minimum=MIN_RATE, maximum=MAX_RATE,
                     help="sample rate in Hz of raw samples; without it a WAV is read",
                 ),
                 Option(
                     name="format", type=str, default="s16", choices=tuple(FORMATS), help="format of raw samples"
                 ),
                 Option(
-                    name="channels", type=int, default=1, minimum=1, maximum=MOST_CHANNELS,
+                    name="channels", type=int, default=1, minimum=1, maximum=MAX_CHANNELS,
                     help="number of channels of raw samples",
                 ),
                 Option(
@@ -144,7 +156,7 @@ class Speech(TranscriptionTask[SpeechConfig, AudioCodec]):
             needs_model=False,
             options=(
                 Option(
-                    name="order", type=int, default=3, minimum=1, maximum=ngram_lm.LONGEST,
+                    name="order", type=int, default=3, minimum=1, maximum=ngram_lm.MAX_ORDER,
                     help="length of the longest n-gram",
                 ),
                 Option(name="out", type=Path, default=Path("lm.arpa"), help="where to write it"),
@@ -173,13 +185,13 @@ class Speech(TranscriptionTask[SpeechConfig, AudioCodec]):
         self, path: str | Path, *, format: str | None, columns: Mapping[str, str] | None,
         on_error: Callable[[DataError], None] | None,
     ) -> Iterator[Example]:  # fmt: skip
-        return transcripts.read(path, format=format, columns=columns, on_error=on_error)
+        return read_transcripts(path, format=format, columns=columns, on_error=on_error)
 
     def expand_inputs(
         self, argument: str, on_error: Callable[[DataError], None] | None = None, *, recursive: bool = False,
         **options: Any,
     ) -> Iterator[tuple[str, str]]:  # fmt: skip
-        return in_folder(argument, ENDINGS, "recording", recursive=recursive)
+        return files_in_folder(argument, ENDINGS, "recording", recursive=recursive)
 
     def check_example(self, example: Example, codecs: SpeechCodecs) -> Example:
         text = codecs.target.plain(example.target) if isinstance(example.target, str) else ""
@@ -216,17 +228,17 @@ class Speech(TranscriptionTask[SpeechConfig, AudioCodec]):
     def augment(
         self, item: Any, config: SpeechConfig, random: np.random.Generator, codecs: SpeechCodecs
     ) -> tuple[Samples, int]:
-        from suite.augment.audio import varied
-        from suite.codecs.audio import samples_at
+        from suite.augment.audio import augment_audio
+        from suite.codecs.audio import load_samples
 
         rate = config.audio.rate
-        return varied(samples_at(item, rate), rate, config.augment, random), rate
+        return augment_audio(load_samples(item, rate), rate, config.augment, random), rate
 
     # -- prediction ----------------------------------------------------------------------------------------------
 
     def preprocess(self, item: Any, codecs: SpeechCodecs, **options: Any) -> list[Any]:
         """The samples of a recording and their rate."""
-        return [read(item) if isinstance(item, str | Path) else item]
+        return [read_audio(item) if isinstance(item, str | Path) else item]
 
     def long_input(self, item: Any, codecs: SpeechCodecs, **options: Any) -> Iterator[Any] | None:
         """The blocks of a recording longer than ``long_seconds``."""
@@ -234,10 +246,10 @@ class Speech(TranscriptionTask[SpeechConfig, AudioCodec]):
 
         if isinstance(item, np.ndarray):
             size = round(self.long_seconds * (codecs.input.given or codecs.input.spec.rate))
-            return cut(item, size) if len(item) > size else None
+            return split_samples(item, size) if len(item) > size else None
         if not isinstance(item, str | Path):
             return None
-        with opened(item) as sound:
+        with open_audio(item) as sound:
             if sound.seconds is not None and sound.seconds <= self.long_seconds:
                 return None
         return blocks_of(item)
@@ -248,7 +260,7 @@ class Speech(TranscriptionTask[SpeechConfig, AudioCodec]):
     ) -> list[Transcript]:  # fmt: skip
         """The transcript of each recording, with a note on silence or clipping."""
         results = super().predict(model, pieces, arrays, **options)
-        faults = (fault(piece[0] if isinstance(piece, tuple) else piece) for piece in pieces)
+        faults = (find_fault(piece[0] if isinstance(piece, tuple) else piece) for piece in pieces)
         return [
             dataclasses.replace(result, note=problem or result.note)
             for problem, result in zip(faults, results, strict=True)
@@ -263,12 +275,12 @@ class Speech(TranscriptionTask[SpeechConfig, AudioCodec]):
         result = dataclasses.replace(result, input=_source(item), final=None, whole=None)
         if not (srt or vtt):
             return result
-        from suite.data.subtitles import write
+        from suite.data.subtitles import write_subtitles
 
         if not isinstance(item, str | Path):
             raise UsageError("subtitles are written beside a file: give a path, or leave srt and vtt out")
         kinds = [kind for kind, wanted in (("srt", srt), ("vtt", vtt)) if wanted]
-        files = tuple(str(write(result.words, Path(item).with_suffix(f".{kind}"))) for kind in kinds)
+        files = tuple(str(write_subtitles(result.words, Path(item).with_suffix(f".{kind}"))) for kind in kinds)
         return dataclasses.replace(result, files=files)
 
     def stream_parser(
@@ -299,7 +311,7 @@ def _readable(examples: Sequence[Example]) -> Iterator[tuple[Samples, int]]:
     """The recordings that can be read; training reports the others."""
     for example in examples:
         try:
-            samples, rate = read(example.input)
+            samples, rate = read_audio(example.input)
         except DataError:
             continue
         if len(samples):

@@ -38,7 +38,7 @@ from suite_speech import texts
 
 #: Clips of a file that is made at once; samples a second of what is kept.
 CLIPS, RATE = 50, 8000
-#: Letters of the longest text that is learnt from: few are longer, and the longest of a batch says how long it takes.
+#: Letters of the longest text trained on: few are longer, and the longest of a batch says how long it takes.
 LONGEST = 200
 #: How much of each kind of text a voice says. What people wrote has ten times the words of a grammar: who hears little
 #: of it learns words instead of letters, and spells badly what is new.

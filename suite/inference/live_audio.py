@@ -18,7 +18,7 @@ import numpy as np
 
 from suite.codecs.audio import AudioCodec
 from suite.codecs.audio_parsers import audio_parser
-from suite.data.audio import BLOCK, Samples, cut, opened, read
+from suite.data.audio import BLOCK_FRAMES, Samples, open_audio, read_audio, split_samples
 from suite.errors import DataError, MissingExtra, UsageError
 from suite.inference.byte_streams import parsed_pieces
 from suite.inference.model import LoadedModel
@@ -53,7 +53,7 @@ def listen(
     meter = LatencyMeter(rate)
     for samples in _samples(first, pieces):
         # A file comes in large blocks, and words are to be shown when they are spoken all the same.
-        for piece in cut(samples, round(PIECE_SECONDS * rate)):
+        for piece in split_samples(samples, round(PIECE_SECONDS * rate)):
             yield from meter.timed(session.updates(piece), len(piece), timing)
     yield from meter.timed(session.remaining_updates(), 0, timing)
     last = session.finish()
@@ -70,11 +70,11 @@ def _samples(first: tuple[Samples, int], rest: Iterator[tuple[Samples, int]]) ->
 
 def blocks_of(path: str | Path) -> Iterator[tuple[Samples, int]]:
     """The blocks of a long recording and their rate, one at a time, with a progress bar on a terminal."""
-    with opened(path) as sound:
+    with open_audio(path) as sound:
         size = sound.frames
         pairs = ((block, sound.rate) for block in sound.blocks)
         any_block = False
-        for pair in progress(pairs, lambda: None if size is None else -(-size // BLOCK), Path(path).name):
+        for pair in progress(pairs, lambda: None if size is None else -(-size // BLOCK_FRAMES), Path(path).name):
             any_block = True
             yield pair
     if not any_block:
@@ -135,11 +135,11 @@ def real_time_factor(model: LoadedModel[AudioCodec, Any], recordings: Sequence[A
     """Seconds computed per second of audio, over the first minute, fed in pieces of a tenth of a second."""
     audio = spent = 0.0
     for recording in recordings:
-        samples, rate = read(recording) if isinstance(recording, str | Path) else (np.asarray(recording), None)
+        samples, rate = read_audio(recording) if isinstance(recording, str | Path) else (np.asarray(recording), None)
         rate = rate or model.codecs.input.spec.rate
         session = open_session(model, sample_rate=rate, **options)
         begun = time.perf_counter()
-        for piece in cut(samples, round(PIECE_SECONDS * rate)):
+        for piece in split_samples(samples, round(PIECE_SECONDS * rate)):
             session.feed(piece)
         session.finish()
         audio, spent = audio + len(samples) / rate, spent + time.perf_counter() - begun

@@ -20,7 +20,7 @@ import numpy as np
 from engine import row
 from suite_speech import Speech
 
-from suite.data.audio import Samples, cut, read
+from suite.data.audio import Samples, read_audio, split_samples
 from suite.inference.evaluation import evaluate
 from suite.inference.live_audio import PIECE_SECONDS, LatencyMeter, real_time_factor
 from suite.inference.model import LoadedModel
@@ -85,7 +85,7 @@ def rows(name: str, place: Path, hours: float) -> Iterator[dict[str, Any]]:
     yield only_numbers(model, name, voices, learnt)
     yield from by_source(model, name, "real speech by others", others, learnt, SAID)
 
-    sounds = [read(example.input) for example in test]
+    sounds = [read_audio(example.input) for example in test]
     same, apart = chunked(model, sounds)
     measured = f"{name}: recordings with the same text in pieces of {PIECES[0] * 1000:g} ms to the whole"
     yield row(measured, same, 1, 1)
@@ -147,7 +147,7 @@ def only_numbers(model: AnyModel, name: str, voices: Path, learnt: Sequence[Exam
 
 def pieces_of(sound: tuple[Samples, int], seconds: float) -> Iterator[Samples]:
     samples, rate = sound
-    return cut(samples, round(seconds * rate) or len(samples))
+    return split_samples(samples, round(seconds * rate) or len(samples))
 
 
 def chunked(model: AnyModel, sounds: Sequence[tuple[Samples, int]]) -> tuple[float, float]:
@@ -222,7 +222,7 @@ def factor(checkpoint: str, file: str) -> dict[str, float]:
 def memory(checkpoint: str, file: str, hours: float) -> dict[str, float]:
     """Growth of the process in MB between a minute and so many hours of one stream, of recordings in a loop."""
     model = LoadedModel.open(TASK, checkpoint)
-    sounds = [read(example.input) for example in examples_of(Path(file))]
+    sounds = [read_audio(example.input) for example in examples_of(Path(file))]
     session = open_session(model, sample_rate=sounds[0][1])
     seconds = before = 0.0
     for samples, rate in itertools.cycle(sounds):

@@ -21,12 +21,11 @@ from suite.checkpoint import Checkpoint, save
 from suite.codecs.targets import Labels, Value
 from suite.codecs.wordpieces import TextFeeder, WordPieceCodec, WordPieceSpec
 from suite.errors import CheckpointError, UsageError
-from suite.inference.loading import open_config
+from suite.inference.loading import open_config, open_runtime
 from suite.inference.pipeline import Pipeline
 from suite.nn.cells.base import Cell, State
 from suite.nn.cells.masking import length_mask
 from suite.plugins import registry
-from suite.inference.loading import open_runtime
 from suite.task import AnyTask
 from suite.testing import LawBroken
 

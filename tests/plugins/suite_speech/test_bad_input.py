@@ -133,7 +133,7 @@ def test_a_stream_shows_partial_text(cli: Cli, checkpoint: Path, speak: Speak, r
     [
         ((), b"no wav at all, but some text", "standard input: a stream is plain WAV, or raw samples whose rate"),
         ((), b"", "standard input: empty; is it the right input?"),
-        ((), wav(NOISE, RATE)[:30], "standard input: a WAV that is cut short: there are no samples in it"),
+        ((), wav_bytes(NOISE, RATE)[:30], "standard input: a WAV that is cut short: there are no samples in it"),
         (("--rate", "8000"), b"", "standard input: no samples in it"),
     ],
 )  # fmt: skip

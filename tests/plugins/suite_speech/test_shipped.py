@@ -14,7 +14,7 @@ from suite_speech import Speech, SpeechConfig
 import suite
 from suite import config
 from suite.checkpoint import Checkpoint
-from suite.data.audio import read
+from suite.data.audio import read_audio
 from suite.inference.pipeline import Pipeline
 
 Cli = Callable[..., Any]
@@ -93,7 +93,7 @@ def test_its_language_model_knows_the_prompts(hear: Pipeline) -> None:
 
 def test_words_have_times_in_their_order(hear: Pipeline) -> None:
     for said_in in said():
-        samples, rate = read(sample(said_in))
+        samples, rate = read_audio(sample(said_in))
         words = hear(sample(said_in)).words
         times = [time for word in words for time in (word["start"], word["end"])]
         assert times == sorted(times)
@@ -103,7 +103,7 @@ def test_words_have_times_in_their_order(hear: Pipeline) -> None:
 
 def test_a_stream_in_any_pieces_equals_predict(hear: Pipeline) -> None:
     first = sample(next(iter(said())))
-    samples, rate = read(first)
+    samples, rate = read_audio(first)
     for size in (7, 160, 4000, len(samples)):
         session = suite.stream(hear, sample_rate=rate)
         for at in range(0, len(samples), size):
@@ -113,7 +113,7 @@ def test_a_stream_in_any_pieces_equals_predict(hear: Pipeline) -> None:
 
 def test_a_quieter_recording_gives_the_same_text(hear: Pipeline) -> None:
     first = sample(next(iter(said())))
-    samples, rate = read(first)
+    samples, rate = read_audio(first)
     assert hear((samples * 0.3).astype(np.float32), sample_rate=rate).text == hear(first).text
 
 

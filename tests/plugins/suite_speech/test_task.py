@@ -16,7 +16,7 @@ from suite_speech import Speech, SpeechConfig
 import suite
 from suite.codecs.audio_parsers import RawAudioParser, WavParser
 from suite.codecs.characters import CharacterCodec
-from suite.data.audio import read, wav
+from suite.data.audio import read_audio, wav_bytes
 from suite.decoding.ngram_lm import learn, write
 from suite.errors import DataError, UsageError
 from suite.inference.model import LoadedModel
@@ -39,7 +39,7 @@ def said(folder: Path) -> dict[str, str]:
 
 
 def cuts(path: Any) -> Iterator[Sequence[np.ndarray]]:
-    samples, _ = read(path)
+    samples, _ = read_audio(path)
     for size in (61, 800, len(samples)):
         yield [samples[i : i + size] for i in range(0, len(samples), size)]
 
@@ -80,7 +80,7 @@ def test_a_result_has_words_with_times_and_confidences(hear: Pipeline, recording
 
 def test_an_input_may_be_a_path_or_samples(hear: Pipeline, recordings: Path, speak: Speak) -> None:
     path = recordings / "one.wav"
-    samples, _ = read(path)
+    samples, _ = read_audio(path)
     both = np.stack([samples, samples], axis=1)
     ways: list[Any] = [path, str(path), samples, (samples, RATE), both, (samples * 32767).astype(np.int16)]
     results = hear(ways)
@@ -185,7 +185,7 @@ def test_invalid_options(hear: Pipeline, speak: Speak, options: dict[str, Any], 
 
 
 def test_subtitles_are_written_beside_the_recording(hear: Pipeline, speak: Speak, tmp_path: Path) -> None:
-    (tmp_path / "a.wav").write_bytes(wav(speak("go on"), RATE))
+    (tmp_path / "a.wav").write_bytes(wav_bytes(speak("go on"), RATE))
     result = hear(tmp_path / "a.wav", srt=True, vtt=True)
     assert result.files == (str(tmp_path / "a.srt"), str(tmp_path / "a.vtt"))
     assert (tmp_path / "a.srt").read_text().startswith("1\n00:00:00,")
@@ -205,7 +205,7 @@ def test_a_long_recording_is_read_as_a_stream_with_the_same_result(
     texts = [f"{word} {WORDS[i - 2]}" for i, word in enumerate(WORDS)]
     pause = np.zeros(RATE, np.float32)
     samples = np.concatenate([part for text in texts for part in (speak(text), pause)])
-    (tmp_path / "long.wav").write_bytes(wav(samples, RATE))
+    (tmp_path / "long.wav").write_bytes(wav_bytes(samples, RATE))
     whole = hear(tmp_path / "long.wav")
     in_chunks = Pipeline(LoadedModel(Short(), hear.codecs, hear.runtime))
     for way in (tmp_path / "long.wav", samples):
@@ -339,7 +339,7 @@ def test_any_causal_cell_trains_and_streams(
     made = suite.train("speech", data=data, out=tmp_path / "m", settings=[*tiny, *settings], epochs=1)
     pipeline = Pipeline.open("speech", made.path)
     path = next(iter(said(recordings)))
-    assert streamed(suite.stream(pipeline), [read(path)[0]])[-1].text == pipeline(path).text
+    assert streamed(suite.stream(pipeline), [read_audio(path)[0]])[-1].text == pipeline(path).text
 
 
 def test_training_resumes_bit_for_bit_with_augmentation(

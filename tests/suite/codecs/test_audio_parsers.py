@@ -11,14 +11,14 @@ import pytest
 
 from suite.codecs.audio_parsers import RawAudioParser, WavParser, audio_parser
 from suite.codecs.parsing import StreamParser
-from suite.data.audio import FORMATS, MAX_HEADER, WAV_CODES, Layout, read, wav
+from suite.data.audio import FORMATS, MAX_HEADER, WAV_CODES, Layout, read_audio, wav_bytes
 from suite.errors import DataError, UsageError
 
 RATE = 8000
 SAMPLES = np.random.default_rng(0).uniform(-0.5, 0.5, 60).astype(np.float32)
-WAV = wav(SAMPLES, RATE)
+WAV = wav_bytes(SAMPLES, RATE)
 #: What a 16-bit WAV of the samples holds.
-WANTED = read(io.BytesIO(WAV))[0]
+WANTED = read_audio(io.BytesIO(WAV))[0]
 LIST = b"LIST" + struct.pack("<I", 5) + b"hello\0"
 
 
@@ -72,7 +72,7 @@ def test_a_placeholder_length_means_until_the_end(length: int) -> None:
     data = with_length(length)
     for pieces in ([data], [data[:44], data[44:]], [data[i : i + 5] for i in range(0, len(data), 5)]):
         np.testing.assert_array_equal(parsed(WavParser(), pieces), WANTED)
-    np.testing.assert_array_equal(read(io.BytesIO(data))[0], WANTED)
+    np.testing.assert_array_equal(read_audio(io.BytesIO(data))[0], WANTED)
 
 
 def test_a_chunk_after_the_samples_is_not_audio() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from suite.data.audio import wav
+from suite.data.audio import wav_bytes
 from suite.errors import DataError
 from suite.inference.live_audio import LatencyMeter, blocks_of
 from suite.task import Result
@@ -43,10 +43,10 @@ def test_the_report_without_audio() -> None:
 
 def test_the_blocks_of_a_file(tmp_path: Path) -> None:
     samples = np.linspace(-0.5, 0.5, 70_000).astype(np.float32)
-    (tmp_path / "a.wav").write_bytes(wav(samples, 8000))
+    (tmp_path / "a.wav").write_bytes(wav_bytes(samples, 8000))
     blocks = list(blocks_of(tmp_path / "a.wav"))
     assert {rate for _, rate in blocks} == {8000}
     np.testing.assert_allclose(np.concatenate([block for block, _ in blocks]), samples, atol=1 / 32768)
-    (tmp_path / "none.wav").write_bytes(wav(samples[:0], 8000))
+    (tmp_path / "none.wav").write_bytes(wav_bytes(samples[:0], 8000))
     with pytest.raises(DataError, match="no samples in it"):
         list(blocks_of(tmp_path / "none.wav"))

@@ -28,7 +28,9 @@ class Dictation(TranscriptionTask[Any, AudioCodec]):
     input_codec = AudioCodec
     data = DataSpec(columns=(Column(name="audio", help="a recording"),))
 
-    def fit_codecs(self, examples: Sequence[Example], config: Any, **options: Any) -> Codecs[AudioCodec, CharacterCodec]:
+    def fit_codecs(
+        self, examples: Sequence[Example], config: Any, **options: Any
+    ) -> Codecs[AudioCodec, CharacterCodec]:
         return codecs()
 
     def build_model(self, config: Any, codecs: Codecs[AudioCodec, CharacterCodec]) -> Any:
