@@ -64,9 +64,10 @@ def read_contents(path: Path, largest: int, *, one: str, kind: str) -> bytes:
 def files_in_folder(
     argument: str, endings: Sequence[str], what: str, *, recursive: bool = False
 ) -> Iterator[tuple[str, str]]:
-    """A file, or those of these endings in a folder, sorted; with ``recursive`` also those in the folders in it.
+    """A file, or the files in a folder with one of these endings, sorted; with ``recursive`` in its subfolders too.
 
-    As ``Task.expand`` gives them. Raises DataError for a folder without any, calling one ``what``.
+    Each as (place, path), as ``Task.expand_inputs`` gives them. Raises DataError for a folder without any, calling one
+    ``what``.
     """
     folder = as_path(argument)
     if not folder.is_dir():
@@ -79,7 +80,7 @@ def files_in_folder(
     files = [str(path) for path in inside if path.suffix.lower() in endings and path.is_file()]
     if not files:
         deeper = not recursive and any(path.is_dir() for path in inside)
-        advice = "--recursive looks in its folders too" if deeper else "is it the right folder?"
+        advice = "--recursive searches its subfolders too" if deeper else "is it the right folder?"
         raise DataError(f"{argument}: no {what} in it ({', '.join(endings)}); {advice}")
     yield from ((path, path) for path in files)
 

@@ -7,7 +7,7 @@ from suite.task.base import AnyTask, Column, DataSpec, Mappings, Monitor, Plots,
 from suite.task.classification import ClassificationTask, LabelResult
 from suite.task.codecs import Codecs
 from suite.task.many_to_one import ManyToOneTask
-from suite.task.options import Command, Option
+from suite.task.options import Command, Option, recursive_option
 from suite.task.results import Result
 from suite.task.streaming import Segmenter, StreamDecoder, Streaming
 
@@ -35,4 +35,5 @@ __all__ = [
     "Streaming",
     "Task",
     "lazy",
+    "recursive_option",
 ]

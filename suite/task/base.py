@@ -81,6 +81,8 @@ class DataSpec:
         keep_blank_lines: Whether an empty line of text is an input like any other.
         inputs: ``"values"``: an argument of ``predict`` is the input itself. ``"files"``: it names a file or folder,
             which ``Task.expand_inputs`` turns into inputs.
+        item, endings: For ``"files"``: what one file is, as a singular noun for messages, and the endings of the
+            names of such files, in lower case (``".png"``), by which they are found in a folder.
         tables: Whether data files are tables of ``columns`` (``Task.example`` reads a row), or files of another kind
             (``Task.read_file`` reads them).
     """
@@ -90,6 +92,8 @@ class DataSpec:
     keep_blank_lines: bool = False
     inputs: Literal["values", "files"] = "values"
     tables: bool = True
+    item: str = "file"
+    endings: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,10 +201,18 @@ class Task(ABC, Generic[Config, In, Target, R]):
         raise self._missing("read_file", "data.tables is False")
 
     def expand_inputs(
-        self, argument: str, on_error: OnError | None = None, **options: Any
+        self, argument: str, on_error: OnError | None = None, *, recursive: bool = False, **options: Any
     ) -> Iterable[tuple[str, Any]]:  # fmt: skip
-        """Pairs of (place, input) for an argument of ``predict`` that names files (``data.inputs == "files"``)."""
-        raise self._missing("expand_inputs", 'data.inputs is "files"')
+        """Pairs of (place, input) for an argument of ``predict`` that names files (``data.inputs == "files"``).
+
+        By default the path of the file, or of each file in a folder whose name has one of ``data.endings``; with
+        ``recursive`` (see `recursive_option`) in the folders below it too. Raises DataError for a folder without any.
+        """
+        if not self.data.endings:
+            raise self._missing("expand_inputs", 'data.inputs is "files" and data.endings is empty')
+        from suite.data.zip_paths import in_folder
+
+        return in_folder(argument, self.data.endings, self.data.item, recursive=recursive)
 
     def check_example(self, example: Example, codecs: Codecs[In, Target]) -> Example:
         """The example with its target as results of a model with these codecs give it.

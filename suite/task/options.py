@@ -76,6 +76,11 @@ class Option:
         return schema
 
 
+def recursive_option(item: str) -> Option:
+    """``--recursive``, for tasks whose ``predict`` takes files and folders; ``item`` is a singular noun for a file."""
+    return Option(name="recursive", type=bool, default=False, help=f"search folders and their subfolders for {item}s")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Command:
     """A verb that only one task has: ``suite TASK NAME`` and ``pipeline.NAME(…)``.
