@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suite.codecs.sentences import MAX_SENTENCE_LENGTH, SentenceSegmenter, split_sentences
+from suite.codecs.split_sentences import MAX_LENGTH, SentenceSegmenter, sentences
 from suite.errors import DataError
 
 
@@ -38,48 +38,48 @@ def test_what_is_too_long_is_cut_after_a_comma_or_at_a_space_or_anywhere() -> No
     comma = "word " * 60 + "word, " + "word " * 60
     assert texts(comma)[0].endswith(",")
     assert len(texts("word " * 1000)) > 5
-    assert {len(sentence) for sentence in texts("x" * (3 * MAX_SENTENCE_LENGTH))} == {MAX_SENTENCE_LENGTH}
-    assert max(map(len, texts("word " * 10_000))) <= MAX_SENTENCE_LENGTH
+    assert {len(sentence) for sentence in texts("x" * (3 * MAX_LENGTH))} == {MAX_LENGTH}
+    assert max(map(len, texts("word " * 10_000))) <= MAX_LENGTH
 
 
 @given(st.text(st.sampled_from('a. \n?!1e"。」,x'), max_size=300), st.integers(1, 9))
 def test_pieces_give_the_sentences_of_the_whole(text: str, size: int) -> None:
     whole = split_sentences(text)
     assert "".join(space + sentence for space, sentence in whole) == text
-    cutter, found = SentenceSegmenter(), []
+    segmenter, found = SentenceSegmenter(), []
     for at in range(0, len(text), size):
-        found += cutter.feed(text[at : at + size])
-        cutter = SentenceSegmenter(cutter.pending)
-    assert [*found, *cutter.flush()] == whole
+        found += segmenter.feed(text[at : at + size])
+        segmenter = SentenceSegmenter(segmenter.pending)
+    assert [*found, *segmenter.flush()] == whole
 
 
 @pytest.mark.parametrize("unit", ["word ", "x", " ", "One two. ", "\n"])
 def test_pieces_of_long_texts_too(unit: str) -> None:
     text = unit * 2000
-    cutter, found = SentenceSegmenter(), []
+    segmenter, found = SentenceSegmenter(), []
     for at in range(0, len(text), 333):
-        found += cutter.feed(text[at : at + 333])
-        assert len((cutter.pending or {"text": ""})["text"]) <= MAX_SENTENCE_LENGTH + 1, "what is held back is bounded"
-    assert [*found, *cutter.flush()] == split_sentences(text)
+        found += segmenter.feed(text[at : at + 333])
+        assert len((segmenter.pending or {"text": ""})["text"]) <= MAX_LENGTH + 1, "what is held back is bounded"
+    assert [*found, *segmenter.flush()] == split_sentences(text)
 
 
 def test_a_sentence_comes_as_soon_as_it_has_ended() -> None:
-    cutter = SentenceSegmenter()
-    assert list(cutter.feed("It is")) == []
-    assert list(cutter.feed(" so.")) == []
-    assert list(cutter.feed(" ")) == [("", "It is so.")]
-    assert list(cutter.feed("And then")) == []
-    assert list(cutter.feed("\n")) == [(" ", "And then")]
+    segmenter = SentenceSegmenter()
+    assert list(segmenter.feed("It is")) == []
+    assert list(segmenter.feed(" so.")) == []
+    assert list(segmenter.feed(" ")) == [("", "It is so.")]
+    assert list(segmenter.feed("And then")) == []
+    assert list(segmenter.feed("\n")) == [(" ", "And then")]
 
 
 def test_bytes_may_be_cut_within_a_letter() -> None:
     coded = "È così. Perché no?\n日本".encode()
     for size in (1, 2, 5):
-        cutter, found = SentenceSegmenter(), []
+        segmenter, found = SentenceSegmenter(), []
         for at in range(0, len(coded), size):
-            found += cutter.feed(coded[at : at + size])
-            cutter = SentenceSegmenter(cutter.pending)
-        assert [*found, *cutter.flush()] == split_sentences(coded.decode())
+            found += segmenter.feed(coded[at : at + size])
+            segmenter = SentenceSegmenter(segmenter.pending)
+        assert [*found, *segmenter.flush()] == split_sentences(coded.decode())
 
 
 def test_what_is_no_text() -> None:
@@ -87,7 +87,7 @@ def test_what_is_no_text() -> None:
         list(SentenceSegmenter().feed(b"a\xff"))
     with pytest.raises(DataError, match="expected text, got int"):
         list(SentenceSegmenter().feed(3))  # type: ignore[arg-type]
-    cutter = SentenceSegmenter()
-    list(cutter.feed("è".encode()[:1]))
+    segmenter = SentenceSegmenter()
+    list(segmenter.feed("è".encode()[:1]))
     with pytest.raises(DataError, match="in the middle of a UTF-8 character"):
-        list(cutter.flush())
+        list(segmenter.flush())
