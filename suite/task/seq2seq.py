@@ -20,8 +20,8 @@ from suite.codecs.text_parsers import RawParser
 from suite.config import from_options
 from suite.decoding import beam_search
 from suite.decoding.beam_search import Beam, EncoderOutput, Hypothesis, encode, search, stream_search
-from suite.decoding.reranking import MIN_HYPOTHESES, pool_memory, rerank
 from suite.decoding.sampling import Sampling, check_seed
+from suite.decoding.reranking import MIN_HYPOTHESES, ExampleMemory, ordered, pool_memory
 from suite.errors import DataError, UsageError
 from suite.task.base import Config, Mappings, R, Task
 from suite.task.codecs import Codecs, In
@@ -80,25 +80,40 @@ class Seq2SeqTask(Task[Config, In, Tokens, R]):
 def search_options(output: str, length_penalty: float = 1.0) -> tuple[Option, ...]:
     """The options of a search for an ``output`` (a noun, for the help), with a default for the length penalty."""
     return (
-        Option(name="beam", type=int, default=5, verbs=SEARCHING, help="beam size; 1 is greedy decoding"),
+        Option(name="beam", type=int, default=5, verbs=SEARCHING, minimum=1, help="beam size; 1 is greedy decoding"),
         Option(
-            name="length_penalty", type=float, default=length_penalty, verbs=SEARCHING,
+            name="length_penalty", type=float, default=length_penalty, verbs=SEARCHING, minimum=0,
             help=f"length penalty: above 1 prefers longer {output}s, below 1 shorter ones",
         ),
-        Option(name="n_best", type=int, default=1, help=f"number of {output}s to return, best first"),
+        Option(name="n_best", type=int, default=1, minimum=1, help=f"number of {output}s to return, best first"),
         Option(name="sample", type=bool, default=False, help=f"sample a {output} instead of beam search"),
-        Option(name="temperature", type=float, default=1.0, help="with --sample: softmax temperature"),
-        Option(name="top_p", type=float, default=0.9, help="with --sample: probability mass kept (nucleus sampling)"),
-        Option(name="seed", type=int, default=0, help="with --sample: random seed"),
+        Option(
+            name="temperature", type=float, default=1.0, minimum=0,
+            help="with --sample: softmax temperature; 0 is greedy decoding",
+        ),
+        Option(
+            name="top_p", type=float, default=0.9, maximum=1,
+            help="with --sample: nucleus sampling, the probability mass of the tokens kept",
+        ),
+        Option(name="seed", type=int, default=0, minimum=0, help="with --sample: random seed"),
     )  # fmt: skip
+
+
+#: The names of `search_options`.
+_SEARCH_NAMES = frozenset(option.name for option in search_options("output"))
+
+
+def search_values(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a verb's options that `search_options` declares, as `search_outputs` and `stream_output` take them."""
+    return {name: value for name, value in options.items() if name in _SEARCH_NAMES}
 
 
 def reranking_option() -> Option:
     """The option of a task whose checkpoints may keep training examples (``training.remember``)."""
     return Option(
-        name="neighbours", type=int, default=NEIGHBOURS, verbs=SEARCHING,
-        help=f"rerank {MIN_HYPOTHESES} hypotheses by the texts of this many similar training examples, if the "
-        "checkpoint keeps them; 0 turns reranking off",
+        name="neighbours", type=int, default=NEIGHBOURS, verbs=SEARCHING, minimum=0,
+        help=f"rerank {MIN_HYPOTHESES} hypotheses by the texts of this many similar training examples, if the checkpoint "
+        "keeps them; 0 turns reranking off",
     )  # fmt: skip
 
 
@@ -215,74 +230,75 @@ class TextGenerationTask(Seq2SeqTask[Config, In, Subwords, GeneratedText]):
         return item
 
     def predict(
-        self, model: LoadedModel[In, Subwords], pieces: Sequence[Any], arrays: Sequence[np.ndarray], *,
-        n_best: int = 1, **options: Any,
-    ) -> list[GeneratedText]:  # fmt: skip
+        self, model: LoadedModel[In, Subwords], pieces: Sequence[Any], arrays: Sequence[np.ndarray], **options: Any
+    ) -> list[GeneratedText]:
         """The text for each input."""
-        found = self.hypotheses(model, arrays, n_best=n_best, **options)
-        decode = model.codecs.target.codec.decode
+        decode, n_best = model.codecs.target.codec.decode, options.get("n_best", 1)
         results = []
-        for piece, kept in zip(pieces, found, strict=True):
-            (text, score), *others = [(decode(one.tokens), one.score) for one in kept]
+        for piece, found in zip(pieces, self.hypotheses(model, arrays, **options), strict=True):
+            (text, score), *others = [(decode(one.tokens), one.score) for one in found]
             rest = alternatives(others, n_best)
             results.append(GeneratedText(input=self.input_name(piece), text=text, score=score, alternatives=rest))
         return results
 
     def hypotheses(
-        self, model: LoadedModel[In, Subwords], arrays: Sequence[np.ndarray], *, beam: int, n_best: int = 1,
-        neighbours: int = 0, attention: bool = False, **options: Any,
+        self, model: LoadedModel[In, Subwords], arrays: Sequence[np.ndarray], *, attention: bool = False,
+        **options: Any,
     ) -> Sequence[Sequence[Hypothesis]]:  # fmt: skip
-        """The hypotheses for each encoded input, best first, reranked if the checkpoint keeps training examples.
+        """The hypotheses for each encoded input, best first, as many as ``n_best``.
 
-        With ``attention`` each hypothesis has the attention weights of its tokens.
+        They are reranked if the checkpoint keeps training examples. With ``attention`` each has the attention weights
+        of its tokens. ``options`` are those of ``predict``; others than of the search are ignored.
         """
-        target = model.codecs.target
-        given = encode(model.runtime, arrays)
-        reranks = self.reranks(model, beam=beam, neighbours=neighbours, **options)
+        memory = self.reranking_memory(model, **options)
+        given, search = read(model.runtime, arrays), search_values(options)
+        n_best = search.get("n_best", 1)
+        if memory is not None:
+            search["n_best"] = max(n_best, MIN_HYPOTHESES)
         found = search_outputs(
-            model.runtime, arrays, [self.max_tokens] * len(arrays), start=START, end=END, beam=beam, given=given,
-            n_best=max(n_best, MIN_HYPOTHESES) if reranks else n_best, attention=attention, **options,
+            model.runtime, arrays, [self.max_tokens] * len(arrays), start=START, end=END, given=given,
+            attention=attention, **search,
         )  # fmt: skip
-        if not reranks or target.remembered is None:
+        if memory is None:
             return found
-        best = []
+        decode, best = model.codecs.target.codec.decode, []
         for hypotheses, vector in zip(found, pool_memory(given), strict=True):
-            texts = [(target.codec.decode(one.tokens), one.score) for one in hypotheses]
-            places = rerank(texts, target.remembered.nearest(vector, neighbours))
+            texts = [(decode(one.tokens), one.score) for one in hypotheses]
+            places = rerank(texts, memory.nearest(vector, options["neighbours"]))
             best.append([hypotheses[i] for i in places[:n_best]])
         return best
 
-    def reranks(
+    def reranking_memory(
         self, model: LoadedModel[In, Subwords], *, beam: int, neighbours: int = 0, sample: bool = False, **options: Any
-    ) -> bool:  # fmt: skip
-        """Whether hypotheses are reranked: in a beam search with a checkpoint that keeps training examples."""
-        if neighbours < 0:
-            raise UsageError(f"neighbours={neighbours}: expected a whole number of at least 0")
-        return bool(neighbours and beam > 1 and not sample and model.codecs.target.remembered is not None)
+    ) -> ExampleMemory | None:  # fmt: skip
+        """The training examples that hypotheses are reranked by; None without any, and for greedy decoding or samples.
+
+        ``neighbours`` is 0 for a task that has no `reranking_option`.
+        """
+        return model.codecs.target.remembered if neighbours and beam > 1 and not sample else None
 
     def segmenter(self, pending: Any) -> Segmenter:
         """A line of the stream is an input."""
         return LineSegmenter(pending)
 
     def stream_segment(
-        self, model: LoadedModel[In, Subwords], separator: Any, segment: Any, sums: dict[str, Any], *,
-        neighbours: int = 0, **options: Any,
-    ) -> Iterator[GeneratedText]:  # fmt: skip
+        self, model: LoadedModel[In, Subwords], separator: Any, segment: Any, sums: dict[str, Any], **options: Any
+    ) -> Iterator[GeneratedText]:
         """The text for one line, in parts as they are settled; with reranking, which needs all of it, whole."""
         try:
             array = model.codecs.input.encode(segment)
         except DataError as error:
             raise DataError(f"{segment}: {error}") from error
         codec = model.codecs.target.codec
-        if self.reranks(model, neighbours=neighbours, **options):
-            ((best,),) = self.hypotheses(model, [array], neighbours=neighbours, **options)
+        if self.reranking_memory(model, **options) is not None:
+            ((best,),) = self.hypotheses(model, [array], **options)
             add_score(sums, best)
-            yield GeneratedText(
-                input=segment, text=codec.decode(best.tokens), score=best.score, final=False, whole=True
-            )  # fmt: skip
+            text = codec.decode(best.tokens)
+            yield GeneratedText(input=segment, text=text, score=best.score, final=False, whole=True)
             return
         parts = stream_output(
-            model.runtime, array, codec.writer(), sums, start=START, end=END, limit=self.max_tokens, **options
+            model.runtime, array, codec.writer(), sums, start=START, end=END, limit=self.max_tokens,
+            **search_values(options),
         )  # fmt: skip
         for text, whole in parts:
             score = 0.0 if whole is None else whole.score
