@@ -1,4 +1,4 @@
-"""Pictures of translations: where the decoder looked for each piece of a word that it wrote."""
+"""Plots of translations: the attention weights of each token."""
 
 from __future__ import annotations
 
@@ -6,46 +6,36 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from suite.codecs.sentences import split_sentences
-from suite.codecs.subwords import END, START, SubwordCodec
-from suite.errors import DataError
-from suite.inference.pipeline import Pipeline
-from suite.plotting.figure import figure
-from suite.plotting.heatmap import Heatmap
-from suite.plotting.panel import Panel
-from suite.task.seq2seq import answers
+import numpy as np
 
-#: So many sentences are drawn, as far as so many pieces.
-SHOWN, PIECES = 4, 60
+from suite.codecs.subwords import END, SubwordCodec
+from suite.decoding.beam_search import Hypothesis
+from suite.plotting.charts import Heatmap, Panel, figure
+
+#: Sentences drawn, and tokens of each, at most.
+MAX_SENTENCES, MAX_TOKENS = 4, 60
 
 
-def alignments(pipeline: Pipeline, texts: Sequence[str], path: Path, **options: Any) -> None:
-    """A panel a sentence, of the first ones: a row for each piece written, a column for each piece read.
+def alignments(
+    codec: SubwordCodec, arrays: Sequence[np.ndarray], hypotheses: Sequence[Hypothesis], path: Path
+) -> None:  # fmt: skip
+    """A heatmap for each sentence: a row for each token of the translation, a column for each source token.
 
-    ``options`` are those of `suite.task.seq2seq.answers`, whose best answer is drawn.
+    ``arrays`` are the encoded sentences, and ``hypotheses`` their translations with attention weights.
     """
-    from suite_translation import limit
-
-    codec = pipeline.codecs["input"]
-    assert isinstance(codec, SubwordCodec)
-    given = [sentence for text in texts for _, sentence in split_sentences(text) if sentence][:SHOWN]
-    if not given:
-        raise DataError("nothing to draw: the texts have no words")
-    arrays = [codec.encode(sentence) for sentence in given]
-    limits = [limit(array) for array in arrays]
-    found = answers(pipeline.runtime, arrays, limits, start=START, end=END, attention=True, **options)
     panels: list[Panel] = []
-    for array, (best, *_) in zip(arrays, found, strict=True):
-        assert best.weights is not None
-        rows, columns = (readable(codec, ids)[:PIECES] for ids in ([*best.tokens, END], array.tolist()))
-        rows = rows[: len(best.weights)]  # one that was cut off at its limit has no end
+    for array, best in zip(arrays, hypotheses, strict=True):
+        if best.weights is None:
+            raise ValueError("the hypotheses have no attention weights")
+        rows, columns = (token_labels(codec, ids)[:MAX_TOKENS] for ids in ([*best.tokens, END], array.tolist()))
+        rows = rows[: len(best.weights)]  # a translation that reached its limit has no end token
         weights = best.weights[: len(rows), : len(columns)]
         panels.append(Heatmap(weights, rows=rows, columns=columns, limits=(0, 1), title=f"score {best.score:.2f}"))
-    longest = max(min(len(best.tokens) + 1, PIECES) for best, *_ in found)
+    longest = max(min(len(best.tokens) + 1, MAX_TOKENS) for best in hypotheses)
     figure(panels, path, width=1200, height=max(300, 24 * longest))
 
 
-def readable(codec: SubwordCodec, ids: Sequence[Any]) -> list[str]:
-    """Pieces as they are told apart by a reader: one that goes on with a word begins with a dot, the end is ∎."""
+def token_labels(codec: SubwordCodec, ids: Sequence[Any]) -> list[str]:
+    """Tokens as labels: one that continues a word starts with a dot, the end token is ∎."""
     names = ["∎" if int(i) == END else name for i, name in zip(ids, codec.tokens(ids), strict=True)]
     return [f"·{name}" if name[0].isalpha() else name.removeprefix(" ") or "␠" for name in names]

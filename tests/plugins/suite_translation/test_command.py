@@ -119,14 +119,15 @@ def test_pairs_that_are_none(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--to", "de"), "--to 'de': this model has one language to translate into"),
-        (("--beam", "0"), "beam=0: expected a whole number from 1"),
-        (("--length-penalty", "-1"), "length_penalty must be 0 or more"),
-        (("--n-best", "0"), "n_best must be 1 or more"),
-        (("--sample", "--n-best", "2"), "leave it or --sample out"),
-        (("--sample", "--temperature", "-1"), "temperature must be 0 or more"),
-        (("--sample", "--top-p", "2"), "top_p must be above 0 and at most 1"),
-        (("--sample", "--seed", "-1"), "seed=-1: expected a whole number from 0"),
+        (("--to", "de"), "--to 'de': this model has a single target language"),
+        (("--beam", "0"), "beam=0: expected a whole number of at least 1"),
+        (("--length-penalty", "-1"), "length_penalty=-1.0: expected a number of at least 0"),
+        (("--n-best", "0"), "n_best=0: expected a whole number of at least 1"),
+        (("--sample", "--n-best", "2"), "--n-best needs beam search: leave out --n-best or --sample"),
+        (("--sample", "--temperature", "-1"), "temperature=-1.0: expected a number of at least 0"),
+        (("--sample", "--top-p", "2"), "top_p=2.0: expected a number of at most 1"),
+        (("--sample", "--top-p", "0"), "top_p must be above 0 and at most 1"),
+        (("--sample", "--seed", "-1"), "seed=-1: expected a whole number of at least 0"),
         (("--plot", "nowhere/a.png"), "nowhere"),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from suite_translation import TASK, TranslationConfig
+from suite_translation import Translation, TranslationConfig
 
 import suite
 from suite.errors import DataError, UsageError
@@ -84,13 +84,13 @@ def test_a_model_says_which_languages_it_has(checkpoint: Path, cli: Callable[...
 
 
 def test_a_language_that_is_not_there(checkpoint: Path, translate: Pipeline, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--to 'itt' is no language of this model; did you mean 'it'\?"):
+    with pytest.raises(UsageError, match=r"--to 'itt' is not a target language of this model; did you mean 'it'\?"):
         translate("The game is small.", to="itt")
     data = written(tmp_path / "fr.jsonl", [{**ROWS[0], "to": "fr"}])
-    with pytest.raises(DataError, match=r"fr\.jsonl:1: to: 'fr' is no language of this model; known: de, it"):
+    with pytest.raises(DataError, match=r"fr\.jsonl:1: to: 'fr' is not a target language of this model; known: de, it"):
         suite.evaluate("translation", data, checkpoint)
-    with pytest.raises(DataError, match=r"rows:2: no language in column 'to', where others have one"):
-        TASK.fit(
+    with pytest.raises(DataError, match=r"rows:2: no language in column 'to', but other rows have one"):
+        Translation().fit_codecs(
             [Example(input=("it", "a"), target="b"), Example(input="a", target="b", where="rows:2")],
             TranslationConfig(),
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from suite_translation import TASK
+from suite_translation import Translation
 
 import suite
 from suite import config
@@ -16,6 +16,7 @@ from suite.checkpoint import Checkpoint
 from suite.inference.pipeline import Pipeline
 
 Cli = Callable[..., Any]
+TASK = Translation()
 
 pytestmark = pytest.mark.skipif(not TASK.ships, reason="no shipped checkpoint")
 

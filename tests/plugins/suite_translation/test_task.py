@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from suite_translation import TASK, TranslationConfig, TranslationResult, augment, limit
+from suite_translation import Translation, TranslationConfig, max_tokens
 
 import suite
-from suite.codecs.subwords import SubwordCodec, SubwordTarget
 from suite.errors import DataError, UsageError
 from suite.inference.pipeline import Pipeline
+from suite.task.seq2seq import GeneratedText
 from suite.testing import check_codec, check_light, check_resume, check_task
 
+TASK = Translation()
 THINGS = {"library": "libreria", "game": "gioco", "tool": "strumento", "server": "servente", "editor": "redattore"}
 PATTERNS = {
     "a {}": "una {}", "This package contains a {}.": "Questo pacchetto contiene una {}.",
@@ -61,10 +62,10 @@ def test_it_learns_its_pairs_by_heart(checkpoint: Path, pairs_file: Path) -> Non
 def test_a_text_is_translated_sentence_by_sentence_and_its_white_space_stays(translate: Pipeline) -> None:
     text = "The game is small. Is it a tool?\n\n\tThis package contains a server.  \n"
     result = translate(text)
-    assert isinstance(result, TranslationResult)
+    assert isinstance(result, GeneratedText)
     assert result.text == "La gioco è piccola. È una strumento?\n\n\tQuesto pacchetto contiene una servente.  \n"
     each = [translate(part) for part in ("The game is small.", "Is it a tool?", "This package contains a server.")]
-    counts = [len(translate.codecs["target"].encode([one.text])[0]) for one in each]  # type: ignore[attr-defined]
+    counts = [len(translate.codecs.target.encode([one.text])[0]) for one in each]
     mean = sum(one.score * count for one, count in zip(each, counts, strict=True)) / sum(counts)
     assert result.score == pytest.approx(mean, abs=1e-4)
     assert list(result.to_dict()) == ["input", "text", "score"]
@@ -117,16 +118,16 @@ def test_what_is_drawn_depends_on_the_seed_and_the_sentence_alone(translate: Pip
     greedy = translate(texts, beam=1)
     assert [one.text for one in careful] == [one.text for one in greedy]
     assert [one.score for one in careful] == pytest.approx([one.score for one in greedy], abs=1e-4)
-    with pytest.raises(UsageError, match="leave it or --sample out"):
+    with pytest.raises(UsageError, match="needs beam search: leave out --n-best or --sample"):
         translate("a tool", sample=True, n_best=2)
 
 
 def test_no_input_makes_output_without_end(translate: Pipeline) -> None:
     many = "game " * 10_000
     result = translate(many, beam=1)
-    codec: Any = translate.codecs["input"]
-    sentences = TASK.pieces(many, translate.codecs)  # type: ignore[misc]
-    most = sum(limit(codec.encode(sentence)) for sentence in sentences)
+    codec = translate.codecs.input
+    sentences = TASK.preprocess(many, translate.codecs)
+    most = sum(max_tokens(codec.encode(sentence)) for sentence in sentences)
     assert len(codec.ids(result.text)) <= 2 * most
     assert max(map(len, sentences)) <= 400
 
@@ -181,7 +182,7 @@ def test_what_is_held_back_is_answered_once(translate: Pipeline) -> None:
     assert not session.pending  # though nobody has looked at the updates yet
     assert "".join(update.text for update in updates) == translate("The tool is small").text
     session.feed("The tool is small")
-    assert [update.text for update in session.rest()] == [update.text for update in updates]
+    assert [update.text for update in session.remaining_updates()] == [update.text for update in updates]
 
 
 def test_a_state_of_another_task(translate: Pipeline) -> None:
@@ -251,14 +252,12 @@ def test_epochs_are_told_apart_by_the_log_probability(tiny: tuple[str, ...], pai
 def test_pairs_are_read_anew_with_sub_words_dropped(checkpoint: Path, translate: Pipeline) -> None:
     config = TranslationConfig()
     codecs = translate.codecs
-    source, target = codecs["input"], codecs["target"]
-    assert isinstance(source, SubwordCodec)
-    assert isinstance(target, SubwordTarget)
+    source = codecs.input
     pair = ("This package contains a game.", "Questo pacchetto contiene una gioco.")
-    plain = augment(pair, config, np.random.default_rng(0), codecs)
+    plain = TASK.augment(*pair, config, np.random.default_rng(0), codecs)
     assert plain[0].tolist() == source.encode(pair[0]).tolist()
     dropped = dataclasses.replace(config, subwords=dataclasses.replace(config.subwords, dropout=0.5))
-    ways = [augment(pair, dropped, np.random.default_rng(seed), codecs) for seed in range(5)]
+    ways = [TASK.augment(*pair, dropped, np.random.default_rng(seed), codecs) for seed in range(5)]
     assert {source.decode(way[0]) for way in ways} == {pair[0]}
     assert {source.decode(way[1]) for way in ways} == {pair[1]}
     assert len({tuple(way[0]) for way in ways}) > 2
@@ -287,7 +286,7 @@ def test_the_laws_hold(checkpoint: Path) -> None:
 
 
 def test_the_target_codec_survives_its_files(translate: Pipeline) -> None:
-    check_codec(translate.codecs["target"], [target for _, target in PAIRS])
+    check_codec(translate.codecs.target, [target for _, target in PAIRS])
 
 
 def test_it_is_light() -> None:
@@ -296,23 +295,21 @@ def test_it_is_light() -> None:
 
 def test_the_plot_shows_where_it_looked(translate: Pipeline, tmp_path: Path) -> None:
     texts = ["The game is small. a tool", ""]
-    assert TASK.plot is not None
-    TASK.plot(translate, texts, translate(texts), tmp_path / "looked.png")
+    TASK.plot(translate.model, texts, translate(texts), tmp_path / "looked.png")
     with Image.open(tmp_path / "looked.png") as picture:
         assert picture.width >= 1000
         assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 20
     with pytest.raises(DataError, match="no words"):
-        TASK.plot(translate, ["", " "], [], tmp_path / "none.png")
+        TASK.plot(translate.model, ["", " "], [], tmp_path / "none.png")
 
 
 def test_the_plot_is_of_what_was_asked_for(translate: Pipeline, tmp_path: Path) -> None:
-    assert TASK.plot is not None
     texts, drawn, bold = ["The game is small."], [], {"temperature": 9.0, "top_p": 1.0}
     for number, options in enumerate(
         ({}, {}, {"sample": True, **bold}, {"sample": True, "seed": 1, **bold}, {"n_best": 3})
     ):
-        asked = translate.adapted(TASK.checked("predict", options))
-        TASK.plot(asked, texts, asked(texts, **options), tmp_path / f"{number}.png")
+        model = translate.model.configured(TASK.parse_options("predict", options))
+        TASK.plot(model, texts, translate(texts, **options), tmp_path / f"{number}.png")
         drawn.append((tmp_path / f"{number}.png").read_bytes())
     assert drawn[0] == drawn[1] == drawn[4]
     assert len({*drawn}) == 3
