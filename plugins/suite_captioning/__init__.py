@@ -1,39 +1,48 @@
-"""A caption for a picture, word by word, by a decoder that looks at the part it writes of."""
+"""Captions for images, by a decoder that attends to the part it describes."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import suite_assets
 
 from suite.codecs.images import ENDINGS, ImageCodec, ImageSpec
 from suite.codecs.subwords import SubwordCodec, SubwordSpec, SubwordTarget
-from suite.codecs.text import as_it_comes
-from suite.data.captions import read
-from suite.data.zip_paths import in_folder
+from suite.codecs.text_parsers import RawParser
+from suite.data.captions import read_captions
 from suite.errors import DataError
 from suite.hooks import hookimpl
 from suite.metrics import bleu_and_chrf
 from suite.metrics.cider import cider
 from suite.nn.specs import AttentionSpec, BackboneSpec, EmbeddingSpec, RecurrentSpec, StepHeadSpec
-from suite.task import Codecs, Column, Example, Option, Task, later
-from suite.task import seq2seq as writing
-from suite.task.seq2seq import TextResult
-from suite.training.specs import PictureChanges, TrainingSpec
+from suite.task import (
+    Codecs,
+    Column,
+    DataSpec,
+    Example,
+    Mappings,
+    Monitor,
+    Plots,
+    Streaming,
+    lazy,
+    recursive_option,
+)
+from suite.task.seq2seq import TextGenerationTask, reranking_option, search_options
+from suite.augment.specs import PictureChanges
+from suite.training.specs import TrainingSpec
 
 if TYPE_CHECKING:
-    from suite.inference.pipeline import Pipeline
-    from suite.nn.models import OneToMany
+    from suite.inference.model import LoadedModel
+    from suite.nn.models import Model
 
-#: A caption has at most this many tokens.
-LIMIT = 64
-#: Names that go on for long, once begun, are likely word for word: that must not count for them (chosen on dev).
-PENALTY = 0.5
+api_version = 2
+#: The rest of a long name is nearly certain once it has begun: its tokens must not count in its favor (chosen on dev).
+LENGTH_PENALTY = 0.5
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,7 @@ class CaptioningConfig:
 
 
 class CaptionTarget(SubwordTarget):
-    """What is written of a picture that has several captions: the first of them, where one must do."""
+    """The target codec of images with one or several captions; where a single one is needed, it is the first."""
 
     def encode(
         self, targets: Any, random: np.random.Generator | None = None, dropout: float = 0.0
@@ -68,158 +77,147 @@ class CaptionTarget(SubwordTarget):
         return target if isinstance(target, str) else target[0] if target else ""
 
 
-def expand(
-    argument: str, on_error: Any = None, *, recursive: bool = False, **options: Any
-) -> Iterator[tuple[str, str]]:
-    """A picture, or the pictures in a folder."""
-    return in_folder(argument, ENDINGS, "picture", recursive=recursive)
+CaptioningCodecs = Codecs[ImageCodec, CaptionTarget]
 
 
-def check(example: Example, codecs: Codecs) -> Example:
-    if not example.target:
-        raise DataError("no caption; give one to compare with")
-    return example
+class Captioning(TextGenerationTask[CaptioningConfig, ImageCodec, CaptionTarget]):
+    """Captions for images, by a decoder that attends to the part it describes."""
 
-
-def fit(examples: Sequence[Example], config: CaptioningConfig) -> dict[str, Any]:
-    for item in examples:
-        if not item.target:
-            raise DataError(f"{item.where}: no caption; a picture to learn from needs one")
-    codec = SubwordCodec.fit((text for item in examples for text in item.target), config.subwords)
-    return {"input": ImageCodec(config.images), "target": CaptionTarget(codec)}
-
-
-def build(config: CaptioningConfig, codecs: Codecs) -> OneToMany:
-    from suite.nn.build import image_to_tokens
-
-    size: int = codecs["target"].size  # type: ignore[attr-defined]
-    return image_to_tokens(
-        config.images.size, size, config.embedding, config.encoder, config.decoder, config.attention, config.head
-    )  # fmt: skip
-
-
-def initialise(model: OneToMany, codecs: Codecs, **options: Any) -> None:
-    """Start from published weights, where the settings say so."""
-    model.frontend.load_pretrained()  # type: ignore[operator]
-
-
-def augment(
-    pair: tuple[np.ndarray, Sequence[str]], config: CaptioningConfig, random: np.random.Generator, codecs: Codecs
-) -> tuple[np.ndarray, np.ndarray]:
-    """A picture changed a little, and one of its captions."""
-    from suite.augment.images import varied
-
-    picture, captions = pair
-    (wanted,) = codecs["target"].encode([captions[int(random.integers(len(captions)))]])  # type: ignore[attr-defined]
-    return varied(picture, config.augment, random), wanted
-
-
-# --- answers --------------------------------------------------------------------------------------------------
-
-
-def answer(
-    pipeline: Pipeline, pieces: Sequence[Any], arrays: Sequence[np.ndarray], *, recursive: bool = False, **options: Any
-) -> list[TextResult]:
-    """The caption of each picture."""
-    return writing.text_answer(pipeline, pieces, arrays, limit=LIMIT, named=_named, **options)
-
-
-def _named(picture: Any) -> str:
-    """What was given, in a word: a path, or what it is."""
-    return str(picture) if isinstance(picture, str | Path) else f"a picture ({type(picture).__name__})"
-
-
-# --- figures --------------------------------------------------------------------------------------------------
-
-_SKIN = re.compile(r"(?:[:,]\s*)?\b(?:medium-light|medium-dark|light|medium|dark) skin tone\b")
-
-
-def metrics(results: Sequence[Any], examples: Sequence[Example]) -> dict[str, Any]:
-    """How near the captions are; apart too for pictures whose kind was in training (``seen``) and those not."""
-    texts, wanted = [result.text for result in results], [example.target for example in examples]
-    figures: dict[str, Any] = {"items": len(texts), **_judged(texts, wanted)}
-    for name, flag in (("seen", True), ("unseen", False)):
-        those = [i for i, example in enumerate(examples) if example.values.get("seen") is flag]
-        if those:
-            own = _judged([texts[i] for i in those], [wanted[i] for i in those])
-            figures[name] = {"items": len(those), **own}
-    return figures
-
-
-def _judged(found: Sequence[str], wanted: Sequence[Sequence[str]]) -> dict[str, float]:
-    judged = bleu_and_chrf(found, wanted, "judging captions")
-    figures = {
-        "exact_match": _share(found, wanted),
-        "bleu4": judged["bleu"],
-        "chrf": judged["chrf"],
-        "cider": round(cider(found, wanted), 4),
-    }
-    if any(_SKIN.search(text) for own in wanted for text in own):
-        plain = [_SKIN.sub("", text) for text in found], [[_SKIN.sub("", text) for text in own] for own in wanted]
-        figures["exact_match_skin_tone_aside"] = _share(*plain)
-    return figures
-
-
-def _share(found: Sequence[str], wanted: Sequence[Sequence[str]]) -> float:
-    return float(np.mean([text in own for text, own in zip(found, wanted, strict=True)]))
-
-
-def plot(pipeline: Pipeline, inputs: Sequence[Any], results: Sequence[Any], path: Path) -> None:
-    from suite_captioning.plot import looks
-
-    asked = TASK.checked("predict", pipeline.asked)
-    del asked["recursive"]
-    looks(pipeline, inputs, path, limit=LIMIT, **asked)
-
-
-_RECURSIVE = Option(
-    name="recursive", type=bool, default=False, help="of a folder, the pictures in all folders in it too"
-)
-
-TASK = Task(
-    name="captioning",
-    summary=__doc__.splitlines()[0],
-    mapping="one-to-many",
-    config=CaptioningConfig,
-    result=TextResult,
-    columns=(
-        Column(name="image", help="a picture: .png, .jpg, .webp, .gif (its first) or .bmp", required=True),
-        Column(
-            name="captions",
-            help="what it shows: a list of texts, or one in a column caption, where an image may repeat; or COCO's "
-            "captions as .json, or a folder as Flickr8k comes",
+    name = "captioning"
+    mapping: ClassVar[Mappings] = "one-to-many"
+    config = CaptioningConfig
+    input_codec = ImageCodec
+    target_codec = CaptionTarget
+    data = DataSpec(
+        columns=(
+            Column(name="image", help="an image: .png, .jpg, .webp, .gif (its first frame) or .bmp", required=True),
+            Column(
+                name="captions",
+                help="a list of captions, or one in a column caption, where an image may have several rows; or COCO "
+                "captions as .json, or a folder as Flickr8k has",
+            ),
         ),
-    ),
-    read=read,
-    expand=expand,
-    codecs={"input": ImageCodec.from_files, "target": CaptionTarget.from_files},
-    fit=fit,
-    build=build,
-    initialise=initialise,
-    augment=augment,
-    check=check,
-    answer=answer,
-    render=writing.render_text,
-    render_update=writing.render_text_update,
-    metrics=metrics,
-    best=("chrf",),
-    chunks=as_it_comes,
-    unit="segment",
-    segments=writing.text_segments(limit=LIMIT),
-    options=(*writing.options("caption", length_penalty=PENALTY), writing.neighbours(), _RECURSIVE),
-    recipe=later("suite_captioning.data:recipe"),
-    further={"stamps": later("suite_captioning.data:stamps_recipe")},
-    assets=Path(suite_assets.__file__).parent / "captioning",
-    default="emoji",
-    plot=plot,
-    plot_help="draw the first pictures, and what was looked at for each word of the best caption, to this PNG file",
-    stream_help="A line is the path of a picture; its caption is written word by word, each when no better caption "
-    "would change it, or whole where a checkpoint keeps pictures of training to choose by.",
-    about="A picture is made to fit into a square, as it is upright, what is transparent on white. A folder gives the "
-    "pictures in it.",
-)
+        inputs="files",
+        item="image",
+        endings=ENDINGS,
+        tables=False,
+    )
+    monitor = (Monitor(metric="chrf"),)
+    streaming = Streaming(
+        kind="segments",
+        parser=RawParser,
+        help="Each line is the path of an image. Its caption is printed word by word, each once it is the same in "
+        "every hypothesis of the beam, or whole if the checkpoint keeps training examples for reranking.",
+    )
+    options = (
+        *search_options("caption", length_penalty=LENGTH_PENALTY),
+        reranking_option(),
+        recursive_option("image"),
+    )
+    plots = Plots(
+        results="draw the first images, and the attention weights of each token of their captions, to this PNG file"
+    )
+    about = (
+        "An image is turned upright and scaled to fit a square; transparency becomes white. A folder stands for the "
+        "images in it."
+    )
+    assets = Path(suite_assets.__file__).parent / "captioning"
+    default_checkpoint = "emoji"
+    recipe = lazy("suite_captioning.data:recipe")
+    extra_recipes = (("stamps", lazy("suite_captioning.data:stamps_recipe")),)
+    augments = True
+    augments_arrays = True
+
+    def read_file(
+        self, path: str | Path, *, format: str | None, columns: Mapping[str, str] | None,
+        on_error: Callable[[DataError], None] | None,
+    ) -> Iterator[Example]:  # fmt: skip
+        return read_captions(path, format=format, columns=columns, on_error=on_error)
+
+    def check_example(self, example: Example, codecs: CaptioningCodecs) -> Example:
+        if not example.target:
+            raise DataError("no caption; give a reference caption")
+        return example
+
+    def fit_codecs(
+        self, examples: Sequence[Example], config: CaptioningConfig, **options: Any
+    ) -> CaptioningCodecs:  # fmt: skip
+        for item in examples:
+            if not item.target:
+                raise DataError(f"{item.where}: no caption; training needs one for each image")
+        codec = SubwordCodec.fit((text for item in examples for text in item.target), config.subwords)
+        return Codecs(ImageCodec(config.images), CaptionTarget(codec))
+
+    def build_model(self, config: CaptioningConfig, codecs: CaptioningCodecs) -> Model:
+        from suite.nn.build import image_to_tokens
+
+        return image_to_tokens(
+            config.images.size, codecs.target.size, config.embedding, config.encoder, config.decoder,
+            config.attention, config.head,
+        )  # fmt: skip
+
+    def initialize(self, model: Model, codecs: CaptioningCodecs, **options: Any) -> None:
+        from suite.nn.init import load_pretrained
+
+        load_pretrained(model)
+
+    def augment(
+        self, item: np.ndarray, target: Sequence[str], config: CaptioningConfig, random: np.random.Generator,
+        codecs: CaptioningCodecs,
+    ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+        """The image augmented, and one of its captions."""
+        from suite.augment.images import augment_image
+
+        (wanted,) = codecs.target.encode([target[int(random.integers(len(target)))]])
+        return augment_image(item, config.augment, random), wanted
+
+    def input_name(self, item: Any) -> str:
+        """The path of an image, or the type of what was given instead."""
+        return str(item) if isinstance(item, str | Path) else f"an image ({type(item).__name__})"
+
+    def metrics(self, results: Sequence[Any], examples: Sequence[Example]) -> dict[str, Any]:
+        """Exact matches, BLEU, chrF and CIDEr; also of images whose kind was in training (``seen``) and of others."""
+        texts, references = [result.text for result in results], [example.target for example in examples]
+        metrics: dict[str, Any] = {"items": len(texts), **_caption_metrics(texts, references)}
+        for name, flag in (("seen", True), ("unseen", False)):
+            part = [i for i, example in enumerate(examples) if example.values.get("seen") is flag]
+            if part:
+                own = _caption_metrics([texts[i] for i in part], [references[i] for i in part])
+                metrics[name] = {"items": len(part), **own}
+        return metrics
+
+    def plot(
+        self, model: LoadedModel[ImageCodec, CaptionTarget], inputs: Sequence[Any], results: Sequence[Any], path: Path
+    ) -> None:
+        from suite_captioning.plot import MAX_IMAGES, attention_maps
+
+        images = inputs[:MAX_IMAGES]
+        arrays = [model.codecs.input.encode(image) for image in images]
+        found = self.hypotheses(model, arrays, attention=True, **self.parse_options("predict", model.options))
+        attention_maps(images, arrays, [best for best, *_ in found], model.codecs.target.codec, path)
+
+
+_SKIN_TONE = re.compile(r"(?:[:,]\s*)?\b(?:medium-light|medium-dark|light|medium|dark) skin tone\b")
+
+
+def _caption_metrics(texts: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
+    scores = bleu_and_chrf(texts, references, "evaluating captions")
+    metrics = {
+        "exact_match": _exact_match(texts, references),
+        "bleu4": scores["bleu"],
+        "chrf": scores["chrf"],
+        "cider": round(cider(texts, references), 4),
+    }
+    if any(_SKIN_TONE.search(text) for own in references for text in own):
+        without = [[_SKIN_TONE.sub("", text) for text in own] for own in references]
+        metrics["exact_match_skin_tone_aside"] = _exact_match([_SKIN_TONE.sub("", text) for text in texts], without)
+    return metrics
+
+
+def _exact_match(texts: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+    return float(np.mean([text in own for text, own in zip(texts, references, strict=True)]))
 
 
 @hookimpl
-def suite_tasks() -> list[Task]:
-    return [TASK]
+def suite_tasks() -> list[type[Captioning]]:
+    return [Captioning]

@@ -119,10 +119,10 @@ def test_folders_without_a_picture(cli: Cli, checkpoint: Path, tmp_path: Path) -
     (tmp_path / "outer" / "inner" / "a.png").write_bytes(PNG)
     ran = cli("captioning", "predict", "empty", "--checkpoint", checkpoint)
     assert ran.code == 1
-    assert ran.error.startswith("suite: empty: no picture in it (.png, .jpg, ")
+    assert ran.error.startswith("suite: empty: no image in it (.png, .jpg, ")
     assert ran.error.endswith("; is it the right folder?")
     ran = cli("captioning", "predict", "outer", "--checkpoint", checkpoint)
-    assert ran.error.endswith("; --recursive looks in its folders too")
+    assert ran.error.endswith("; --recursive searches its subfolders too")
     ran = cli("captioning", "predict", "", "--checkpoint", checkpoint)
     assert ran.error == "suite: an empty name where a file or folder is needed; is a variable not set?"
 
@@ -156,7 +156,7 @@ def test_a_table_whose_picture_is_missing_or_damaged_names_its_line(
     assert ran.code == 1
     assert ran.err.splitlines()[1:] == [
         "suite: all.csv:3: no such file; check the path (skipped)",
-        "suite: nothing to evaluate: no item could be read; mend the data",
+        "suite: nothing to evaluate: no item could be read; fix the data",
     ]
 
 

@@ -5,19 +5,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from suite_captioning.plot import COLUMNS, SIDE, lit, looks
+from suite_captioning import Captioning
+from suite_captioning.plot import COLUMNS, SIDE, highlighted
 
 from suite.inference.pipeline import Pipeline
 
 
-def test_what_is_looked_at_is_light_and_all_else_dark() -> None:
+def test_places_with_attention_are_bright_and_others_dark() -> None:
     picture = np.full((60, 60, 3), 200, np.uint8)
     weights = np.zeros(9)
     weights[2] = 1  # the upper right
-    shown = lit(picture, weights, (96, 96))
+    shown = highlighted(picture, weights, (96, 96))
     assert shown[5, 55].tolist() == [200] * 3
     assert shown[55, 5].tolist() == [50] * 3
-    even = lit(picture, np.full(9, 1 / 9), (96, 96))
+    even = highlighted(picture, np.full(9, 1 / 9), (96, 96))
     assert (even == 200).all()
 
 
@@ -25,7 +26,7 @@ def test_what_is_looked_at_is_light_and_all_else_dark() -> None:
 def test_a_grid_has_as_many_rows_as_columns(places: int) -> None:
     weights = np.zeros(places)
     weights[-1] = 1
-    shown = lit(np.full((60, 60, 3), 200, np.uint8), weights, (96, 96))
+    shown = highlighted(np.full((60, 60, 3), 200, np.uint8), weights, (96, 96))
     assert shown[58, 58, 0] > 190
     assert shown[58, 2, 0] < 60
 
@@ -33,8 +34,8 @@ def test_a_grid_has_as_many_rows_as_columns(places: int) -> None:
 def test_a_panel_for_the_picture_and_one_for_each_piece_that_is_written(
     describe: Pipeline, pictures: Path, tmp_path: Path
 ) -> None:
-    file = tmp_path / "looks.png"
-    looks(describe, sorted(pictures.glob("*.png"))[:2], file, limit=64, beam=5, length_penalty=0.5)
+    file, given = tmp_path / "attention.png", sorted(pictures.glob("*.png"))[:2]
+    Captioning().plot(describe.model, given, describe(given), file)
     with Image.open(file) as image:
         assert image.width == COLUMNS * (SIDE + 40)
         colours = np.asarray(image.convert("RGB")).reshape(-1, 3)

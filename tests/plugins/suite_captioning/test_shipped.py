@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from suite_captioning import TASK, CaptioningConfig
+from suite_captioning import Captioning, CaptioningConfig
 
 import suite
 from suite import config
@@ -17,6 +17,7 @@ from suite.checkpoint import Checkpoint
 from suite.inference.pipeline import Pipeline
 
 Cli = Callable[..., Any]
+TASK = Captioning()
 
 NAMES = tuple(TASK.shipped) or ("emoji",)
 FILES = {
@@ -49,7 +50,7 @@ def test_they_are_small_and_whole(name: str) -> None:
     assert set(opened.manifest.files) == FILES | REMEMBERS.get(name, set())
     assert {path.name for path in opened.path.iterdir()} == {*opened.manifest.files, "suite.json"}
     made: CaptioningConfig = config.from_dict(TASK.config, opened.manifest.config)
-    wanted = TASK.further.get(name, TASK.recipe)
+    wanted = dict(TASK.extra_recipes).get(name, TASK.recipe)
     assert wanted is not None
     assert made == config.override(TASK.config(), wanted().settings)
 
