@@ -1,26 +1,27 @@
 """Language modeling: a model of the next token, which scores sequences and generates them.
 
 Data flow: a piece → its tokens, which the input codec encodes, and the next of each (`NextTokens`) → logits, which are
-scored (`NextTokens.score`), or sampled from: `generate_until` continues beginnings to their ends, `generate_stream`
-one without an end.
+scored (`NextTokens.score`), or sampled from: `generate_until` continues prefixes to their ends, `generate_stream` one
+without an end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol, TypeVar
 
 import numpy as np
 
+from suite.codecs import InputCodec
 from suite.config import from_options
 from suite.decoding.constraints import Constraint
 from suite.decoding.generate import TokenFeatures, generate
 from suite.decoding.sampling import Sampling, check_seed, log_softmax
 from suite.task.aligned import AlignedTask
 from suite.task.base import Config, R
-from suite.task.codecs import In, Target
+from suite.task.codecs import Codecs
 from suite.task.options import Option
 from suite.task.results import Result
 
@@ -28,16 +29,12 @@ if TYPE_CHECKING:
     from suite.inference.model import LoadedModel
 
 
-class AutoregressiveCodec(Protocol):
+class AutoregressiveCodec(InputCodec, Protocol):
     """An input codec whose sequences a model predicts token by token."""
 
     @property
     def size(self) -> int:
         """The vocabulary size V."""
-        ...
-
-    def encode(self, raw: Any) -> np.ndarray:
-        """One sequence as an array ``[T, …]``."""
         ...
 
     def targets(self, piece: Any) -> np.ndarray:
@@ -48,44 +45,34 @@ class AutoregressiveCodec(Protocol):
         """What gives a model its inputs token by token: the rows of ``encode``."""
         ...
 
-    def files(self) -> dict[str, bytes]: ...
-
-    @classmethod
-    def from_files(cls, files: Mapping[str, bytes]) -> Self: ...
-
 
 @dataclass(frozen=True)
 class NextTokens:
-    """A target codec: the next token at each step. Targets are the same pieces as inputs, which ``codec`` encodes.
+    """The target codec of a language model: the next token at each step.
 
-    A task says in a subclass how ``codec`` is read from a checkpoint's files (``read``).
+    Targets are the same pieces as inputs, and ``codec`` is the input codec, which encodes both.
     """
 
     codec: AutoregressiveCodec
     loss: ClassVar[str] = "cross_entropy"
 
-    @staticmethod
-    def read(files: Mapping[str, bytes]) -> AutoregressiveCodec:
-        """The input codec, from a checkpoint's files."""
-        raise NotImplementedError
-
-    @classmethod
-    def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        """The codec from a checkpoint's files. Raises CheckpointError if they do not fit."""
-        return cls(cls.read(files))
-
     @property
     def size(self) -> int:
         """The vocabulary size V."""
-        return int(self.codec.size)
+        return self.codec.size
 
-    def encode(self, pieces: Sequence[Any]) -> list[np.ndarray]:
+    def encode(self, targets: Iterable[Any]) -> list[np.ndarray]:
         """The next tokens of each piece, int64 ``[T]``."""
-        return [self.codec.targets(piece) for piece in pieces]
+        return [self.codec.targets(piece) for piece in targets]
 
     def files(self) -> dict[str, bytes]:
         """The input codec's files."""
         return dict(self.codec.files())
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> NoReturn:
+        """Not available: ``LanguageModelTask.load_codecs`` makes both codecs of a checkpoint from the same files."""
+        raise NotImplementedError("NextTokens is made from the input codec; use LanguageModelTask.load_codecs")
 
     def score(self, outputs: np.ndarray, piece: Any) -> tuple[float, int]:
         """The negative log-likelihood of a piece in nats, and its number of tokens, from logits ``[T, V]``."""
@@ -93,11 +80,24 @@ class NextTokens:
         return -float(log_softmax(outputs.astype(np.float64))[np.arange(len(tokens)), tokens].sum()), len(tokens)
 
 
-class LanguageModelTask(AlignedTask[Config, In, Target, R]):
-    """A task whose model predicts the next token: ``predict`` generates, and ``evaluate`` scores what is given."""
+Auto = TypeVar("Auto", bound=AutoregressiveCodec)
+
+
+class LanguageModelTask(AlignedTask[Config, Auto, NextTokens, R]):
+    """A task whose model predicts the next token: ``predict`` generates, and ``evaluate`` scores what is given.
+
+    The target codec is `NextTokens` of the input codec: ``fit_codecs`` returns ``Codecs(codec, NextTokens(codec))``.
+    """
+
+    target_codec = NextTokens
+
+    def load_codecs(self, files: Mapping[str, bytes]) -> Codecs[Auto, NextTokens]:
+        """The input codec of a checkpoint, and the target codec made from it."""
+        codec = self.input_codec.from_files(files)
+        return Codecs(codec, NextTokens(codec))
 
     def predict_for_evaluation(
-        self, model: LoadedModel[In, Target], pieces: Sequence[Any], arrays: Sequence[np.ndarray], **options: Any
+        self, model: LoadedModel[Auto, NextTokens], pieces: Sequence[Any], arrays: Sequence[np.ndarray], **options: Any
     ) -> Sequence[Result]:
         """What ``decode`` makes of the logits of each piece."""
         outputs = model.outputs(list(arrays))

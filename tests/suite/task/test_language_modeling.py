@@ -1,11 +1,11 @@
-"""What tasks share whose model says what comes next, over a small recurrent graph in numpy."""
+"""Language modeling: next tokens, scores and generation, over a small recurrent graph in numpy."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
-from types import SimpleNamespace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -13,16 +13,24 @@ import pytest
 
 from suite.decoding.generate import score
 from suite.errors import UsageError
-from suite.runtime import Arrays
-from suite.task.language_modeling import Drawing, NextTokens, drawing_options, endless, go_on
+from suite.inference.model import LoadedModel
+from suite.runtime import Arrays, GraphRuntime, Kind
+from suite.task import Codecs, Column, DataSpec, Example, Monitor, Result
+from suite.task.language_modeling import (
+    LanguageModelTask,
+    NextTokens,
+    SamplingOptions,
+    generate_stream,
+    generate_until,
+    sampling_options,
+)
 
 LETTERS = "ab."
 END = LETTERS.index(".")
-PLAIN = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "no_repeat": 0}
 
 
 class Counting:
-    """Beside each letter, how many came before it."""
+    """With each letter, how many came before it."""
 
     def __init__(self) -> None:
         self.count = -1
@@ -40,14 +48,14 @@ class Letters:
     def __init__(self, name: str = "letters.json") -> None:
         self.name = name
 
-    def encode(self, text: str) -> np.ndarray:
-        return np.array([[END, 0], *([LETTERS.index(letter), i] for i, letter in enumerate(text, 1))])
+    def encode(self, raw: Any) -> np.ndarray:
+        return np.array([[END, 0], *([LETTERS.index(letter), i] for i, letter in enumerate(raw, 1))])
 
     def token_features(self) -> Counting:
         return Counting()
 
-    def targets(self, text: str) -> np.ndarray:
-        return np.array([*map(LETTERS.index, text), END])
+    def targets(self, piece: Any) -> np.ndarray:
+        return np.array([*map(LETTERS.index, piece), END])
 
     def files(self) -> dict[str, bytes]:
         return {self.name: b"{}"}
@@ -57,8 +65,46 @@ class Letters:
         return cls(*files)
 
 
-class Next(NextTokens):
-    read = staticmethod(Letters.from_files)
+@dataclass(frozen=True)
+class NoConfig:
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nats(Result):
+    nats: float
+
+
+class LettersTask(LanguageModelTask[NoConfig, Letters, Nats]):
+    """Texts of two letters."""
+
+    name = "letters"
+    config = NoConfig
+    result = Nats
+    input_codec = Letters
+    data = DataSpec(columns=(Column(name="text", help="letters"),))
+    monitor = (Monitor(metric="nats", mode="min"),)
+
+    def fit_codecs(
+        self, examples: Sequence[Example], config: NoConfig, **options: Any
+    ) -> Codecs[Letters, NextTokens]:  # fmt: skip
+        codec = Letters()
+        return Codecs(codec, NextTokens(codec))
+
+    def build_model(self, config: NoConfig, codecs: Codecs[Letters, NextTokens]) -> Any:
+        raise NotImplementedError
+
+    def decode(
+        self, outputs: np.ndarray, codecs: Codecs[Letters, NextTokens], item: Any, *, final: bool | None = None,
+        **options: Any,
+    ) -> Nats:  # fmt: skip
+        return Nats(input=item, final=final, nats=codecs.target.score(outputs, item)[0])
+
+    def metrics(self, results: Sequence[Any], examples: Sequence[Example]) -> dict[str, Any]:
+        return {"nats": sum(result.nats for result in results)}
+
+    def render(self, result: Any) -> str:
+        return str(result)
 
 
 class Graph:
@@ -83,6 +129,19 @@ class Graph:
         return {"outputs": np.stack(found, axis=1), "next.h": h}
 
 
+class NumpyRuntime:
+    """A runtime of one graph."""
+
+    kind: Kind = "onnx"
+    names = ("decoder",)
+
+    def __init__(self) -> None:
+        self.graphs: dict[str, GraphRuntime] = {"decoder": Graph()}
+
+    def graph(self, name: str) -> GraphRuntime:
+        return self.graphs[name]
+
+
 class OneLetter:
     """A rule: nothing but one letter, and after three of it the end."""
 
@@ -99,92 +158,106 @@ class OneLetter:
         return state + 1
 
 
+def options(**changes: Any) -> SamplingOptions:
+    return SamplingOptions(**{"seed": 1, "temperature": 1.0, "top_p": 1.0, "top_k": 0, "no_repeat": 0, **changes})
+
+
 @pytest.fixture
-def pipeline() -> Any:
-    graph = Graph()
-    runtime = SimpleNamespace(names=("decoder",), graph=lambda name: {"decoder": graph}[name])
-    return SimpleNamespace(codecs={"input": Letters()}, runtime=runtime)
+def model() -> LoadedModel[Letters, NextTokens]:
+    task = LettersTask()
+    return LoadedModel(task, task.fit_codecs([], NoConfig()), NumpyRuntime())
 
 
-def test_what_is_learnt_is_the_next_token() -> None:
-    target = Next(Letters())
+def test_the_targets_are_the_next_tokens() -> None:
+    target = NextTokens(Letters())
     assert (target.size, target.loss) == (3, "cross_entropy")
     assert [array.tolist() for array in target.encode(["ab", ""])] == [[0, 1, 2], [2]]
-    again = Next.from_files(target.files())
-    assert isinstance(again.codec, Letters)
-    assert again.files() == {"letters.json": b"{}"}
 
 
-def test_a_piece_is_as_surprising_as_its_tokens(pipeline: Any) -> None:
-    codec, graph = Letters(), pipeline.runtime.graph("decoder")
+def test_both_codecs_are_loaded_from_the_same_files() -> None:
+    task = LettersTask()
+    codecs = task.load_codecs(NextTokens(Letters("others.json")).files())
+    assert codecs.input.name == "others.json"
+    assert codecs.target.codec is codecs.input
+    assert codecs.files() == {"others.json": b"{}"}
+    with pytest.raises(NotImplementedError, match=r"use LanguageModelTask\.load_codecs"):
+        NextTokens.from_files({})
+
+
+def test_scores_are_log_likelihoods(model: LoadedModel[Letters, NextTokens]) -> None:
+    codec, graph = model.codecs.input, model.runtime.graph("decoder")
     given = codec.encode("abba")
     outputs = graph({**graph.initial(1), "inputs": given[None], "lengths": np.array([5])})["outputs"][0]
-    nats, tokens = Next(codec).nats(outputs, "abba")
+    nats, tokens = model.codecs.target.score(outputs, "abba")
     (found,) = score(graph, [given], [codec.targets("abba")])
     assert tokens == 5
     assert nats == pytest.approx(-found.sum())
-    assert Next(codec).nats(np.zeros((3, 3)), "ab") == (pytest.approx(3 * math.log(3)), 3)
+    assert model.codecs.target.score(np.zeros((3, 3)), "ab") == (pytest.approx(3 * math.log(3)), 3)
+    (result,) = model.task.predict_for_evaluation(model, ["abba"], [given])
+    assert isinstance(result, Nats)
+    assert result.nats == pytest.approx(nats)
 
 
-def test_beginnings_are_gone_on_with_to_their_ends(pipeline: Any) -> None:
-    drawing = Drawing(seed=1, **PLAIN)  # type: ignore[arg-type]
+def test_prefixes_are_continued_to_their_ends(model: LoadedModel[Letters, NextTokens]) -> None:
+    sampling = options()
     prefixes = [[END], [END, 0, 1], [END, 1]]
 
-    def written(rows: list[int]) -> list[list[int]]:
-        randoms = [drawing.random(row) for row in rows]
-        return go_on(pipeline, [prefixes[row] for row in rows], randoms, drawing.sampling, stop=END, limit=12)
+    def generated(rows: list[int]) -> list[list[int]]:
+        randoms = [sampling.random(row) for row in rows]
+        return generate_until(
+            model, [prefixes[row] for row in rows], randoms, sampling.sampling, stop=END, limit=12
+        )  # fmt: skip
 
-    together = written([0, 1, 2])
-    assert [written([row]) for row in (0, 1, 2)] == [[tokens] for tokens in together]
-    assert written([2, 0]) == [together[2], together[0]]
+    together = generated([0, 1, 2])
+    assert [generated([row]) for row in (0, 1, 2)] == [[tokens] for tokens in together]
+    assert generated([2, 0]) == [together[2], together[0]]
     for tokens in together:
         assert tokens[-1] == END or len(tokens) == 12
         assert END not in tokens[:-1]
 
 
-def test_a_model_reads_what_its_codec_encodes(pipeline: Any) -> None:
-    drawing = Drawing(seed=0, **{**PLAIN, "temperature": 0.0})  # type: ignore[arg-type]
-    codec, graph = Letters(), pipeline.runtime.graph("decoder")
-    (tokens,) = go_on(pipeline, [[END, 0]], [drawing.random()], drawing.sampling, stop=-1, limit=9)
+def test_a_model_reads_what_its_codec_encodes(model: LoadedModel[Letters, NextTokens]) -> None:
+    sampling = options(temperature=0.0)
+    codec, graph = model.codecs.input, model.runtime.graph("decoder")
+    (tokens,) = generate_until(model, [[END, 0]], [sampling.random()], sampling.sampling, stop=-1, limit=9)
     text = "".join(LETTERS[token] for token in [0, *tokens])
     given = {**graph.initial(1), "inputs": codec.encode(text[:-1])[None], "lengths": np.array([10])}
     assert graph(given)["outputs"][0, 1:].argmax(1).tolist() == tokens
 
 
-def test_rules_hold(pipeline: Any) -> None:
-    drawing = Drawing(seed=1, **PLAIN)  # type: ignore[arg-type]
-    randoms = [drawing.random(row) for row in (0, 1)]
+def test_rules_hold(model: LoadedModel[Letters, NextTokens]) -> None:
+    sampling = options()
+    randoms = [sampling.random(row) for row in (0, 1)]
     rules = [OneLetter("a"), OneLetter("b")]
-    assert go_on(pipeline, [[END], [END]], randoms, drawing.sampling, rules=rules, stop=END, limit=12) == [
+    assert generate_until(model, [[END], [END]], randoms, sampling.sampling, rules=rules, stop=END, limit=12) == [
         [0, 0, 0, END], [1, 1, 1, END],
     ]  # fmt: skip
 
 
-def test_without_an_end_it_is_the_same_each_time(pipeline: Any) -> None:
-    drawing = Drawing(seed=4, **PLAIN)  # type: ignore[arg-type]
-    first, second = (
-        list(itertools.islice(endless(pipeline, [END], drawing.random(), drawing.sampling), 200)) for _ in range(2)
-    )
-    assert first == second
-    assert {*first} == {0, 1, 2}
-    other = Drawing(seed=5, **PLAIN)  # type: ignore[arg-type]
-    assert list(itertools.islice(endless(pipeline, [END], other.random(), other.sampling), 200)) != first
+def test_a_stream_without_an_end_is_the_same_each_time(model: LoadedModel[Letters, NextTokens]) -> None:
+    def first(count: int, sampling: SamplingOptions, rules: Any = None) -> list[int]:
+        stream = generate_stream(model, [END], sampling.random(), sampling.sampling, rules)
+        return list(itertools.islice(stream, count))
+
+    tokens = first(200, options(seed=4))
+    assert first(200, options(seed=4)) == tokens
+    assert {*tokens} == {0, 1, 2}
+    assert first(200, options(seed=5)) != tokens
     empty = type("Empty", (OneLetter,), {"__len__": lambda self: 0})("b")  # a rule is one, whatever its length
-    fixed = endless(pipeline, [END], drawing.random(), drawing.sampling, empty)
-    assert list(itertools.islice(fixed, 3)) == [1, 1, 1]
+    assert first(3, options(), empty) == [1, 1, 1]
 
 
-def test_the_options_say_how_tokens_are_drawn() -> None:
-    options = drawing_options("predict", "generate", temperature=0.9)
-    assert all(option.verbs == ("predict", "generate") for option in options)
-    drawing = Drawing(**{option.name: option.default for option in options})
-    assert (drawing.sampling.temperature, drawing.sampling.top_p) == (0.9, 1.0)
-    assert drawing.random(3).random() == np.random.default_rng([0, 3]).random()
-    assert drawing.random().random() == np.random.default_rng([0]).random()
+def test_the_options_set_the_sampling() -> None:
+    given = sampling_options("predict", "generate", temperature=0.9)
+    assert all(option.verbs == ("predict", "generate") for option in given)
+    sampling = SamplingOptions(**{option.name: option.default for option in given})
+    assert (sampling.sampling.temperature, sampling.sampling.top_p) == (0.9, 1.0)
+    assert sampling.random(3).random() == np.random.default_rng([0, 3]).random()
+    assert sampling.random().random() == np.random.default_rng([0]).random()
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"seed": -1}, "seed=-1: expected a whole number from 0"),
         ({"temperature": -1.0}, "temperature must be 0 or more, not -1.0"),
@@ -192,7 +265,7 @@ def test_the_options_say_how_tokens_are_drawn() -> None:
         ({"top_k": -1}, "top_k must be 0 or more, not -1"),
     ],
 )
-def test_what_makes_no_sense_is_one_line(wrong: dict[str, Any], said: str) -> None:
+def test_options_that_make_no_sense_are_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError) as error:
-        Drawing(**{"seed": 0, **PLAIN, **wrong})
-    assert str(error.value) == said
+        options(**wrong)
+    assert str(error.value) == message
