@@ -1,20 +1,19 @@
 """Four-part chorales as tokens: sixteenth-note steps of four voices to ids and back, exactly.
 
 Data flow: key, meter and pickup (a token each), then four tokens a step: what soprano, bass, tenor and alto do.
-A pitch is counted from the tonic, so that a chorale has the same tokens in every key. Beside each token a model
+A pitch is counted from the tonic, so that a chorale has the same tokens in every key. TokenFeatures each token a model
 reads what is sounding: see `COLUMNS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-import numpy as np
-
 from suite.codecs.serialization import json_file, read_json_file
 from suite.errors import CheckpointError, DataError, nearest
+from suite_music.notation.piece_codec import END, PieceCodec
 
 FILE = "chorales.json"
 VOICES = ("soprano", "alto", "tenor", "bass")
@@ -29,7 +28,6 @@ PICKUPS = 24
 LOWEST, HIGHEST = 24, 96
 
 SPECIAL = ("<pad>", "<start>", "<end>")
-PAD, START, END = range(3)
 KEYS = tuple((fifths, mode) for fifths in range(-7, 8) for mode in MODES)
 #: Every token: specials, keys, meters, pickups, then rest, hold, and pitches from the tonic.
 VOCABULARY = (
@@ -90,8 +88,8 @@ def tonic(fifths: int, mode: str) -> int:
     return (7 * fifths + (9 if mode == "minor" else 0) + 5) % 12 - 5
 
 
-class ChoraleCodec:
-    """Chorales ↔ ids. ``encode`` gives what a model reads, ``targets`` what it is to say next."""
+class ChoraleCodec(PieceCodec):
+    """Chorales ↔ token ids."""
 
     kind: ClassVar[str] = "chorale"
     vocabulary = VOCABULARY
@@ -107,16 +105,11 @@ class ChoraleCodec:
         return cls()
 
     @property
-    def size(self) -> int:
-        """How many ids there are (V)."""
-        return len(VOCABULARY)
-
-    @property
     def columns(self) -> tuple[int, ...]:
         """How many values each of the `COLUMNS` has."""
         return self.size, 5, POSITIONS, *([self.size] * 5)
 
-    def token_features(self) -> Reader:
+    def reader(self) -> Reader:
         """What gives a model its `COLUMNS`, token by token."""
         return Reader()
 
@@ -130,8 +123,15 @@ class ChoraleCodec:
             raise DataError(f"a pickup of {pickup} steps: choose 0 to {PICKUPS - 1}")
         return [KEY + KEYS.index((fifths, mode)), METER + list(METERS).index(meter), PICKUP + pickup]
 
-    def tokens(self, piece: Chorale) -> list[int]:
-        """The ids of a piece, without start and end. Raises DataError for a pitch out of all range."""
+    def tokens(self, piece: Any) -> list[int]:
+        """The ids of a `Chorale`, or a row of the data, without start and end.
+
+        Raises DataError for a tune, and for a pitch out of range.
+        """
+        if isinstance(piece, str):
+            raise DataError("expected a chorale, got ABC text; this is a model of chorales (see --checkpoint)")
+        if not isinstance(piece, Chorale):
+            piece = Chorale.from_row(piece)
         found = self.header(piece.fifths, piece.mode, piece.meter, piece.pickup)
         plain = {REST: REST_TOKEN, HOLD: HOLD_TOKEN}
         for number, step in enumerate(piece.steps):
@@ -144,23 +144,7 @@ class ChoraleCodec:
                     raise DataError(f"step {number}: pitch {step[voice]} is out of range; transpose the piece")
         return found
 
-    def encode(self, raw: Any) -> np.ndarray:
-        """What a model reads of a piece (or a row of the data), int64 ``[T, 8]``: the start and every token."""
-        if isinstance(raw, str):
-            raise DataError("expected a chorale, got ABC text; this is a model of chorales (see --checkpoint)")
-        piece = raw if isinstance(raw, Chorale) else Chorale.from_row(raw)
-        return self.read([START, *self.tokens(piece)])
-
-    def targets(self, piece: Chorale) -> np.ndarray:
-        """What a model is to say at each of these steps, int64 ``[T]``: every token and the end."""
-        return np.asarray([*self.tokens(piece), END], dtype=np.int64)
-
-    def read(self, tokens: Iterable[int]) -> np.ndarray:
-        """Tokens with their `COLUMNS`, int64 ``[T, 8]``."""
-        reader = Reader()
-        return np.asarray([reader.next(token) for token in tokens], dtype=np.int64).reshape(-1, len(COLUMNS))
-
-    def decode(self, tokens: Sequence[int] | np.ndarray) -> Chorale:
+    def decode(self, tokens: Iterable[int]) -> Chorale:
         """The piece of ids that begin with key, meter and pickup; a step that is not whole is left out."""
         ids = [int(token) for token in tokens if token > END]
         kinds = [(KEY, METER), (METER, PICKUP), (PICKUP, REST_TOKEN)]
@@ -186,7 +170,7 @@ class Reader:
         self._meter, self._position, self._turn = 16, 0, -1
         self._sounding = [0] * 4
 
-    def next(self, token: int) -> tuple[int, ...]:
+    def read(self, token: int) -> tuple[int, ...]:
         """The `COLUMNS` of the next token."""
         if METER <= token < PICKUP:
             self._meter = list(METERS.values())[token - METER]

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from suite.task import Result
 from suite_music.notation import abc, chorales
-from suite_music.notation.chorales import ORDER, VOICES, ChoraleCodec
+from suite_music.notation.chorales import ORDER, VOICES
 from suite_music.notation.keys import name_of, spelling
 from suite_music.notation.notes import Note, Player
+from suite_music.notation.piece_codec import PieceCodec
 from suite_music.notation.tunes import TuneCodec, Writer
 
 #: What waits for a note that is held is given without it once there is so much.
@@ -37,12 +38,12 @@ class Sounded(Result):
     notes: list[dict[str, Any]]
 
 
-def player(codec: TuneCodec | ChoraleCodec) -> TunePlayer | ChoralePlayer:
+def player(codec: PieceCodec) -> TunePlayer | ChoralePlayer:
     """The player of a codec's tokens."""
     return TunePlayer(codec) if isinstance(codec, TuneCodec) else ChoralePlayer()
 
 
-def performed(tokens: Iterable[int], codec: TuneCodec | ChoraleCodec, tempo: float | None = None) -> Iterator[Sounded]:
+def performed(tokens: Iterable[int], codec: PieceCodec, tempo: float | None = None) -> Iterator[Sounded]:
     """A piece note by note, as its tokens come; with ``tempo`` (quarter notes a minute) each when it sounds."""
     plays, begun = player(codec), time.monotonic()
     heard = (moment for token in tokens for moment in plays.take(token))

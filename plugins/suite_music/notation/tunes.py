@@ -2,7 +2,7 @@
 
 Data flow: text → units (`suite_music.notation.abc`) → tokens. A header line is one token, and so are a note (its pitch
 as a step of the scale of the key, so that a tune has the same tokens in every key), a length, a bar line with
-the blanks around it, an ornament. A unit that training has not seen is spelt in bytes. Beside each token a model
+the blanks around it, an ornament. A unit that training has not seen is spelt in bytes. TokenFeatures each token a model
 reads hints that follow from the tokens before it: see `COLUMNS`.
 """
 
@@ -14,18 +14,16 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-import numpy as np
-
 from suite.codecs.serialization import json_file, read_json_file
 from suite.config import check_ranges, from_dict, to_dict
 from suite.errors import CheckpointError, DataError
 from suite_music.notation import abc
 from suite_music.notation.chorales import Chorale
 from suite_music.notation.clock import WHOLE, Clock, advance
-from suite_music.notation.match_model import CLASSES, MatchModel
+from suite_music.notation.match_model import CLASSES, Echo
+from suite_music.notation.piece_codec import END, PieceCodec
 
 FILE = "tunes.json"
-PAD, START, END = 0, 1, 2
 SPECIAL = ("<pad>", "<start>", "<end>", *(f"<0x{byte:02X}>" for byte in range(256)))
 BYTES = 3
 
@@ -53,8 +51,8 @@ class TuneSpec:
         check_ranges(self, least={"min_count": 1, "min_layout": 1})
 
 
-class TuneCodec:
-    """ABC text ↔ ids. ``encode`` gives what a model reads, ``targets`` what it is to say next."""
+class TuneCodec(PieceCodec):
+    """ABC text ↔ token ids."""
 
     kind: ClassVar[str] = "tune"
 
@@ -99,11 +97,6 @@ class TuneCodec:
     # -- text to ids -------------------------------------------------------------------------------------
 
     @property
-    def size(self) -> int:
-        """How many ids there are (V)."""
-        return len(self.vocabulary)
-
-    @property
     def keys(self) -> dict[str, int]:
         """The header lines ``K:`` that are tokens, each as likely as the others."""
         return {name: 1 for name in self.vocabulary if name.startswith("K:")}
@@ -112,7 +105,7 @@ class TuneCodec:
         """What a token stands for in a key."""
         return _written(self.vocabulary[token], key)
 
-    def token_features(self) -> Reader:
+    def reader(self) -> Reader:
         """What gives a model its `COLUMNS`, token by token."""
         return Reader(self)
 
@@ -121,13 +114,13 @@ class TuneCodec:
         """How many values each of the `COLUMNS` has; 0 in the second means no hint."""
         return self.size, self.size, CLASSES, POSITIONS, BARS
 
-    def tokens(self, text: str) -> list[int]:
+    def tokens(self, piece: Any) -> list[int]:
         """The ids of a text, without start and end. Raises DataError for what is not text."""
-        if not isinstance(text, str):
-            given = "a chorale" if isinstance(text, Chorale) else type(text).__name__
+        if not isinstance(piece, str):
+            given = "a chorale" if isinstance(piece, Chorale) else type(piece).__name__
             raise DataError(f"expected ABC text, got {given}; this is a model of tunes (see --checkpoint)")
         found: list[int] = []
-        for name, written in _units(text):
+        for name, written in _units(piece):
             if (token := self._ids.get(name)) is not None:
                 found.append(token)
             elif _LAYOUT.fullmatch(name):
@@ -138,19 +131,6 @@ class TuneCodec:
                 except UnicodeEncodeError:
                     raise DataError(f"{written!a} is not UTF-8 text; convert it first") from None
         return found
-
-    def encode(self, raw: Any) -> np.ndarray:
-        """What a model reads of a text, int64 ``[T, 5]``: the start and every token, with their `COLUMNS`."""
-        return self.read([START, *self.tokens(raw)])
-
-    def targets(self, text: str) -> np.ndarray:
-        """What a model is to say at each of these steps, int64 ``[T]``: every token and the end."""
-        return np.asarray([*self.tokens(text), END], dtype=np.int64)
-
-    def read(self, tokens: Iterable[int]) -> np.ndarray:
-        """Tokens with their `COLUMNS`, int64 ``[T, 5]``."""
-        reader = Reader(self)
-        return np.asarray([reader.next(token) for token in tokens], dtype=np.int64).reshape(-1, len(COLUMNS))
 
     # -- ids to text -------------------------------------------------------------------------------------
 
@@ -175,9 +155,9 @@ class Reader:
     """Tokens in, one by one; out come the rows that a model reads."""
 
     def __init__(self, codec: TuneCodec) -> None:
-        self._events, self._clock, self._echo = codec.events, Clock(), MatchModel()
+        self._events, self._clock, self._echo = codec.events, Clock(), Echo()
 
-    def next(self, token: int) -> tuple[int, int, int, int, int]:
+    def read(self, token: int) -> tuple[int, int, int, int, int]:
         """The `COLUMNS` of the next token."""
         self._clock = clock = advance(self._clock, self._events[token])
         hint, stretch = self._echo.read(token)

@@ -54,13 +54,13 @@ def chorales_file(tmp_path_factory: pytest.TempPathFactory, chorale_rows: list[d
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small checkpoint that writes tunes, though no good ones. Read it; do not change it."""
+    """A small checkpoint that generates tunes, though no good ones. Read it; do not change it."""
     return _trained(SAMPLES, tmp_path_factory.mktemp("tiny") / "model")
 
 
 @pytest.fixture(scope="session")
 def tiny_chorale(tmp_path_factory: pytest.TempPathFactory, chorales_file: Path) -> Path:
-    """A small checkpoint that writes chorales, though no good ones."""
+    """A small checkpoint that generates chorales, though no good ones."""
     return _trained(chorales_file, tmp_path_factory.mktemp("tiny-chorale") / "model")
 
 

@@ -112,9 +112,9 @@ def test_names_of_nothing(cli: Cli, tiny: Path, argument: str, said: str, tmp_pa
         (["--key", "Gm"], "key 'Gm': not one that the model knows; "),
         (["--meter", "7/13"], "meter '7/13': not one that the model knows; known: 2/4, 3/4, "),
         (["--meter", "often"], "meter 'often': not one that the model knows; known: "),
-        (["--bars", "0"], "bars 0: a tune has at least 1"),
-        (["--bars", "-3"], "bars -3: a tune has at least 1"),
-        (["--count", "0"], "count=0: expected a whole number from 1"),
+        (["--bars", "0"], "bars=0: expected a whole number of at least 1"),
+        (["--bars", "-3"], "bars=-3: expected a whole number of at least 1"),
+        (["--count", "0"], "count=0: expected a whole number of at least 1"),
         (["--temperature", "-1"], "temperature must be 0 or more, not -1"),
         (["--temperature", "nan"], "temperature must be 0 or more, not nan"),
         (["--top-p", "0"], "top_p must be above 0 and at most 1, not 0"),
@@ -122,9 +122,10 @@ def test_names_of_nothing(cli: Cli, tiny: Path, argument: str, said: str, tmp_pa
         (["--top-k", "-1"], "top_k must be 0 or more, not -1"),
         (["--no-repeat", "-1"], "no_repeat must be 0 or more, not -1"),
         (["--seed", "-1"], "seed=-1: expected a whole number from 0"),
-        (["--tempo", "0"], "tempo=0: give quarter notes a minute, 4 to 10,000"),
-        (["--tempo", "-1"], "tempo=-1: give quarter notes a minute, 4 to 10,000"),
-        (["--tempo", "nan"], "tempo=nan: give quarter notes a minute, 4 to 10,000"),
+        (["--tempo", "0"], "tempo=0.0: expected a number of at least 4"),
+        (["--tempo", "-1"], "tempo=-1.0: expected a number of at least 4"),
+        (["--tempo", "nan"], "tempo=nan: expected a number of at least 4"),
+        (["--tempo", "10001"], "tempo=10001.0: expected a number of at most 10000"),
         (["--style", "waltz"], "'waltz' is not one of 'tune', 'chorale'"),
     ],
 )
@@ -158,7 +159,7 @@ def test_options_that_cannot_be(cli: Cli, tiny: Path, verb: str, option: list[st
         (["--key", "Ador"], "key 'Ador': a chorale is in major or minor, for example D, Bb or F#m"),
         (["--key", "X"], "key 'X': a chorale is in major or minor, for example D, Bb or F#m"),
         (["--meter", "7/8"], "meter '7/8': did you mean '9/8'?"),
-        (["--bars", "0"], "bars 0: a chorale has at least 1"),
+        (["--bars", "0"], "bars=0: expected a whole number of at least 1"),
     ],
 )
 def test_chorales_that_cannot_be(cli: Cli, tiny_chorale: Path, option: list[str], said: str) -> None:
@@ -216,7 +217,7 @@ def test_tunes_and_chorales_in_one_folder(cli: Cli, chorale: Chorale, tmp_path: 
     assert not (tmp_path / "model").exists()
     ran = cli("report", "in")
     assert (ran.code, ran.error) == (
-        1, "suite: some pieces are tunes and some chorales; look at them one kind at a time"
+        1, "suite: some pieces are tunes and some chorales; give pieces of one kind"
     )  # fmt: skip
 
 
@@ -274,7 +275,7 @@ def test_rows_that_are_no_pieces(cli: Cli, tiny: Path, tiny_chorale: Path, tmp_p
     for row, said in (
         ('{"text": "ABc def|"}', "no tune in it; a tune needs a line K: and notes after it"),
         ('{"text": 3}', "expected ABC text, a chorale or a file, got int"),
-        ('{"txt": "K:D"}', "neither text (ABC) nor steps (a chorale) in it"),
+        ('{"txt": "K:D"}', "neither text (ABC) nor steps (a chorale); add one of these columns"),
         ('{"steps": [[60, 60, 60]], "bars": [0], "fifths": 0, "mode": "major", "meter": "4/4"}', "not a chorale: "),
         ('{"steps": 3}', "not a chorale: "),
     ):
@@ -297,7 +298,7 @@ def test_rows_that_are_no_pieces(cli: Cli, tiny: Path, tiny_chorale: Path, tmp_p
 def test_reports_of_nothing(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "good.abc").write_text(GOOD)
     (tmp_path / "notes.txt").write_text("no pieces")
-    assert cli("report").error == "suite: give the files or folders that are to be looked at"
+    assert cli("report").error == "suite: give the files or folders to describe"
     for against, said in (
         ("missing.jsonl", "missing.jsonl: No such file or directory; give pieces as .jsonl, .abc or a folder"),
         ("notes.txt", "notes.txt: not pieces as JSON lines; give pieces as .jsonl, .abc or a folder"),

@@ -11,18 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from suite_music import TASK
-from suite_music.notation.chorale_rules import RANGES
 from suite_music.notation.files import pieces
 from suite_music.notation.notes import Note, notes
 from suite_music.notation.pieces import PieceResult
+from suite_music.notation.rules import RANGES
 from suite_music.notation.statistics import full_bars
 
 import suite
 from suite import config
 from suite.checkpoint import Checkpoint
 from suite.inference.pipeline import Pipeline
+from suite.plugins import registry
 
+TASK = registry().task("music")
 NAMES = ("tune", "chorale")
 Cli = Callable[..., Any]
 
@@ -61,18 +62,18 @@ def test_they_are_small_and_whole(name: str, codec: str) -> None:
     assert list(opened.manifest.data["train"]) == ["train.jsonl"]
 
 
-def test_the_default_writes_tunes() -> None:
+def test_the_default_generates_tunes() -> None:
     assert TASK.checkpoint == TASK.shipped["tune"]
     assert Pipeline.open("music").name == str(TASK.checkpoint)
 
 
-def test_it_foretells_tunes(cli: Cli) -> None:
+def test_it_predicts_tunes(cli: Cli) -> None:
     (figures,) = cli("evaluate", "--json").values
     assert figures["items"] == 7
     assert figures["bits_per_char"] < 1.6
 
 
-def test_the_cards_say_how_well_they_do() -> None:
+def test_the_cards_give_the_dev_metrics() -> None:
     for name, metric in (("tune", "bits_per_char"), ("chorale", "nats_per_step")):
         opened = Checkpoint.open(TASK.shipped[name])
         card = (opened.path / "README.md").read_text(encoding="utf-8")
@@ -120,14 +121,14 @@ def test_a_style_is_the_checkpoint_of_its_name(music: Pipeline, choir: Pipeline,
 def test_a_stream_of_whole_bars(music: Pipeline) -> None:
     updates = list(itertools.islice(music.stream(seed=2), 2_500))
     text = "".join(update.text for update in updates)
-    filled, bars = full_bars(text[: text.rindex("|")])
+    batches_by_tokens, bars = full_bars(text[: text.rindex("|")])
     assert bars > 100
-    assert bars - filled <= 1  # the section that is being written
+    assert bars - batches_by_tokens <= 1  # the section that is being written
     streamed = [Note(**note) for update in updates for note in update.notes]
     assert streamed == notes(text)[: len(streamed)]
 
 
-def test_the_samples_are_what_the_commands_write(cli: Cli, tmp_path: Path) -> None:
+def test_the_samples_are_what_the_commands_generate(cli: Cli, tmp_path: Path) -> None:
     assert TASK.assets is not None
     text = (TASK.assets / "SOURCES.md").read_text(encoding="utf-8")
     commands = dict(re.findall(r"(?m)^\| `([^`]+)` \| `suite music ([^`]+)` \|$", text))

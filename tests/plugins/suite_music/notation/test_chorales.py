@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from suite_music.notation.chorales import END, FILE, HOLD, METERS, ORDER, REST, START, Chorale, ChoraleCodec, tonic
+from suite_music.notation.chorales import FILE, HOLD, METERS, ORDER, REST, Chorale, ChoraleCodec, tonic
+from suite_music.notation.piece_codec import END, START
 
 from suite.codecs import Codec
 from suite.errors import CheckpointError, DataError
