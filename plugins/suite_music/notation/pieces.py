@@ -1,4 +1,4 @@
-"""Written pieces, which can be heard, seen and saved."""
+"""Hypothesis pieces, which can be heard, seen and saved."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
+from suite.data.audio import wav_bytes
 from suite.errors import DataError, one_line
 from suite.task import Result
 from suite_music.notation import abc, midi, musicxml
@@ -23,6 +26,8 @@ TEMPO = 120.0
 #: A file's name is made of these alone.
 _NAME = re.compile(r"[^A-Za-z0-9._-]+")
 _HEADER = ("M:", "L:", "K:")
+#: Scales −1 … 1 to −32,767 … 32,767 in a file of 16 bits, whose range has one step more below zero.
+_SYMMETRIC = np.float32(32767 / 32768)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +55,7 @@ class PieceResult(Result):
         if isinstance(piece, Chorale):
             return cls(
                 input=given, title=title, key=name_of(piece.fifths, piece.mode == "minor"), meter=piece.meter,
-                notes=notes, pickup=piece.pickup / 4, musicxml=musicxml.score_xml(piece, title=title),
+                notes=notes, pickup=piece.pickup / 4, musicxml=musicxml.written(piece, title=title),
             )  # fmt: skip
         text = piece if piece.endswith("\n") else f"{piece}\n"
         lines = {line[0]: line[2:].strip() for line in text.split("\n") if re.match(r"[MK]:", line)}
@@ -69,14 +74,13 @@ class PieceResult(Result):
         stated, beats = abc.key(self.key), abc.meter(self.meter)
         sharps = sum(stated.signature) if stated else 0
         minor = stated is not None and stated.mode == "min"
-        return midi.midi_bytes(self._notes(), tempo=tempo, meter=beats or (4, 4), sharps=sharps, minor=minor)
+        return midi.written(self._notes(), tempo=tempo, meter=beats or (4, 4), sharps=sharps, minor=minor)
 
-    def wav(self, tempo: float = TEMPO) -> bytes:
+    def wav_bytes(self, tempo: float = TEMPO) -> bytes:
         """The piece as sound: a WAV file of 16 bits, in stereo."""
-        from suite.data.audio import wav_bytes
-        from suite_music.notation.sound import RATE, synthesize
+        from suite_music.notation.sound import RATE, rendered
 
-        return wav_bytes(synthesize(self._notes(), tempo=tempo), RATE)
+        return wav_bytes(rendered(self._notes(), tempo=tempo) * _SYMMETRIC, RATE)
 
     def save(self, path: str | Path, tempo: float = TEMPO) -> Path:
         """Write the piece as its ending says: ``.abc``, ``.musicxml``, ``.mid``, ``.wav`` or ``.png``.
