@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import suite_assets
 
+from suite.augment.specs import PictureChanges
 from suite.codecs.images import ENDINGS, ImageCodec, ImageSpec
 from suite.codecs.subwords import SubwordCodec, SubwordSpec, SubwordTarget
 from suite.codecs.text_parsers import RawParser
 from suite.data.captions import read_captions
 from suite.errors import DataError
 from suite.hooks import hookimpl
-from suite.metrics import bleu_and_chrf
-from suite.metrics.cider import cider
+from suite.metrics import bleu_and_chrf, cider
 from suite.nn.specs import AttentionSpec, BackboneSpec, EmbeddingSpec, RecurrentSpec, StepHeadSpec
 from suite.task import (
     Codecs,
@@ -33,7 +33,6 @@ from suite.task import (
     recursive_option,
 )
 from suite.task.seq2seq import TextGenerationTask, reranking_option, search_options
-from suite.augment.specs import PictureChanges
 from suite.training.specs import TrainingSpec
 
 if TYPE_CHECKING:

@@ -163,7 +163,7 @@ STAMP_PARTS = {
 def build(folders: Mapping[str, Path], out: Path) -> None:
     """Write each part: rows of ``key``, ``image``, ``captions``, ``artist`` and ``seen``, and a ZIP of pictures.
 
-    Beside them, as ``redrawn``, the drawings of train changed by chance, the same ones every time.
+    TokenFeatures them, as ``redrawn``, the drawings of train changed by chance, the same ones every time.
     """
     from suite_captioning.redrawing import redrawn, reskinned
 

@@ -12,7 +12,9 @@ from PIL import Image
 from suite.codecs.images import fit_to_square, open_image
 from suite.codecs.subwords import SubwordCodec
 from suite.decoding.beam_search import Hypothesis
-from suite.plotting.charts import Panel, Picture, figure
+from suite.plotting.figure import figure
+from suite.plotting.heatmap import Picture
+from suite.plotting.panel import Panel
 
 #: Images drawn and tokens of each, at most; panels in a row, and pixels of a panel's side.
 MAX_IMAGES, MAX_TOKENS, COLUMNS, SIDE = 4, 23, 6, 200
@@ -21,7 +23,11 @@ DARK = 0.25
 
 
 def attention_maps(
-    images: Sequence[Any], arrays: Sequence[np.ndarray], hypotheses: Sequence[Hypothesis], codec: SubwordCodec, path: Path
+    images: Sequence[Any],
+    arrays: Sequence[np.ndarray],
+    hypotheses: Sequence[Hypothesis],
+    codec: SubwordCodec,
+    path: Path,
 ) -> None:
     """A panel for each image, then one for each token of its caption, bright where its attention weights are.
 

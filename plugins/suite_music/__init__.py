@@ -199,7 +199,7 @@ class Music(LanguageModelTask[MusicConfig, PieceCodec, PieceResult]):
         from suite.data.zip_paths import as_path
         from suite_music.notation.files import pieces
 
-        for found in pieces(named(argument), on_error):
+        for found in pieces(as_path(argument), on_error):
             yield found.where, found
 
     # -- codecs and model ----------------------------------------------------------------------------------------
@@ -226,9 +226,9 @@ class Music(LanguageModelTask[MusicConfig, PieceCodec, PieceResult]):
         codec = codecs.input
         if not isinstance(codec, TuneCodec) or random.random() < 0.5:
             return item
-        from suite_music.notation.transpose import augmented
+        from suite_music.notation.transpose import transpose_randomly
 
-        return augmented(item, codec.keys, random)
+        return transpose_randomly(item, codec.keys, random)
 
     # -- prediction ----------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from suite.task import Example
 from suite_music.data import recipe, tune_key
 from suite_music.notation.chorales import Chorale
 from suite_music.notation.files import ENDINGS, pieces, rows
-from suite_music.notation.statistics import described
+from suite_music.notation.statistics import describe
 
 
 def read(
@@ -25,7 +25,7 @@ def read(
 
     ``example`` makes one of a table's row.
     """
-    path = named(path)
+    path = as_path(path)
     if not path.is_dir() and (format or path.suffix.lower() not in ENDINGS):
         for row in read_rows(path, format=format, columns=columns, on_error=on_error):
             try:
@@ -42,7 +42,7 @@ def report(model: object, *paths: str, against: Path | None) -> dict[str, Any]:
     """Statistics of pieces, compared with the training pieces if they are available."""
     if not paths:
         raise DataError("give the files or folders to describe")
-    found = [(filed.where, filed.piece) for path in paths for filed in pieces(named(path))]
+    found = [(filed.where, filed.piece) for path in paths for filed in pieces(as_path(path))]
     chorales = [piece for _, piece in found if isinstance(piece, Chorale)]
     if 0 < len(chorales) < len(found):
         raise DataError("some pieces are tunes and some chorales; give pieces of one kind")
@@ -50,8 +50,8 @@ def report(model: object, *paths: str, against: Path | None) -> dict[str, Any]:
         folder = find_prepared("music", recipe())
         if folder is None:
             missing = "not available: run suite data get music, or give --against FILE"
-            return {**described(found), "training": missing}
+            return {**describe(found), "training": missing}
         against = (folder / "chorales" if chorales else folder) / "train.jsonl"
     if against.is_dir() or against.suffix.lower() in ENDINGS:
-        return described(found, [filed.piece for filed in pieces(against)])
-    return described(found, rows(against))
+        return describe(found, [filed.piece for filed in pieces(against)])
+    return describe(found, rows(against))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import suite_assets
 
-from suite.codecs.split_sentences import SentenceSegmenter, sentences
+from suite.codecs.sentences import SentenceSegmenter, split_sentences
 from suite.codecs.subwords import END, START, SubwordCodec, SubwordSpec, SubwordTarget
 from suite.codecs.text_parsers import RawParser
 from suite.decoding.beam_search import Hypothesis

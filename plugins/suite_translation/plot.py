@@ -10,7 +10,9 @@ import numpy as np
 
 from suite.codecs.subwords import END, SubwordCodec
 from suite.decoding.beam_search import Hypothesis
-from suite.plotting.charts import Heatmap, Panel, figure
+from suite.plotting.figure import figure
+from suite.plotting.heatmap import Heatmap
+from suite.plotting.panel import Panel
 
 #: Sentences drawn, and tokens of each, at most.
 MAX_SENTENCES, MAX_TOKENS = 4, 60

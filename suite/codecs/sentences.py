@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from suite.codecs.text import HeldText
+from suite.codecs.text import TextBuffer
 
 #: Characters of the longest sentence, about a paragraph.
 MAX_LENGTH = 400
@@ -25,13 +25,13 @@ _ABBREVIATIONS = frozenset(
 )
 
 
-def sentences(text: str) -> list[tuple[str, str]]:
+def split_sentences(text: str) -> list[tuple[str, str]]:
     """Pairs of (white space before it, sentence); white space at the end of the text comes with an empty sentence."""
     segmenter = SentenceSegmenter()
     return [*segmenter.feed(text), *segmenter.flush()]
 
 
-class SentenceSegmenter(HeldText):
+class SentenceSegmenter(TextBuffer):
     """Cuts text or UTF-8 bytes into sentences, each with the white space before it, as soon as it has ended.
 
     A ``Segmenter`` (``suite.task``). Raises DataError for bytes that are not UTF-8.

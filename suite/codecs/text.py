@@ -10,7 +10,7 @@ from typing import Any
 from suite.errors import DataError
 
 
-class HeldText:
+class TextBuffer:
     """What is held back of text that comes in pieces: ``_held``, which may continue, and a split character's bytes."""
 
     def __init__(self, pending: Mapping[str, str] | None = None) -> None:
@@ -45,7 +45,7 @@ class HeldText:
             raise DataError("the text ends in the middle of a UTF-8 character; it may be cut off") from None
 
 
-class LineSegmenter(HeldText):
+class LineSegmenter(TextBuffer):
     """Cuts text or UTF-8 bytes into lines, each with an empty separator; blank lines are skipped.
 
     A ``Segmenter`` (``suite.task``) for tasks whose input is a line.

@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from suite.data.zip_paths import member
+from suite.data.zip_paths import open_file
 from suite.errors import DataError, MissingExtra, UsageError, nearest, one_line
 
 Samples = npt.NDArray[np.float32]
@@ -25,13 +25,14 @@ Samples = npt.NDArray[np.float32]
 #: What is looked for in a folder.
 ENDINGS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au")
 #: Frames a block: some seconds of sound, whatever the file's length.
-BLOCK = 65536
-SLOWEST, FASTEST, MOST_CHANNELS = 4000, 768_000, 256
+BLOCK_FRAMES = 65536
+MIN_RATE, MAX_RATE, MAX_CHANNELS = 4000, 768_000, 256
 #: Nothing is heard below this peak; a peak is clipped from the second on; more than this share of clipped is too much.
 SILENT, FULL, CLIPPED = 1e-4, 0.999, 1e-3
 _WAV = (b"RIFF", b"RF64", b"RIFX")
-#: Of a WAV that is still being written nobody knows the length.
-PLACEHOLDER_SIZES = (0, 0x7FFFFFFF, 0xFFFFFFFF)
+#: Lengths from here on are placeholders in the header of a WAV written to a pipe: programs put 0x7FFFFFFF, 0xFFFFFFFF,
+#: or either less a header or rounded to whole frames.
+PLACEHOLDER_LENGTH = 2**31 - 2**20
 #: Nothing that stands before the samples is longer than this, bytes.
 MAX_HEADER = 2**26
 #: Formats whose length is counted, not guessed.
@@ -49,10 +50,10 @@ class Layout:
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
             raise UsageError(f"format {self.format!r}: {nearest(self.format, FORMATS)}")
-        if not SLOWEST <= self.rate <= FASTEST:
-            raise DataError(f"{self.rate:,} samples a second; give sound of {SLOWEST:,} to {FASTEST:,}")
-        if not 1 <= self.channels <= MOST_CHANNELS:
-            raise DataError(f"{self.channels} channels; give 1 to {MOST_CHANNELS}")
+        if not MIN_RATE <= self.rate <= MAX_RATE:
+            raise DataError(f"{self.rate:,} samples a second; give sound of {MIN_RATE:,} to {MAX_RATE:,}")
+        if not 1 <= self.channels <= MAX_CHANNELS:
+            raise DataError(f"{self.channels} channels; give 1 to {MAX_CHANNELS}")
 
     @property
     def frame(self) -> int:
@@ -62,7 +63,7 @@ class Layout:
     def samples(self, data: bytes) -> Samples:
         """Whole frames of bytes as samples ``[n]``. Raises DataError for numbers that are none."""
         values = FORMATS[self.format][1](data)
-        return mixed(values.reshape(-1, self.channels))
+        return to_mono(values.reshape(-1, self.channels))
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Sound:
 
 
 @contextmanager
-def opened(source: str | Path | IO[bytes]) -> Iterator[Sound]:
+def open_audio(source: str | Path | IO[bytes]) -> Iterator[Sound]:
     """A recording by its path (which may lead into a ZIP), or in an open file, which may be a pipe if it is WAV.
 
     Raises DataError, there or while it is read, for what is no sound, is cut short, or holds numbers that are none.
@@ -89,20 +90,20 @@ def opened(source: str | Path | IO[bytes]) -> Iterator[Sound]:
     if not isinstance(source, str | Path):
         yield _opened(source)
         return
-    with member(Path(source), "recording") as file:
+    with open_file(Path(source), "recording") as file:
         yield _opened(file)
 
 
-def read(source: str | Path | IO[bytes]) -> tuple[Samples, int]:
+def read_audio(source: str | Path | IO[bytes]) -> tuple[Samples, int]:
     """A whole recording ``[n]``, and its rate. Raises DataError."""
-    with opened(source) as sound:
+    with open_audio(source) as sound:
         blocks = list(sound.blocks)
         return np.concatenate(blocks) if blocks else np.zeros(0, np.float32), sound.rate
 
 
-def fault(samples: Any) -> str | None:
+def find_fault(samples: Any) -> str | None:
     """What is wrong with a recording that can be read all the same, in a line."""
-    sizes = np.abs(mixed(np.asarray(samples)))
+    sizes = np.abs(to_mono(np.asarray(samples)))
     if sizes.max() < SILENT:
         return "silence: there is nothing to hear"
     if (share := float((sizes >= FULL).mean())) > CLIPPED:
@@ -110,7 +111,7 @@ def fault(samples: Any) -> str | None:
     return None
 
 
-def mixed(values: npt.NDArray[Any]) -> Samples:
+def to_mono(values: npt.NDArray[Any]) -> Samples:
     """Samples ``[n]`` or ``[n, C]``, whole numbers or not, as float32 ``[n]`` in −1 … 1, channels averaged.
 
     Raises DataError for what is no sound: other axes or types, NaN and infinite values.
@@ -180,6 +181,8 @@ WAV_CODES = {
 
 # --- WAV ------------------------------------------------------------------------------------------------------
 
+SHORT_WAV = "a WAV that is cut short: there are no samples in it; get it again"
+
 
 def _opened(file: IO[bytes]) -> Sound:
     start = file.read(12)
@@ -202,23 +205,33 @@ def _wav(file: IO[bytes]) -> Sound | None:
         if name == b"data":
             if layout is None:
                 raise DataError("a WAV whose samples come before their format; write the file again")
-            known = None if size in PLACEHOLDER_SIZES else size
+            known = data_length(size)
             frames = None if known is None else known // layout.frame
             return Sound(layout.rate, layout.channels, frames, _blocks(file, layout, known))
         if size > MAX_HEADER:
             break
         body = file.read(size + size % 2)
         if name == b"fmt ":
-            if len(body) < 16:
-                break
-            code, channels, rate, _, _, bits = struct.unpack("<HHIIHH", body[:16])
-            if code == 0xFFFE and len(body) >= 26:
-                code = int.from_bytes(body[24:26], "little")
-            kind = WAV_CODES.get((code, bits))
-            if kind is None:
+            layout = wav_layout(body)
+            if layout is None:
                 return None
-            layout = Layout(rate, kind, channels)
-    raise DataError("a WAV that is cut short: there are no samples in it; get it again")
+    raise DataError(SHORT_WAV)
+
+
+def wav_layout(body: bytes) -> Layout | None:
+    """The layout in a WAV's ``fmt`` chunk; None for samples packed in a way that is not read here."""
+    if len(body) < 16:
+        raise DataError(SHORT_WAV)
+    code, channels, rate, _, _, bits = struct.unpack("<HHIIHH", body[:16])
+    if code == 0xFFFE and len(body) >= 26:
+        code = int.from_bytes(body[24:26], "little")
+    kind = WAV_CODES.get((code, bits))
+    return None if kind is None else Layout(rate, kind, channels)
+
+
+def data_length(size: int) -> int | None:
+    """The bytes of samples by the size in a WAV's header; None where that is 0 or a placeholder."""
+    return size if 0 < size < PLACEHOLDER_LENGTH else None
 
 
 def _blocks(file: IO[bytes], layout: Layout, size: int | None) -> Iterator[Samples]:
@@ -226,7 +239,7 @@ def _blocks(file: IO[bytes], layout: Layout, size: int | None) -> Iterator[Sampl
         yield layout.samples(data)
 
 
-def cut(samples: Samples, size: int) -> Iterator[Samples]:
+def split_samples(samples: Samples, size: int) -> Iterator[Samples]:
     """Samples in pieces of so many, the last as long as what is left."""
     return (samples[at : at + size] for at in range(0, len(samples), size))
 
@@ -237,7 +250,7 @@ def whole_frames(file: IO[bytes], layout: Layout, size: int | None = None) -> It
     take = getattr(file, "read1", file.read)
     rest, left = b"", size
     while left is None or left > 0:
-        data = take(BLOCK * layout.frame if left is None else min(BLOCK * layout.frame, left))
+        data = take(BLOCK_FRAMES * layout.frame if left is None else min(BLOCK_FRAMES * layout.frame, left))
         if not data:
             if left is not None:
                 raise DataError(f"cut short: {left:,} of {size:,} bytes of sound are missing; get it again")
@@ -277,19 +290,25 @@ def _by_soundfile(file: IO[bytes], start: bytes) -> Sound:
 def _packed(sound: Any, failure: type[Exception]) -> Iterator[Samples]:
     done = 0
     try:
-        while len(block := sound.read(BLOCK, dtype="float32", always_2d=True)):
+        while len(block := sound.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
             done += len(block)
-            yield mixed(block)
+            yield to_mono(block)
     except failure as error:
         raise DataError(f"damaged ({one_line(error)}); get it again") from error
     if done < sound.frames and sound.format in _COUNTED:
         raise DataError(f"cut short: {sound.frames - done:,} of {sound.frames:,} samples are missing; get it again")
 
 
-def wav(samples: Samples, rate: int) -> bytes:
-    """Samples ``[n]`` or ``[n, channels]`` in −1 … 1 as a WAV file of 16 bits."""
-    data = np.clip(np.round(samples * 32768), -32768, 32767).astype("<i2").tobytes()
+def wav_bytes(samples: Samples, rate: int) -> bytes:
+    """Encode samples as a 16-bit PCM WAV file.
+
+    Args:
+        samples: ``[n]`` or ``[n, C]`` in −1 … 1; what lies beyond is clipped.
+        rate: Samples a second.
+    """
     channels = 1 if samples.ndim == 1 else samples.shape[1]
+    data = np.clip(np.round(samples * 32768), -32768, 32767).astype("<i2").tobytes()
+    frame = 2 * channels
     head = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16, 1, channels, rate,
-                       2 * channels * rate, 2 * channels, 16, b"data", len(data))  # fmt: skip
+                       frame * rate, frame, 16, b"data", len(data))  # fmt: skip
     return head + data

@@ -12,8 +12,7 @@ from torch import nn
 from suite.errors import DataError, UsageError
 from suite.nn.cells.base import Cell
 from suite.nn.layers.embeddings import Embedding
-from suite.nn.layers.recurrent import Encoder
-from suite.nn.layers.vision import Pictures
+from suite.nn.layers.vision import ImageBackbone
 
 
 def set_vectors(frontend: nn.Module, vocabulary: Sequence[str], vectors: Mapping[str, np.ndarray]) -> int:
@@ -38,19 +37,18 @@ def set_vectors(frontend: nn.Module, vocabulary: Sequence[str], vectors: Mapping
     return len(known)
 
 
-def set_time_constants(encoder: Encoder, shortest: float, longest: float) -> None:
-    """Spread the units' memories from ``shortest`` to ``longest`` steps, evenly by their logarithm, by chance.
+def set_time_constants(stack: nn.Module, shortest: float, longest: float) -> None:
+    """Draw the time constants of all cells in ``stack``, log-uniformly from ``shortest`` to ``longest`` steps.
 
-    Cells whose memory is not a matter of gates stay as they are (see ``Cell.remember``). Raises UsageError unless
+    Cells without gates to set stay as they are (see `Cell.init_time_constants`). Raises UsageError unless
     1 < shortest.
     """
     if not shortest > 1:
         raise UsageError(f"a memory of {shortest:g} steps: it must be longer than one")
     low, high = math.log(shortest), math.log(max(longest, shortest * 1.01))
-    for layer in encoder.layers:
-        for cell in (layer.cell, layer.back):
-            if isinstance(cell, Cell):
-                cell.remember(torch.exp(low + (high - low) * torch.rand(cell.hidden)))
+    for cell in stack.modules():
+        if isinstance(cell, Cell):
+            cell.init_time_constants(torch.exp(low + (high - low) * torch.rand(cell.hidden)))
 
 
 def load_pretrained(model: nn.Module) -> None:
@@ -59,5 +57,5 @@ def load_pretrained(model: nn.Module) -> None:
     Raises DataError if they are not here and cannot be downloaded.
     """
     for part in model.modules():
-        if isinstance(part, Pictures):
+        if isinstance(part, ImageBackbone):
             part.load_pretrained()

@@ -210,9 +210,9 @@ class Task(ABC, Generic[Config, In, Target, R]):
         """
         if not self.data.endings:
             raise self._missing("expand_inputs", 'data.inputs is "files" and data.endings is empty')
-        from suite.data.zip_paths import in_folder
+        from suite.data.zip_paths import files_in_folder
 
-        return in_folder(argument, self.data.endings, self.data.item, recursive=recursive)
+        return files_in_folder(argument, self.data.endings, self.data.item, recursive=recursive)
 
     def check_example(self, example: Example, codecs: Codecs[In, Target]) -> Example:
         """The example with its target as results of a model with these codecs give it.

@@ -20,8 +20,8 @@ from suite.codecs.text_parsers import RawParser
 from suite.config import from_options
 from suite.decoding import beam_search
 from suite.decoding.beam_search import Beam, EncoderOutput, Hypothesis, encode, search, stream_search
+from suite.decoding.reranking import MIN_HYPOTHESES, ExampleMemory, pool_memory, rerank
 from suite.decoding.sampling import Sampling, check_seed
-from suite.decoding.reranking import MIN_HYPOTHESES, ExampleMemory, ordered, pool_memory
 from suite.errors import DataError, UsageError
 from suite.task.base import Config, Mappings, R, Task
 from suite.task.codecs import Codecs, In
@@ -112,8 +112,8 @@ def reranking_option() -> Option:
     """The option of a task whose checkpoints may keep training examples (``training.remember``)."""
     return Option(
         name="neighbours", type=int, default=NEIGHBOURS, verbs=SEARCHING, minimum=0,
-        help=f"rerank {MIN_HYPOTHESES} hypotheses by the texts of this many similar training examples, if the checkpoint "
-        "keeps them; 0 turns reranking off",
+        help=f"rerank {MIN_HYPOTHESES} hypotheses by the texts of this many similar training examples, if the "
+        "checkpoint keeps them; 0 turns reranking off",
     )  # fmt: skip
 
 
@@ -251,7 +251,7 @@ class TextGenerationTask(Seq2SeqTask[Config, In, Subwords, GeneratedText]):
         of its tokens. ``options`` are those of ``predict``; others than of the search are ignored.
         """
         memory = self.reranking_memory(model, **options)
-        given, search = read(model.runtime, arrays), search_values(options)
+        given, search = encode(model.runtime, arrays), search_values(options)
         n_best = search.get("n_best", 1)
         if memory is not None:
             search["n_best"] = max(n_best, MIN_HYPOTHESES)

@@ -23,8 +23,8 @@ from ngram import NGram
 from suite_music.notation import abc
 from suite_music.notation.chorales import Chorale, ChoraleCodec
 from suite_music.notation.notes import heard
-from suite_music.notation.rules import TuneRules
-from suite_music.notation.statistics import CopyCheck, batches_by_tokens
+from suite_music.notation.statistics import CopyCheck, full_bar_share
+from suite_music.notation.tune_rules import TuneRules
 
 import suite
 from suite.errors import UsageError
@@ -55,7 +55,8 @@ def measure() -> Iterator[dict[str, Any]]:
     asked = [head for head in asked if obtainable(pipeline, head)]
     asked = [asked[i % len(asked)] for i in range(TUNES)]
     texts = [result.abc for result in generated(pipeline, asked)]
-    yield row("bars batches_by_tokens, 1,000 written tunes", batches_by_tokens(texts), batches_by_tokens(real), 1, higher=True, real=batches_by_tokens(real))
+    yield row("bars filled, 1,000 written tunes", full_bar_share(texts), full_bar_share(real), 1, higher=True,
+              real=full_bar_share(real))  # fmt: skip
     obeyed = statistics.mean(heads(text) == head for text, head in zip(texts, asked, strict=True))
     yield row("key and meter stated as asked for", obeyed, 1, 1, higher=True)
     if (found := by_music21(texts)) is not None:
@@ -103,7 +104,7 @@ def heads(text: str) -> tuple[Any, Any]:
     return stated.get("key"), stated.get("meter")
 
 
-def named(head: tuple[Any, Any]) -> dict[str, str]:
+def as_path(head: tuple[Any, Any]) -> dict[str, str]:
     """A key and a meter as options of ``generate``."""
     key, meter = head
     name = "CDEFGAB"[key.letter] + {-1: "b", 0: "", 1: "#"}[key.alter] + ("" if key.mode == "maj" else key.mode)
@@ -115,7 +116,7 @@ def obtainable(pipeline: Any, head: tuple[Any, Any]) -> bool:
     if None in head:
         return False
     try:
-        TuneRules(pipeline.codecs.input, **named(head))
+        TuneRules(pipeline.codecs.input, **as_path(head))
     except UsageError:
         return False
     return True
@@ -124,7 +125,7 @@ def obtainable(pipeline: Any, head: tuple[Any, Any]) -> bool:
 def generated(pipeline: Any, asked: Sequence[tuple[Any, Any]]) -> Iterator[Any]:
     """A tune for each key and meter; default settings."""
     for number, head in enumerate(asked):
-        yield from pipeline.generate(**named(head), seed=SEED + number)
+        yield from pipeline.generate(**as_path(head), seed=SEED + number)
 
 
 def chorale_reference(folder: Path) -> float:

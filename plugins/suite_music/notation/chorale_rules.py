@@ -13,7 +13,7 @@ import numpy as np
 
 from suite.errors import UsageError, nearest
 from suite_music.notation import abc, chorales
-from suite_music.notation.chorales import END
+from suite_music.notation.piece_codec import END
 
 #: Bars that a chorale has at least where no number is given.
 MIN_BARS = 4

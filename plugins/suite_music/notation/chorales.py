@@ -109,7 +109,7 @@ class ChoraleCodec(PieceCodec):
         """How many values each of the `COLUMNS` has."""
         return self.size, 5, POSITIONS, *([self.size] * 5)
 
-    def reader(self) -> Reader:
+    def token_features(self) -> Reader:
         """What gives a model its `COLUMNS`, token by token."""
         return Reader()
 
@@ -170,7 +170,7 @@ class Reader:
         self._meter, self._position, self._turn = 16, 0, -1
         self._sounding = [0] * 4
 
-    def read(self, token: int) -> tuple[int, ...]:
+    def next(self, token: int) -> tuple[int, ...]:
         """The `COLUMNS` of the next token."""
         if METER <= token < PICKUP:
             self._meter = list(METERS.values())[token - METER]

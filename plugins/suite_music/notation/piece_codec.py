@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from suite.decoding.generate import Beside
+from suite.decoding.generate import TokenFeatures
 from suite.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class PieceCodec:
         """The ids of a piece, without start and end. Raises DataError for a piece that has none."""
         raise NotImplementedError
 
-    def reader(self) -> Beside:
+    def token_features(self) -> TokenFeatures:
         """What gives a model its columns, token by token."""
         raise NotImplementedError
 
@@ -56,8 +56,8 @@ class PieceCodec:
 
     def read(self, tokens: Iterable[int]) -> np.ndarray:
         """Tokens with their columns, int64 ``[T, F]``."""
-        reader = self.reader()
-        return np.asarray([reader.read(token) for token in tokens], dtype=np.int64).reshape(-1, len(self.columns))
+        reader = self.token_features()
+        return np.asarray([reader.next(token) for token in tokens], dtype=np.int64).reshape(-1, len(self.columns))
 
     def decode(self, tokens: Iterable[int]) -> str | Chorale:
         """The piece of ids: a tune's text, or a chorale."""

@@ -55,7 +55,7 @@ class PieceResult(Result):
         if isinstance(piece, Chorale):
             return cls(
                 input=given, title=title, key=name_of(piece.fifths, piece.mode == "minor"), meter=piece.meter,
-                notes=notes, pickup=piece.pickup / 4, musicxml=musicxml.written(piece, title=title),
+                notes=notes, pickup=piece.pickup / 4, musicxml=musicxml.score_xml(piece, title=title),
             )  # fmt: skip
         text = piece if piece.endswith("\n") else f"{piece}\n"
         lines = {line[0]: line[2:].strip() for line in text.split("\n") if re.match(r"[MK]:", line)}
@@ -74,13 +74,13 @@ class PieceResult(Result):
         stated, beats = abc.key(self.key), abc.meter(self.meter)
         sharps = sum(stated.signature) if stated else 0
         minor = stated is not None and stated.mode == "min"
-        return midi.written(self._notes(), tempo=tempo, meter=beats or (4, 4), sharps=sharps, minor=minor)
+        return midi.midi_bytes(self._notes(), tempo=tempo, meter=beats or (4, 4), sharps=sharps, minor=minor)
 
-    def wav_bytes(self, tempo: float = TEMPO) -> bytes:
+    def wav(self, tempo: float = TEMPO) -> bytes:
         """The piece as sound: a WAV file of 16 bits, in stereo."""
-        from suite_music.notation.sound import RATE, rendered
+        from suite_music.notation.sound import RATE, synthesize
 
-        return wav_bytes(rendered(self._notes(), tempo=tempo) * _SYMMETRIC, RATE)
+        return wav_bytes(synthesize(self._notes(), tempo=tempo) * _SYMMETRIC, RATE)
 
     def save(self, path: str | Path, tempo: float = TEMPO) -> Path:
         """Write the piece as its ending says: ``.abc``, ``.musicxml``, ``.mid``, ``.wav`` or ``.png``.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from suite_music.notation import abc
-from suite_music.notation.tunes import END, SPECIAL
+from suite_music.notation.piece_codec import END
+from suite_music.notation.tunes import SPECIAL
 
 #: Ornaments that every reader of ABC knows.
 ORNAMENTS = ".~Tuv"

@@ -13,8 +13,9 @@ import numpy as np
 from suite.errors import UsageError, nearest
 from suite_music.notation import abc
 from suite_music.notation.clock import WHOLE, Clock, advance
+from suite_music.notation.piece_codec import END
 from suite_music.notation.token_kinds import KINDS, SECTION_ENDS, kind_of
-from suite_music.notation.tunes import END, SPECIAL, TuneCodec
+from suite_music.notation.tunes import SPECIAL, TuneCodec
 
 #: Masks that are kept at most.
 MAX_CACHED_MASKS = 512

@@ -20,7 +20,7 @@ from suite.errors import CheckpointError, DataError
 from suite_music.notation import abc
 from suite_music.notation.chorales import Chorale
 from suite_music.notation.clock import WHOLE, Clock, advance
-from suite_music.notation.match_model import CLASSES, Echo
+from suite_music.notation.match_model import CLASSES, MatchModel
 from suite_music.notation.piece_codec import END, PieceCodec
 
 FILE = "tunes.json"
@@ -105,7 +105,7 @@ class TuneCodec(PieceCodec):
         """What a token stands for in a key."""
         return _written(self.vocabulary[token], key)
 
-    def reader(self) -> Reader:
+    def token_features(self) -> Reader:
         """What gives a model its `COLUMNS`, token by token."""
         return Reader(self)
 
@@ -155,9 +155,9 @@ class Reader:
     """Tokens in, one by one; out come the rows that a model reads."""
 
     def __init__(self, codec: TuneCodec) -> None:
-        self._events, self._clock, self._echo = codec.events, Clock(), Echo()
+        self._events, self._clock, self._echo = codec.events, Clock(), MatchModel()
 
-    def read(self, token: int) -> tuple[int, int, int, int, int]:
+    def next(self, token: int) -> tuple[int, int, int, int, int]:
         """The `COLUMNS` of the next token."""
         self._clock = clock = advance(self._clock, self._events[token])
         hint, stretch = self._echo.read(token)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from suite_music.notation import midi
 from suite_music.notation.chorales import Chorale
-from suite_music.notation.musicxml import written
+from suite_music.notation.musicxml import score_xml
 from suite_music.notation.notes import notes
 
 Cli = Callable[..., Any]
@@ -22,8 +22,8 @@ def test_training_from_a_folder(cli: Cli, tunes: list[str], tmp_path: Path, smal
     (tmp_path / "in" / "more").mkdir(parents=True)
     for number, text in enumerate(tunes):
         (tmp_path / "in" / f"{number}.abc").write_text(f"X:1\nT:Tune {number}\n{text}")
-    (tmp_path / "in" / "more" / "song.mid").write_bytes(midi.written(notes(OPENING), meter=(6, 8), sharps=2))
-    (tmp_path / "in" / "0.mid").write_bytes(midi.written(notes(tunes[0])))  # the first tune once more
+    (tmp_path / "in" / "more" / "song.mid").write_bytes(midi.midi_bytes(notes(OPENING), meter=(6, 8), sharps=2))
+    (tmp_path / "in" / "0.mid").write_bytes(midi.midi_bytes(notes(tunes[0])))  # the first tune once more
     (tmp_path / "in" / "notes.txt").write_text("not music")
     ran = cli("train", "--data", "in", "--dev", SAMPLES, "--out", "model", "--bptt", "16", "--epochs", "1",
               *(f"--set={setting}" for setting in small if "epochs" not in setting))  # fmt: skip
@@ -43,7 +43,7 @@ def training(tunes: list[str], tmp_path: Path) -> Path:
 def test_a_report(cli: Cli, tunes: list[str], training: Path, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "fresh.abc").write_text(f"X:1\n{tunes[0]}")
-    (tmp_path / "in" / "fresh.mid").write_bytes(midi.written(notes(tunes[0])))  # the same piece
+    (tmp_path / "in" / "fresh.mid").write_bytes(midi.midi_bytes(notes(tunes[0])))  # the same piece
     (tmp_path / "in" / "copied.abc").write_text(
         "X:1\nM:C|\nL:1/8\nK:C\nC8|C4G4|^F8|\nK:A\n" + tunes[1].split("\n", 3)[3]
     )
@@ -70,7 +70,7 @@ def test_a_report_without_the_training_pieces(cli: Cli, tunes: list[str], tmp_pa
 
 
 def test_a_report_of_chorales(cli: Cli, chorale: Chorale, chorales_file: Path, tmp_path: Path) -> None:
-    (tmp_path / "a.musicxml").write_text(written(chorale))
+    (tmp_path / "a.musicxml").write_text(score_xml(chorale))
     (values,) = cli("report", "a.musicxml", "--against", chorales_file, "--json").values
     assert values["distance"]["rhythm"] == pytest.approx(0)
     assert values["longest_copy"]["a.musicxml"]["notes"] > 6

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from suite_music.notation.chorale_rules import RANGES
 from suite_music.notation.files import pieces
 from suite_music.notation.notes import Note, notes
 from suite_music.notation.pieces import PieceResult
-from suite_music.notation.rules import RANGES
 from suite_music.notation.statistics import full_bars
 
 import suite

@@ -327,9 +327,9 @@ def test_a_stream_is_abc_and_its_notes(music: Pipeline) -> None:
     assert [note.start for note in streamed] == sorted(note.start for note in streamed)
     assert streamed == notes(text)[: len(streamed)]
     assert len(notes(text)) - len(streamed) <= 2
-    filled, bars = full_bars(text[: text.rindex("|")])
+    batches_by_tokens, bars = full_bars(text[: text.rindex("|")])
     assert bars > 20
-    assert bars - filled <= 1  # the section that is being written
+    assert bars - batches_by_tokens <= 1  # the section that is being written
 
 
 def test_a_stream_of_a_chorale(choir: Pipeline) -> None:

@@ -76,7 +76,7 @@ def test_what_is_written_is_read_again() -> None:
 
 def test_channels_are_written_side_by_side() -> None:
     samples = np.array([[0.5, -0.5], [1.5, -1.5], [0, 0.25]], np.float32)
-    with wave.open(io.BytesIO(wav(samples, 44_100))) as file:
+    with wave.open(io.BytesIO(wav_bytes(samples, 44_100))) as file:
         assert file.getparams()[:4] == (2, 2, 44_100, 3)
         found = np.frombuffer(file.readframes(3), "<i2").reshape(-1, 2)
     np.testing.assert_array_equal(found, [[16384, -16384], [32767, -32768], [0, 8192]])

@@ -7,8 +7,8 @@ import torch
 from suite.errors import DataError, UsageError
 from suite.nn.init import load_pretrained, set_time_constants, set_vectors
 from suite.nn.layers.embeddings import Embedding
-from suite.nn.layers.recurrent import Encoder
-from suite.nn.layers.vision import Pictures
+from suite.nn.layers.recurrent import RecurrentStack
+from suite.nn.layers.vision import ImageBackbone
 from suite.nn.specs import BackboneSpec, EmbeddingSpec, RecurrentSpec
 from suite.plugins import registry
 
@@ -68,7 +68,7 @@ def test_units_remember_as_long_as_they_are_told(name: str) -> None:
     torch.manual_seed(0)
     cell = registry().cell(name)(2, 64)
     times = torch.full((64,), 20.0)
-    cell.remember(times)
+    cell.init_time_constants(times)
     for parameter in cell.parameters():
         if parameter.ndim > 1:
             parameter.data.zero_()  # no input and no other unit interferes
@@ -82,7 +82,7 @@ def test_units_remember_as_long_as_they_are_told(name: str) -> None:
 
 
 def test_memories_are_spread_by_chance_over_every_layer() -> None:
-    encoder = Encoder(registry().cell("lstm"), 3, RecurrentSpec(hidden=256, layers=2, bidirectional=True))
+    encoder = RecurrentStack(registry().cell("lstm"), 3, RecurrentSpec(hidden=256, layers=2, bidirectional=True))
     torch.manual_seed(0)
     set_time_constants(encoder, 2.0, 100.0)
     for layer in encoder.layers:
@@ -96,19 +96,19 @@ def test_memories_are_spread_by_chance_over_every_layer() -> None:
 def test_a_cell_without_gates_stays_as_it_is() -> None:
     cell = registry().cell("rnn")(2, 4)
     before = [p.clone() for p in cell.parameters()]
-    cell.remember(torch.full((4,), 9.0))
+    cell.init_time_constants(torch.full((4,), 9.0))
     assert all(torch.equal(a, b) for a, b in zip(before, cell.parameters(), strict=True))
 
 
 def test_a_memory_is_longer_than_a_step() -> None:
     with pytest.raises(UsageError, match="a memory of 1 steps: it must be longer than one"):
-        set_time_constants(Encoder(registry().cell("lstm"), 3, RecurrentSpec(hidden=4)), 1.0, 10.0)
+        set_time_constants(RecurrentStack(registry().cell("lstm"), 3, RecurrentSpec(hidden=4)), 1.0, 10.0)
 
 
 def test_each_image_backbone_of_a_model_loads_its_published_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded: list[Pictures] = []
-    monkeypatch.setattr(Pictures, "fetch", lambda self: loaded.append(self))
-    backbone = Pictures(BackboneSpec(width=8, depths=(1, 1)), 32)
+    loaded: list[ImageBackbone] = []
+    monkeypatch.setattr(ImageBackbone, "load_pretrained", lambda self: loaded.append(self))
+    backbone = ImageBackbone(BackboneSpec(width=8, depths=(1, 1)), 32)
     load_pretrained(torch.nn.ModuleDict({"frontend": backbone, "head": torch.nn.Linear(2, 2)}))
     assert loaded == [backbone]
     load_pretrained(torch.nn.Linear(2, 2))  # no backbone, nothing to load

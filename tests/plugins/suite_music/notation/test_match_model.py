@@ -10,7 +10,7 @@ from suite_music.notation.match_model import CLASSES, HISTORY, MatchModel
 
 def hints(tokens: list[int]) -> list[tuple[int, int]]:
     reader = MatchModel()
-    return [reader.read(token) for token in tokens]
+    return [reader.next(token) for token in tokens]
 
 
 def slow(tokens: list[int]) -> int:

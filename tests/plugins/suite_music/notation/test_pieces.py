@@ -1,4 +1,4 @@
-"""Written pieces: what they say of themselves, and the files they are saved to."""
+"""Hypothesis pieces: what they say of themselves, and the files they are saved to."""
 
 from __future__ import annotations
 

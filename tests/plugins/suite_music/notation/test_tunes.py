@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from suite_music.notation.notes import Player, notes
 from suite_music.notation.piece_codec import END, START
-from suite_music.notation.transpose import transposed
+from suite_music.notation.transpose import transpose
 from suite_music.notation.tunes import BYTES, FILE, SPECIAL, Reader, TuneCodec, TuneSpec, Writer
 
 from suite.codecs import Codec
@@ -66,7 +66,7 @@ def test_inputs_and_targets_are_one_step_apart(tunes: list[str], codec: TuneCode
 
 def test_columns_say_what_the_tokens_before_say(tunes: list[str], codec: TuneCodec) -> None:
     reader, tokens = Reader(codec), [START, *codec.tokens(tunes[1])]
-    np.testing.assert_array_equal([reader.read(token) for token in tokens], codec.encode(tunes[1]))
+    np.testing.assert_array_equal([reader.next(token) for token in tokens], codec.encode(tunes[1]))
     text = "M:4/4\nL:1/8\nK:D\nABcd e2f2 |\nABcd e"
     rows = SMALL.encode(text)
     names = [SMALL.vocabulary[token] for token in rows[:, 0]]
@@ -101,7 +101,7 @@ def test_events_of_tokens_are_those_of_the_text(tunes: list[str], codec: TuneCod
 
 def test_a_transposed_tune_differs_in_its_key_only(tunes: list[str]) -> None:
     text = tunes[0]
-    other = transposed(text, "E")
+    other = transpose(text, "E")
     codec = TuneCodec.fit([text, other], TuneSpec(min_count=1, min_layout=1))
     first, second = codec.tokens(text), codec.tokens(other)
     assert [i for i, (a, b) in enumerate(zip(first, second, strict=True)) if a != b] == [2]
