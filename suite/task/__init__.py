@@ -10,6 +10,8 @@ from suite.task.many_to_one import ManyToOneTask
 from suite.task.options import Command, Option, recursive_option
 from suite.task.results import Result
 from suite.task.streaming import Segmenter, StreamDecoder, Streaming
+from suite.task.text_classification import TextClassificationTask
+from suite.task.training_spec import TrainingSpec
 
 __all__ = [
     "END_OF_ITEM",
@@ -34,6 +36,8 @@ __all__ = [
     "StreamParser",
     "Streaming",
     "Task",
+    "TextClassificationTask",
+    "TrainingSpec",
     "lazy",
     "recursive_option",
 ]

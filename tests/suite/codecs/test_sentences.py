@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from suite.codecs.split_sentences import MAX_LENGTH, SentenceSegmenter
 
+from suite.codecs.sentences import MAX_LENGTH, SentenceSegmenter, split_sentences
 from suite.errors import DataError
 
 
