@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "assets" / "sentiment" / "checkpoint" / "suite.json"
-MODULES = ("suite", "suite.inference.pipeline", "suite.inference.streaming")
+MODULES = ("suite", "suite.inference.pipeline", "suite.inference.sessions", "suite.codecs.parsing")
 
 pytestmark = pytest.mark.skipif(not SHIPPED.exists(), reason="the shipped checkpoint is not in this checkout")
 
@@ -78,7 +78,9 @@ def test_the_tutorial_is_a_task_that_works(place: Path) -> None:
     """Its files are written and its commands run, in the order they stand."""
     text = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    for name, content in re.findall(r"```\w+\n# file: (\S+)\n(.*?)```", text, flags=re.DOTALL):
+    files = re.findall(r"```\w+\n# file: (\S+)\n(.*?)```", text, flags=re.DOTALL)
+    assert len(dict(files)["mine/language.py"].strip().splitlines()) <= 15, "the first success is a short one"
+    for name, content in files:
         (place / name).parent.mkdir(exist_ok=True)
         (place / name).write_text(content, encoding="utf-8")
     said = {}
@@ -93,7 +95,9 @@ def test_the_tutorial_is_a_task_that_works(place: Path) -> None:
     answers = next(out for command, out in said.items() if command.startswith("printf")).splitlines()
     assert len(answers) == 2
     assert all(answers)
-    assert "the young → crow" in next(out for command, out in said.items() if "predict" in command)
+    languages = next(out for command, out in said.items() if "language predict" in command).splitlines()
+    assert [line.split()[0] for line in languages] == ["Italian", "English"]
+    assert "the young → crow" in next(out for command, out in said.items() if "next-word predict" in command)
     checked = next(out for command, out in said.items() if "check" in command)
     assert "  ✓ importing it, and --help, load no torch" in checked.splitlines()
     assert "✗" not in checked
