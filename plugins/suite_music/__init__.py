@@ -255,7 +255,7 @@ class Music(LanguageModelTask[MusicConfig, PieceCodec, PieceResult]):
         )
         return [
             PieceResult.of(codec.decode(prefix + tokens), "Untitled", None if isinstance(piece, Chorale) else piece)
-            for prefix, tokens, piece in zip(prefixes, generated, pieces, strict=True)
+            for prefix, tokens, piece in zip(prefixes, generated.tokens, pieces, strict=True)
         ]
 
     def merge(self, results: Sequence[Any], item: Any, codecs: MusicCodecs, **options: Any) -> Result:

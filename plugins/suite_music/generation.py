@@ -36,7 +36,7 @@ def generate(
             model, [[START]] * len(numbers), randoms, sampling.sampling, rules=[rules] * len(numbers), stop=END,
             limit=LIMIT,
         )  # fmt: skip
-        for number, tokens in zip(numbers, generated, strict=True):
+        for number, tokens in zip(numbers, generated.tokens, strict=True):
             title = f"{codec.kind.capitalize()} {sampling.seed}-{number + 1}"
             result = PieceResult.of(codec.decode(tokens), title, number)
             yield result if out is None else dataclasses.replace(result, files=result.save_all(out, tempo))

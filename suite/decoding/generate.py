@@ -1,78 +1,179 @@
-"""Writing with a decoder, and judging what is written: numpy only, one copy for both runtimes.
+"""Autoregressive generation with a decoder, and scoring: numpy only, one copy for both runtimes.
 
-Data flow of `generate`: the prefix is read → logits → a token is drawn (`Sampling`), of those that
-the `Constraint` allows → it is read, with the state carried → the next one. Arrays named ``next.*`` go back in
-as ``state.*``, so that a row's past is its state and nothing grows with the length.
+Data flow of `generate`: the prefixes are read → logits → a token is drawn (`Sampling`) among those that the
+`Constraint` allows → it is read, with the state carried → the next one. Arrays named ``next.*`` go back in as
+``state.*``, so that a row's past is its state and nothing grows with the length. ``Generation.state`` is all of it as
+values that can be saved: generation continues from there, in another process too, without reading the past again.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 
-from suite.decoding.constraints import Constraint
-from suite.decoding.sampling import Sampling, log_softmax
-from suite.errors import SuiteError
+from suite.decoding.constraints import Constraint, TokenFeatures, state_from_json, state_to_json
+from suite.decoding.sampling import Sampling, check_seed, log_softmax
+from suite.errors import SuiteError, UsageError
 from suite.runtime import Arrays, GraphRuntime, carried
 
-#: The guard against repetition looks back on so many tokens.
+__all__ = [
+    "Constraint", "Generation", "Sampling", "TokenFeatures", "check_seed", "generate", "log_softmax", "score",
+]  # fmt: skip
+
+#: No n-gram is repeated within this many n-grams (``Sampling.no_repeat``).
 REPEAT_WINDOW = 1024
-#: Long pieces are read so many tokens at a time, with the state carried.
+#: Long sequences are read in chunks of this many tokens, with the state carried.
 PREFILL_CHUNK = 256
+_OTHER = "the saved state is of another model or other options; use it with those it was saved with"
 
 
-class TokenFeatures(Protocol):
-    """What a graph reads of each token, where that is more than the token."""
+class Generation:
+    """Tokens as they are generated, made by `generate`: an iterator of int64 ``[B]``.
 
-    def next(self, token: int) -> Sequence[int]:
-        """The inputs ``[F]`` of the next token."""
-        ...
+    Each step gives a token a row, or −1 for a row that has ended.
+    """
+
+    def __init__(
+        self, graph: GraphRuntime, rows: Sequence[_Row], arrays: Arrays, logits: np.ndarray, sampling: Sampling,
+        *, stop: int | None, limit: int | None,
+    ) -> None:  # fmt: skip
+        self._graph, self._rows, self._arrays, self._logits = graph, rows, arrays, logits
+        self._sampling, self._stop, self._left = sampling, stop, limit
+
+    @property
+    def batch(self) -> int:
+        """The number of rows B."""
+        return len(self._rows)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> np.ndarray:
+        """The next token of each row. Raises SuiteError where a constraint leaves none."""
+        going = [i for i, row in enumerate(self._rows) if not row.ended]
+        if not going or self._left == 0:
+            raise StopIteration
+        self._read(going)
+        tokens = np.full(len(self._rows), -1, dtype=np.int64)
+        for i in going:
+            row = self._rows[i]
+            tokens[i] = row.unread = row.draw(self._logits[i], self._sampling)
+            row.ended = row.unread == self._stop
+        if self._left is not None:
+            self._left -= 1
+        return tokens
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Everything that the next tokens depend on, after all tokens given so far are read.
+
+        Arrays by name under ``"arrays"``, the ``"logits"`` ``[B, V]``, and under ``"rows"`` JSON values of each row:
+        its random generator, the state of its constraint and of its features, the tokens of the n-grams that it must
+        not repeat, and whether it has ended. ``generate(…, state=…)`` continues from it.
+        """
+        # Rows that have ended are read by themselves, so that the others' batches are as without a look at the state.
+        self._read([i for i, row in enumerate(self._rows) if not row.ended])
+        self._read([i for i, row in enumerate(self._rows) if row.ended])
+        arrays = {name: array.copy() for name, array in self._arrays.items()}
+        return {"arrays": arrays, "logits": self._logits.copy(), "rows": [row.saved() for row in self._rows]}
+
+    def _read(self, numbers: Sequence[int]) -> None:
+        """Read the tokens of these rows that the graph has not read yet."""
+        waiting = [(i, token) for i in numbers if (token := self._rows[i].unread) is not None]
+        if not waiting:
+            return
+        there = [i for i, _ in waiting]
+        inputs = np.asarray([[self._rows[i].read(token)] for i, token in waiting], dtype=np.int64)
+        given = {"inputs": inputs, "lengths": np.ones(len(there), dtype=np.int64)}
+        if len(there) == len(self._rows):
+            outputs = self._graph({**self._arrays, **given})
+            self._arrays, self._logits = carried(outputs), outputs["outputs"][:, 0]
+            return
+        outputs = self._graph({**{name: array[there] for name, array in self._arrays.items()}, **given})
+        for name, array in carried(outputs).items():
+            self._arrays[name] = _replaced(self._arrays[name], there, array)
+        self._logits = _replaced(self._logits, there, outputs["outputs"][:, 0])
 
 
 class _Row:
-    """One piece being written."""
+    """One sequence being generated."""
 
     def __init__(
-        self, random: np.random.Generator, rules: Constraint | None, features: TokenFeatures | None, n: int
-    ) -> None:
-        self.random, self.rules, self.features = random, rules, features
-        self.state = rules.start() if rules is not None else None
-        self.guard = _Guard(n) if n else None
+        self, random: np.random.Generator, rules: Constraint | None, features: TokenFeatures | None,
+        guard: _Guard | None, *, state: Any = None, ended: bool = False,
+    ) -> None:  # fmt: skip
+        self.random, self.rules, self.features, self.guard = random, rules, features, guard
+        self.state, self.ended = state, ended
+        #: The last token, until the graph has read it.
+        self.unread: int | None = None
 
     def read(self, token: int) -> int | Sequence[int]:
         """Take a token; returns what the graph reads of it."""
+        self.unread = None
         if self.rules is not None:
             self.state = self.rules.advance(self.state, token)
-        if self.guard:
+        if self.guard is not None:
             self.guard.read(token)
-        return self.features.next(token) if self.features else token
+        return self.features.next(token) if self.features is not None else token
 
     def draw(self, logits: np.ndarray, sampling: Sampling) -> int:
         allowed = self.rules.mask(self.state) if self.rules is not None else None
         if allowed is not None and not allowed.any():
-            raise SuiteError("the rules leave no token to go on with; loosen them, or begin with another prefix")
-        if self.guard and (repeated := self.guard.repeated()):
+            raise SuiteError("the constraint leaves no token to continue with; loosen it, or give another prefix")
+        if self.guard is not None and (repeated := self.guard.repeated()):
             free = np.ones(len(logits), dtype=bool) if allowed is None else allowed.copy()
             free[repeated] = False
             allowed = free if free.any() else allowed
         return sampling.draw(logits, self.random, allowed)
 
+    def saved(self) -> dict[str, Any]:
+        """The row as JSON values; ``constraint`` and ``features`` only if it has them."""
+        recent = [] if self.guard is None else list(self.guard.recent)
+        found = {"random": self.random.bit_generator.state, "recent": recent, "ended": self.ended}
+        if self.rules is not None:
+            found["constraint"] = state_to_json(self.state)
+        if self.features is not None:
+            found["features"] = self.features.state
+        return found
+
+    @classmethod
+    def restored(
+        cls, saved: Mapping[str, Any], random: np.random.Generator | None, rules: Constraint | None,
+        features: Callable[..., TokenFeatures] | None, n: int,
+    ) -> Self:  # fmt: skip
+        """The row that was saved; ``random`` takes the place of its random generator."""
+        if random is None:
+            random = np.random.Generator(np.random.PCG64(0))
+            random.bit_generator.state = saved["random"]
+        if (features is None) != ("features" not in saved):
+            raise UsageError(_OTHER)
+        state = None if rules is None else state_from_json(saved["constraint"], rules.start())
+        made = None if features is None else features(saved["features"])
+        guard = _Guard(n, saved["recent"]) if n else None
+        return cls(random, rules, made, guard, state=state, ended=bool(saved["ended"]))
+
 
 class _Guard:
-    """Which tokens would repeat a stretch of ``n`` tokens that is in the window."""
+    """Which tokens would repeat an n-gram of the last `REPEAT_WINDOW`."""
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, n: int, recent: Iterable[int] = ()) -> None:
+        self._n = n
+        #: The tokens of the n-grams that must not be repeated: with them the guard can be made again.
+        self.recent: deque[int] = deque(maxlen=REPEAT_WINDOW + n - 1)
         self._last: deque[int] = deque(maxlen=n)
-        # Stretches are known by their hash, which is small; that of whole numbers is the same in every process.
+        # N-grams are known by the hash of all but the last token; that of whole numbers is the same in every process.
         self._seen: dict[int, list[int]] = {}
         self._order: deque[int] = deque()
+        for token in recent:
+            self.read(int(token))
 
     def read(self, token: int) -> None:
+        self.recent.append(token)
         self._last.append(token)
-        if len(self._last) < (self._last.maxlen or 0):
+        if len(self._last) < self._n:
             return
         before = hash(tuple(self._last)[:-1])
         self._seen.setdefault(before, []).append(token)
@@ -84,67 +185,113 @@ class _Guard:
                 del self._seen[oldest]
 
     def repeated(self) -> list[int]:
-        if len(self._last) < (self._last.maxlen or 0):
+        if len(self._last) < self._n:
             return []
         return self._seen.get(hash(tuple(self._last)[1:]), [])
 
 
 def generate(
     graph: GraphRuntime,
-    prefixes: Sequence[Sequence[int]],
-    randoms: Sequence[np.random.Generator],
+    prefixes: Sequence[Sequence[int]] | None = None,
+    randoms: Sequence[np.random.Generator] | None = None,
     *,
     sampling: Sampling | None = None,
     constraints: Sequence[Constraint] | None = None,
-    features: Callable[[], TokenFeatures] | None = None,
+    features: Callable[..., TokenFeatures] | None = None,
     stop: int | None = None,
     limit: int | None = None,
-) -> Iterator[np.ndarray]:
-    """Go on from ``prefixes`` (B rows of at least one token each), and yield the next tokens as they come.
+    state: Mapping[str, Any] | None = None,
+) -> Generation:
+    """Generate tokens after ``prefixes``, step by step; rows are independent of each other.
 
-    Each step yields int64 ``[B]``: a token a row, or −1 for a row that has ended: by ``stop``, which is itself
-    yielded, or after ``limit`` tokens. Without either there is no end, and memory does not grow. Rows are
-    independent: each has its own of ``randoms`` and ``constraints``, and leaves the batch when it ends.
-    ``graph`` maps ``inputs [B, T]`` (``[B, T, F]`` with ``features``), ``lengths`` and ``state.*`` to ``outputs
-    [B, T, V]`` and ``next.*``. Raises SuiteError where a constraint leaves no token.
+    Without ``stop`` and ``limit`` there is no end, and memory does not grow.
+
+    Args:
+        graph: Maps ``inputs [B, T]`` (``[B, T, F]`` with a ``features``), ``lengths`` and ``state.*`` to ``outputs
+            [B, T, V]`` and ``next.*``.
+        prefixes: B rows of at least one token each. With ``state``: tokens to read before more are generated; a row may
+            be empty, and a row that has ended and gets some is continued.
+        randoms: A random generator a row; by default those of ``state``.
+        constraints: A constraint a row.
+        features: ``features()`` gives the features of a sequence's tokens, ``features(state)`` continues them.
+        stop: A row ends with this token, which is given.
+        limit: A row ends after this many tokens.
+        state: ``Generation.state`` of another generation to continue from.
+
+    Raises:
+        UsageError: For a row without tokens, or a state of another model or other options.
     """
     sampling = sampling or Sampling()
+    if state is not None:
+        return _continued(graph, state, prefixes, randoms, sampling, constraints, features, stop=stop, limit=limit)
+    if prefixes is None or randoms is None or not all(prefixes):
+        raise UsageError("generate: give each row a prefix of at least one token, and a random generator")
     rules: Sequence[Constraint | None] = constraints or [None] * len(prefixes)
     rows = [
-        _Row(random, rule, features() if features else None, sampling.no_repeat)
+        _Row(
+            random, rule, features() if features else None, _Guard(sampling.no_repeat) if sampling.no_repeat else None,
+            state=rule.start() if rule is not None else None,
+        )
         for random, rule in zip(randoms, rules, strict=True)
-    ]
+    ]  # fmt: skip
     read = [[row.read(token) for token in prefix] for row, prefix in zip(rows, prefixes, strict=True)]
-    state, logits = _begun(graph, read)
-    there = np.arange(len(rows))
-    written = 0
-    while len(there) and written != limit:
-        tokens = np.full(len(rows), -1, dtype=np.int64)
-        tokens[there] = [rows[i].draw(logits[k], sampling) for k, i in enumerate(there)]
-        yield tokens
-        written += 1
-        if written == limit:
-            return
-        if stop is not None and not (keep := tokens[there] != stop).all():
-            there, state = there[keep], {name: array[keep] for name, array in state.items()}
-        if len(there):
-            inputs = np.asarray([[rows[i].read(int(tokens[i]))] for i in there], dtype=np.int64)
-            outputs = graph({**state, "inputs": inputs, "lengths": np.ones(len(there), dtype=np.int64)})
-            state, logits = carried(outputs), outputs["outputs"][:, 0]
+    arrays, logits = _prefill(graph, read, graph.initial(len(rows)))
+    return Generation(graph, rows, arrays, logits, sampling, stop=stop, limit=limit)
 
 
-def _begun(graph: GraphRuntime, rows: Sequence[Sequence[Any]]) -> tuple[Arrays, np.ndarray]:
-    """The state after each row, and the logits ``[B, V]`` of its last token; long rows are read in stretches."""
-    state, logits = graph.initial(len(rows)), np.empty(0)
-    for start in range(0, max(map(len, rows)), PREFILL_CHUNK):
+def _continued(
+    graph: GraphRuntime, state: Mapping[str, Any], prefixes: Sequence[Sequence[int]] | None,
+    randoms: Sequence[np.random.Generator] | None, sampling: Sampling, constraints: Sequence[Constraint] | None,
+    features: Callable[..., TokenFeatures] | None, **ends: Any,
+) -> Generation:  # fmt: skip
+    try:
+        saved, logits = state["rows"], np.array(state["logits"])
+        count, initial = len(saved), graph.initial(len(saved))
+        arrays = {name: np.array(state["arrays"][name], array.dtype) for name, array in initial.items()}
+        if any(each is not None and len(each) != count for each in (prefixes, randoms, constraints)):
+            raise UsageError(f"generate: the saved state has {count} rows; give as many prefixes and constraints")
+        rows = [
+            _Row.restored(
+                row, randoms[i] if randoms else None, constraints[i] if constraints else None, features,
+                sampling.no_repeat,
+            )
+            for i, row in enumerate(saved)
+        ]  # fmt: skip
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+        raise UsageError(_OTHER) from error
+    if logits.ndim != 2 or len(logits) != count or any(arrays[n].shape != a.shape for n, a in initial.items()):
+        raise UsageError(_OTHER)
+    if prefixes is not None and any(prefixes):
+        read = [[row.read(token) for token in prefix] for row, prefix in zip(rows, prefixes, strict=True)]
+        arrays, logits = _prefill(graph, read, arrays, logits)
+        for row, prefix in zip(rows, prefixes, strict=True):
+            row.ended = row.ended and not prefix
+    return Generation(graph, rows, arrays, logits, sampling, **ends)
+
+
+def _prefill(
+    graph: GraphRuntime, rows: Sequence[Sequence[Any]], state: Arrays, logits: np.ndarray | None = None
+) -> tuple[Arrays, np.ndarray]:
+    """The state after each row, and the logits ``[B, V]`` of its last token; long rows are read in chunks.
+
+    A row without tokens keeps its state and its ``logits``.
+    """
+    for start in range(0, max(map(len, rows), default=0), PREFILL_CHUNK):
         # A row that is over keeps its state, as one of length 0 does.
         outputs = graph({**state, **_padded([row[start : start + PREFILL_CHUNK] for row in rows])})
         state, found = carried(outputs), outputs["outputs"]
-        logits = logits if start else np.empty((len(rows), found.shape[-1]), found.dtype)
+        logits = np.empty((len(rows), found.shape[-1]), found.dtype) if logits is None else logits
         for i, row in enumerate(rows):
             if start < len(row) <= start + PREFILL_CHUNK:
                 logits[i] = found[i, len(row) - start - 1]
-    return state, logits
+    return state, np.empty((len(rows), 0)) if logits is None else logits
+
+
+def _replaced(array: np.ndarray, rows: Sequence[int], values: np.ndarray) -> np.ndarray:
+    """A copy of the array with other values in some rows."""
+    array = array.copy()
+    array[rows] = values
+    return array
 
 
 def score(
@@ -155,10 +302,10 @@ def score(
     batch_size: int = 32,
     chunk: int = PREFILL_CHUNK,
 ) -> list[np.ndarray]:
-    """The log-probability of every target, float64 ``[T]`` a piece.
+    """The log-probability of every target, float64 ``[T]`` a sequence.
 
-    ``inputs`` are a piece's ``[T]`` or ``[T, F]``, ``targets [T]`` what comes at each step. Long pieces are read
-    in stretches with the state carried, so that memory is bounded by ``batch_size`` times ``chunk``.
+    ``inputs`` are a sequence's ``[T]`` or ``[T, F]``, ``targets [T]`` the token at each step. Long sequences are read
+    in chunks with the state carried, so that memory is bounded by ``batch_size`` times ``chunk``.
     """
     found = [np.empty(len(target)) for target in targets]
     order = sorted(range(len(targets)), key=lambda i: -len(targets[i]))

@@ -1,4 +1,4 @@
-"""Draw tokens from logits: temperature, top-k and nucleus sampling."""
+"""Sampling: how a token is drawn from logits."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from suite.errors import UsageError
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a token is drawn from logits ``[V]``.
+    """How a token is drawn from logits ``[V]``. What a constraint forbids is left out first.
 
-    ``temperature`` divides them; 0 takes the likeliest. ``top_k`` keeps the k likeliest (0: all), ``top_p`` the
-    likeliest that together have this probability (Holtzman et al., 2020, arXiv:1904.09751). ``no_repeat`` is
-    the guard against loops: no stretch of so many tokens comes twice within `WINDOW` (0: any may), unless there
-    is no other way to go on. What a constraint forbids is left out first.
+    Attributes:
+        temperature: Divides the logits; 0 is greedy.
+        top_k: Keep the k most likely tokens; 0 for all.
+        top_p: Keep the most likely tokens that together have this probability (Holtzman et al., 2020,
+            arXiv:1904.09751).
+        no_repeat: Never repeat an n-gram of this many tokens within the last ``suite.decoding.generate.REPEAT_WINDOW``
+            tokens, unless no other token is left; 0 allows it.
     """
 
     temperature: float = 1.0
@@ -38,16 +41,16 @@ class Sampling:
         return found
 
     def draw(self, logits: np.ndarray, random: np.random.Generator, allowed: np.ndarray | None = None) -> int:
-        """A token. The likeliest draws nothing from ``random``, any other one number."""
+        """A token. Greedy sampling takes no number from ``random``, any other takes one."""
         if self.temperature == 0:
             return int((logits if allowed is None else np.where(allowed, logits, -np.inf)).argmax())
         tokens, weights = self._kept(logits, allowed)
-        heap = weights.cumsum()
-        place = int(heap.searchsorted(random.random() * heap[-1], side="right"))
-        return int(tokens[min(place, len(heap) - 1)])  # the product may round up to the whole heap
+        sums = weights.cumsum()
+        place = int(sums.searchsorted(random.random() * sums[-1], side="right"))
+        return int(tokens[min(place, len(sums) - 1)])  # the product may be rounded up to the whole sum
 
     def _kept(self, logits: np.ndarray, allowed: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """The tokens that may be drawn, likeliest first, and how likely each is beside the first, float64."""
+        """The tokens that may be drawn, most likely first, with their weights relative to the first, float64."""
         tokens = np.arange(len(logits)) if allowed is None else allowed.nonzero()[0]
         scores = logits[tokens].astype(np.float64)
         order = (-scores).argsort(kind="stable")
@@ -58,13 +61,13 @@ class Sampling:
         scores = scores[order]
         weights: np.ndarray = np.exp((scores - scores[0]) / (self.temperature or 1))
         if self.top_p < 1:
-            heap = weights.cumsum()
-            weights = weights[: heap.searchsorted(self.top_p * heap[-1]) + 1]
+            sums = weights.cumsum()
+            weights = weights[: sums.searchsorted(self.top_p * sums[-1]) + 1]
         return tokens[order[: len(weights)]], weights
 
 
 def check_seed(seed: int) -> None:
-    """Raise UsageError for what no chance starts from."""
+    """Raise UsageError for what is no random seed."""
     if seed < 0:
         raise UsageError(f"seed={seed}: expected a whole number from 0")
 

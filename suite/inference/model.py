@@ -11,6 +11,7 @@ import numpy as np
 
 from suite.data.batching import pad
 from suite.inference.loading import open_config, open_runtime, task_and_checkpoint
+from suite.inference.session_state import dump_state, load_state
 from suite.runtime import Kind, Runtime, carried
 from suite.task import AnyTask
 from suite.task.codecs import Codecs, In, Target
@@ -61,6 +62,14 @@ class LoadedModel(Generic[In, Target]):
             self.task, self.task.configure_codecs(self.codecs, **options), self.runtime, causal=self.causal,
             name=self.name, fingerprint=self.fingerprint, options=options,
         )  # fmt: skip
+
+    def dump_state(self, state: Mapping[str, Any]) -> bytes:
+        """The state of a session or a generation as bytes: JSON with a digest and the identity of the checkpoint."""
+        return dump_state(dict(state), task=self.task.name, model=self.fingerprint)
+
+    def load_state(self, data: bytes) -> dict[str, Any]:
+        """The state that ``dump_state`` gave. Raises UsageError for data that is altered or of another checkpoint."""
+        return load_state(data, task=self.task.name, model=self.fingerprint)
 
     @property
     def sequence_graph(self) -> str:

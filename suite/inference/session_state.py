@@ -1,4 +1,4 @@
-"""A session's state as bytes and back: JSON with arrays in base64, a digest, and whose state it is."""
+"""A saved state as bytes and back: JSON with arrays in base64, a digest, and whose state it is."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DTYPES = ("float16", "float32", "float64", "int32", "int64", "uint8", "bool")
 
 
 def dump_state(state: dict[str, Any], *, task: str, model: str) -> bytes:
-    """The state of a session of ``task`` on the checkpoint ``model`` (its fingerprint) as bytes."""
+    """The state of a session or a generation of ``task`` on the checkpoint ``model`` (its fingerprint) as bytes."""
     body = json.dumps({"task": task, "model": model, "state": _plain(state)}, ensure_ascii=False)
     digest = hashlib.sha256(body.encode("utf-8")).hexdigest()
     return f"{FORMAT} {digest}\n{body}".encode()
@@ -30,7 +30,7 @@ def load_state(data: bytes, *, task: str, model: str) -> dict[str, Any]:
     head, _, body = data[:MAX_BYTES].partition(b"\n")
     kind, _, digest = head.decode("ascii", "replace").partition(" ")
     if kind != FORMAT or len(data) > MAX_BYTES:
-        raise UsageError("not a saved session; give what session.dumps() returned")
+        raise UsageError("not a saved session; give what dumps() returned")
     if hashlib.sha256(body).hexdigest() != digest:
         raise UsageError("the saved session is altered or incomplete (SHA-256 differs); save it again")
     try:

@@ -18,7 +18,6 @@ import numpy as np
 from suite.codecs import StreamedCodec
 from suite.errors import DataError, UsageError
 from suite.inference.model import CHUNK_STEPS, LoadedModel
-from suite.inference.session_state import dump_state, load_state
 from suite.runtime import Arrays, Kind, carried
 from suite.task import AnyTask, Result
 
@@ -101,14 +100,14 @@ class Session(ABC):
 
     def dumps(self) -> bytes:
         """The session's state as bytes: JSON, a few kilobytes, with a digest and the identity of its checkpoint."""
-        return dump_state(self.state, task=self.model.task.name, model=self.model.fingerprint)
+        return self.model.dump_state(self.state)
 
     def loads(self, data: bytes) -> Self:
         """Continue in this session from what ``dumps`` gave; returns the session.
 
         Raises UsageError for data that is altered or of another checkpoint.
         """
-        self._restore(load_state(data, task=self.model.task.name, model=self.model.fingerprint))
+        self._restore(self.model.load_state(data))
         return self
 
     @abstractmethod

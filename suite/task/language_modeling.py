@@ -2,7 +2,7 @@
 
 Data flow: a piece → its tokens, which the input codec encodes, and the next of each (`NextTokens`) → logits, which are
 scored (`NextTokens.score`), or sampled from: `generate_until` continues prefixes to their ends, `generate_stream` one
-without an end.
+without an end. Both can be saved after any token and continued, without reading the past again.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import numpy as np
 
 from suite.codecs import InputCodec
 from suite.config import from_options
-from suite.decoding.constraints import Constraint
-from suite.decoding.generate import TokenFeatures, generate
+from suite.decoding.constraints import Constraint, TokenFeatures
+from suite.decoding.generate import Generation, generate
 from suite.decoding.sampling import Sampling, check_seed, log_softmax
+from suite.errors import UsageError
 from suite.task.aligned import AlignedTask
 from suite.task.base import Config, R
 from suite.task.codecs import Codecs
@@ -27,6 +28,10 @@ from suite.task.results import Result
 
 if TYPE_CHECKING:
     from suite.inference.model import LoadedModel
+
+
+#: A saved generation, as ``state`` or ``dumps()`` gives it.
+SavedState = Mapping[str, Any] | bytes
 
 
 class AutoregressiveCodec(InputCodec, Protocol):
@@ -41,8 +46,8 @@ class AutoregressiveCodec(InputCodec, Protocol):
         """The token that follows at each step that ``encode`` gives, the end token included, int64 ``[T]``."""
         ...
 
-    def token_features(self) -> TokenFeatures:
-        """What gives a model its inputs token by token: the rows of ``encode``."""
+    def token_features(self, state: Any = None) -> TokenFeatures:
+        """What gives a model its inputs token by token, the rows of ``encode``; ``state`` continues a saved one."""
         ...
 
 
@@ -147,34 +152,88 @@ class SamplingOptions:
         return np.random.default_rng([self.seed, *more])
 
 
-def generate_until(
-    model: LoadedModel[Any, Any], prefixes: Sequence[Sequence[int]], randoms: Sequence[np.random.Generator],
-    sampling: Sampling, *, rules: Sequence[Constraint] | None = None, stop: int, limit: int,
-) -> list[list[int]]:  # fmt: skip
-    """The tokens generated after each prefix, until ``stop``, which is included, or ``limit`` tokens.
+class _Resumable:
+    """A generation of a model that can be saved after the tokens given so far."""
 
-    The model is a decoder alone, its input codec an `AutoregressiveCodec`.
+    def __init__(self, model: LoadedModel[Any, Any], generation: Generation) -> None:
+        self._model, self._generation = model, generation
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Everything that generation continues from: see ``Generation.state``."""
+        return self._generation.state
+
+    def dumps(self) -> bytes:
+        """The state as bytes: JSON with a digest and the identity of the checkpoint."""
+        return self._model.dump_state(self.state)
+
+
+class Generated(_Resumable):
+    """What `generate_until` generated.
+
+    Attributes:
+        tokens: The tokens after each prefix, the stop token included.
     """
-    found: list[list[int]] = [[] for _ in prefixes]
-    for tokens in _steps(model, prefixes, randoms, sampling, constraints=rules, stop=stop, limit=limit):
-        for row, token in zip(found, tokens.tolist(), strict=True):
-            if token >= 0:
-                row.append(token)
-    return found
+
+    def __init__(self, model: LoadedModel[Any, Any], generation: Generation) -> None:
+        super().__init__(model, generation)
+        self.tokens: list[list[int]] = [[] for _ in range(generation.batch)]
+        for step in generation:
+            for row, token in zip(self.tokens, step.tolist(), strict=True):
+                if token >= 0:
+                    row.append(token)
+
+
+class TokenStream(_Resumable, Iterator[int]):
+    """The tokens of `generate_stream`, each generated when it is asked for."""
+
+    def __next__(self) -> int:
+        return int(next(self._generation)[0])
+
+
+def generate_until(
+    model: LoadedModel[Any, Any], prefixes: Sequence[Sequence[int]] | None,
+    randoms: Sequence[np.random.Generator] | None, sampling: Sampling, *, rules: Sequence[Constraint] | None = None,
+    stop: int, limit: int, state: SavedState | None = None,
+) -> Generated:  # fmt: skip
+    """Generate after each prefix until ``stop``, which is included, or ``limit`` tokens.
+
+    The model is a decoder alone, its input codec an `AutoregressiveCodec`. With ``state`` (``Generated.state`` or
+    ``dumps()``) generation continues from there: ``prefixes`` are what is read first, such as the next turn of a chat,
+    and both they and ``randoms`` may be None.
+
+    Raises:
+        UsageError: For a state that is altered, or of another model or other options.
+    """
+    return Generated(model, _generation(model, prefixes, randoms, sampling, rules, state, stop=stop, limit=limit))
 
 
 def generate_stream(
-    model: LoadedModel[Any, Any], prefix: Sequence[int], random: np.random.Generator, sampling: Sampling,
-    rules: Constraint | None = None,
-) -> Iterator[int]:  # fmt: skip
-    """The tokens generated after a prefix, one by one without end, in constant memory."""
-    for tokens in _steps(model, [prefix], [random], sampling, constraints=None if rules is None else [rules]):
-        yield int(tokens[0])
+    model: LoadedModel[Any, Any], prefix: Sequence[int] | None, random: np.random.Generator | None, sampling: Sampling,
+    rules: Constraint | None = None, *, state: SavedState | None = None,
+) -> TokenStream:  # fmt: skip
+    """Generate after a prefix, token by token without end, in constant memory.
+
+    With ``state`` (``TokenStream.state`` or ``dumps()``) the stream continues from there; ``prefix`` is what is read
+    first, and both it and ``random`` may be None.
+
+    Raises:
+        UsageError: For a state that is altered, or of another model or other options.
+    """
+    prefixes, randoms = None if prefix is None else [prefix], None if random is None else [random]
+    generation = _generation(model, prefixes, randoms, sampling, None if rules is None else [rules], state)
+    if generation.batch != 1:
+        raise UsageError(f"the saved state has {generation.batch} sequences; a stream continues one")
+    return TokenStream(model, generation)
 
 
-def _steps(
-    model: LoadedModel[Any, Any], prefixes: Sequence[Sequence[int]], randoms: Sequence[np.random.Generator],
-    sampling: Sampling, **more: Any,
-) -> Iterator[np.ndarray]:  # fmt: skip
-    graph = model.runtime.graph("decoder")
-    yield from generate(graph, prefixes, randoms, sampling=sampling, features=model.codecs.input.token_features, **more)
+def _generation(
+    model: LoadedModel[Any, Any], prefixes: Sequence[Sequence[int]] | None,
+    randoms: Sequence[np.random.Generator] | None, sampling: Sampling, constraints: Sequence[Constraint] | None,
+    state: SavedState | None, **ends: int,
+) -> Generation:  # fmt: skip
+    saved = model.load_state(bytes(state)) if isinstance(state, bytes | bytearray) else state
+    return generate(
+        model.runtime.graph("decoder"), prefixes, randoms, sampling=sampling, constraints=constraints,
+        features=model.codecs.input.token_features, state=saved, **ends,
+    )  # fmt: skip

@@ -109,9 +109,9 @@ class ChoraleCodec(PieceCodec):
         """How many values each of the `COLUMNS` has."""
         return self.size, 5, POSITIONS, *([self.size] * 5)
 
-    def token_features(self) -> Reader:
-        """What gives a model its `COLUMNS`, token by token."""
-        return Reader()
+    def token_features(self, state: Any = None) -> Reader:
+        """What gives a model its `COLUMNS` token by token, from the start or continued from its saved ``state``."""
+        return Reader(state)
 
     def header(self, fifths: int, mode: str, meter: str, pickup: int = 0) -> list[int]:
         """The tokens of key, meter and pickup. Raises DataError for what there is no token for."""
@@ -166,9 +166,19 @@ class ChoraleCodec(PieceCodec):
 class Reader:
     """Tokens in, one by one; out come the rows that a model reads."""
 
-    def __init__(self) -> None:
+    def __init__(self, state: Any = None) -> None:
         self._meter, self._position, self._turn = 16, 0, -1
         self._sounding = [0] * 4
+        if state is not None:
+            meter, position, turn, *sounding = map(int, state)
+            if meter not in METERS.values() or not 0 <= position < POSITIONS - 1 or not -1 <= turn < len(sounding) == 4:
+                raise ValueError(f"not the state of a chorale: {state!r:.80}")
+            self._meter, self._position, self._turn, self._sounding = meter, position, turn, sounding
+
+    @property
+    def state(self) -> list[int]:
+        """Everything that the next rows depend on, as JSON values."""
+        return [self._meter, self._position, self._turn, *self._sounding]
 
     def next(self, token: int) -> tuple[int, ...]:
         """The `COLUMNS` of the next token."""

@@ -8,6 +8,9 @@ stretch is; how far to trust it, it learns. (The idea is that of match models in
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 #: Tokens that are looked back on, at least and at most: memory is bounded in a piece without end.
 HISTORY = 1024
 #: Stretches shorter than the first give no hint, and ones longer than the last are all the same.
@@ -25,12 +28,22 @@ class MatchModel:
     ``_before`` for each place the one before it of the same pair.
     """
 
-    def __init__(self, history: int = HISTORY) -> None:
+    def __init__(self, history: int = HISTORY, *, state: Mapping[str, Any] | None = None) -> None:
         self._history = history
         self._tokens: list[int] = []
         self._latest: dict[tuple[int, int], int] = {}
         self._before: list[int] = [-1]
         self._place, self._length = -1, 0
+        if state is not None:
+            self._remember(state["tokens"])
+            self._place, self._length = int(state["place"]), int(state["length"])
+            if not -1 <= self._place < max(len(self._tokens), 1) <= 2 * history:
+                raise ValueError(f"place {self._place} of {len(self._tokens)} tokens")
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Everything that the next hints depend on, as JSON values."""
+        return {"tokens": list(self._tokens), "place": self._place, "length": self._length}
 
     def read(self, token: int) -> tuple[int, int]:
         """Take the next token; returns (token that may follow or -1, class of the length of the stretch)."""
@@ -69,12 +82,15 @@ class MatchModel:
         """Keep the latest ``history`` tokens, and what is known of them."""
         kept, self._tokens = self._tokens[-self._history :], []
         self._latest, self._before = {}, [-1]
-        for token in kept:
-            self._tokens.append(token)
-            self._index()
+        self._remember(kept)
         self._place -= self._history
         if self._place < 0:
             self._place, self._length = -1, 0
+
+    def _remember(self, tokens: Iterable[int]) -> None:
+        for token in tokens:
+            self._tokens.append(int(token))
+            self._index()
 
 
 def _class(length: int) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from suite.decoding.generate import TokenFeatures
+from suite.decoding.constraints import TokenFeatures
 from suite.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ class PieceCodec:
         """The ids of a piece, without start and end. Raises DataError for a piece that has none."""
         raise NotImplementedError
 
-    def token_features(self) -> TokenFeatures:
-        """What gives a model its columns, token by token."""
+    def token_features(self, state: Any = None) -> TokenFeatures:
+        """What gives a model its columns token by token, from the start or continued from its saved ``state``."""
         raise NotImplementedError
 
     def encode(self, raw: Any) -> np.ndarray:

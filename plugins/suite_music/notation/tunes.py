@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Self
 
 from suite.codecs.serialization import json_file, read_json_file
 from suite.config import check_ranges, from_dict, to_dict
+from suite.decoding.constraints import state_from_json, state_to_json
 from suite.errors import CheckpointError, DataError
 from suite_music.notation import abc
 from suite_music.notation.chorales import Chorale
@@ -105,9 +106,9 @@ class TuneCodec(PieceCodec):
         """What a token stands for in a key."""
         return _written(self.vocabulary[token], key)
 
-    def token_features(self) -> Reader:
-        """What gives a model its `COLUMNS`, token by token."""
-        return Reader(self)
+    def token_features(self, state: Any = None) -> Reader:
+        """What gives a model its `COLUMNS` token by token, from the start or continued from its saved ``state``."""
+        return Reader(self, state)
 
     @property
     def columns(self) -> tuple[int, ...]:
@@ -154,8 +155,11 @@ class TuneCodec(PieceCodec):
 class Reader:
     """Tokens in, one by one; out come the rows that a model reads."""
 
-    def __init__(self, codec: TuneCodec) -> None:
+    def __init__(self, codec: TuneCodec, state: Any = None) -> None:
         self._events, self._clock, self._echo = codec.events, Clock(), MatchModel()
+        if state is not None:
+            self._clock = state_from_json(state["clock"], Clock())
+            self._echo = MatchModel(state=state["echo"])
 
     def next(self, token: int) -> tuple[int, int, int, int, int]:
         """The `COLUMNS` of the next token."""
@@ -163,6 +167,11 @@ class Reader:
         hint, stretch = self._echo.read(token)
         position = min(clock.position * 32 // WHOLE, POSITIONS - 1)
         return token, max(hint, 0), stretch, position, min(clock.bars, BARS - 1)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Everything that the next rows depend on, as JSON values."""
+        return {"clock": state_to_json(self._clock), "echo": self._echo.state}
 
 
 class Writer:

@@ -14,14 +14,19 @@ import pytest
 from suite_music.notation.chorale_rules import RANGES
 from suite_music.notation.files import pieces
 from suite_music.notation.notes import Note, notes
+from suite_music.notation.piece_codec import START
 from suite_music.notation.pieces import PieceResult
+from suite_music.notation.rules import rules_of
 from suite_music.notation.statistics import full_bars
 
 import suite
 from suite import config
 from suite.checkpoint import Checkpoint
+from suite.errors import UsageError
+from suite.inference.model import LoadedModel
 from suite.inference.pipeline import Pipeline
 from suite.plugins import registry
+from suite.task.language_modeling import SamplingOptions, generate_stream
 
 TASK = registry().task("music")
 NAMES = ("tune", "chorale")
@@ -126,6 +131,26 @@ def test_a_stream_of_whole_bars(music: Pipeline) -> None:
     assert bars - batches_by_tokens <= 1  # the section that is being written
     streamed = [Note(**note) for update in updates for note in update.notes]
     assert streamed == notes(text)[: len(streamed)]
+
+
+@pytest.mark.parametrize("no_repeat", [0, 6])
+def test_a_stream_continues_from_saved_bytes(music: Pipeline, choir: Pipeline, no_repeat: int) -> None:
+    sampling = SamplingOptions(seed=2, temperature=0.9, top_p=0.97, top_k=0, no_repeat=no_repeat)
+    for name, pipeline in (("tune", music), ("chorale", choir)):
+        rules = rules_of(pipeline.codecs.input, key="G", endless=True)
+        stream = generate_stream(pipeline.model, [START], sampling.random(), sampling.sampling, rules)
+        whole = list(itertools.islice(stream, 2_400))
+        stream, found = generate_stream(pipeline.model, [START], sampling.random(), sampling.sampling, rules), []
+        for count in (3, 97, 2_100, 200):  # over what the hints of a tune look back on
+            found += itertools.islice(stream, count)
+            saved = stream.dumps()
+            assert len(saved) < 100_000
+            model = LoadedModel.open("music", name)
+            rules = rules_of(model.codecs.input, key="G", endless=True)
+            stream = generate_stream(model, None, None, sampling.sampling, rules, state=saved)
+        assert found == whole
+    with pytest.raises(UsageError, match="of another checkpoint"):
+        generate_stream(music.model, None, None, sampling.sampling, state=saved)
 
 
 def test_the_samples_are_what_the_commands_generate(cli: Cli, tmp_path: Path) -> None:

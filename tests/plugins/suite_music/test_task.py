@@ -21,7 +21,9 @@ from suite_music.notation.chorales import Chorale
 from suite_music.notation.files import pieces
 from suite_music.notation.musicxml import score_xml
 from suite_music.notation.notes import Note, heard, notes
+from suite_music.notation.piece_codec import END, START
 from suite_music.notation.pieces import PieceResult
+from suite_music.notation.rules import rules_of
 from suite_music.notation.statistics import full_bars
 
 import suite
@@ -29,9 +31,11 @@ from suite.checkpoint import Checkpoint
 from suite.decoding.generate import score
 from suite.errors import DataError, UsageError
 from suite.inference.evaluation import predict_examples
+from suite.inference.model import LoadedModel
 from suite.inference.pipeline import Pipeline
 from suite.plugins import registry
 from suite.task import Example
+from suite.task.language_modeling import Generated, SamplingOptions, generate_until
 from suite.testing import check_light, check_resume, check_task
 from suite.training.train import train
 
@@ -390,6 +394,34 @@ def test_a_model_without_graphs_says_what_to_do(cli: Cli, tiny: Path, tmp_path: 
         assert ran.error == (
             "suite: bare: has no decoder.onnx; run suite music export --checkpoint bare, or use --runtime torch"
         )
+
+
+# --- saved and continued ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("constrained", [True, False])
+@pytest.mark.parametrize("no_repeat", [0, 5])
+def test_generation_continues_from_saved_bytes(
+    tiny: Path, tiny_chorale: Path, constrained: bool, no_repeat: int
+) -> None:
+    sampling = SamplingOptions(seed=1, temperature=1.0, top_p=1.0, top_k=0, no_repeat=no_repeat)
+    for checkpoint in (tiny, tiny_chorale):
+
+        def generated(limit: int, state: bytes | None = None, checkpoint: Path = checkpoint) -> Generated:
+            model = LoadedModel.open("music", checkpoint)
+            rules = [rules_of(model.codecs.input, bars=bars) for bars in (1, 4, 8)] if constrained else None
+            more: dict[str, Any] = {"rules": rules, "stop": END, "limit": limit}
+            if state is not None:
+                return generate_until(model, None, None, sampling.sampling, state=state, **more)
+            randoms = [sampling.random(row) for row in range(3)]
+            return generate_until(model, [[START]] * 3, randoms, sampling.sampling, **more)
+
+        whole = generated(300)
+        assert len({len(tokens) for tokens in whole.tokens}) > 1
+        for limit in (0, 1, 90):
+            before = generated(limit)
+            after = generated(300 - limit, before.dumps())
+            assert [a + b for a, b in zip(before.tokens, after.tokens, strict=True)] == whole.tokens
 
 
 # --- evaluation -------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Writing and judging with a decoder, over a small recurrent graph in numpy."""
+"""Generation and scoring with a decoder, over a small recurrent graph in numpy."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import itertools
 import tracemalloc
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from suite.decoding.generate import PREFILL_CHUNK, generate, score
-from suite.decoding.sampling import Sampling
-from suite.errors import SuiteError
+from suite.decoding.generate import PREFILL_CHUNK, Sampling, generate, score
+from suite.errors import SuiteError, UsageError
+from suite.inference.session_state import dump_state, load_state
 from suite.runtime import Arrays
 
 SIZE, HIDDEN = 5, 7
@@ -73,8 +73,12 @@ class Nothing(Alternating):
 class Pairs:
     """A reader that gives a token and the one before it."""
 
-    def __init__(self) -> None:
-        self.last = 0
+    def __init__(self, state: int = 0) -> None:
+        self.last = state
+
+    @property
+    def state(self) -> int:
+        return self.last
 
     def next(self, token: int) -> tuple[int, int]:
         row, self.last = (token, self.last), token
@@ -96,6 +100,58 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return np.asarray(weights / weights.sum())
 
 
+# --- drawing one token ------------------------------------------------------------------------------------------
+
+LOGITS = np.log(np.array([0.5, 0.2, 0.15, 0.1, 0.05]))
+
+
+def test_a_draw_follows_the_softmax() -> None:
+    np.testing.assert_allclose(Sampling().probabilities(LOGITS), [0.5, 0.2, 0.15, 0.1, 0.05])
+    random = np.random.default_rng(0)
+    counts = Counter(Sampling().draw(LOGITS, random) for _ in range(20_000))
+    np.testing.assert_allclose([counts[i] / 20_000 for i in range(SIZE)], softmax(LOGITS), atol=0.01)
+
+
+def test_temperature_sharpens_and_zero_takes_the_likeliest() -> None:
+    squares = np.array([0.25, 0.04, 0.0225, 0.01, 0.0025])
+    np.testing.assert_allclose(Sampling(temperature=0.5).probabilities(LOGITS), squares / squares.sum())
+    assert Sampling(temperature=0).draw(LOGITS, np.random.default_rng(0)) == 0
+    assert Sampling(temperature=0).draw(LOGITS, np.random.default_rng(0), np.array([0, 1, 1, 0, 1], bool)) == 1
+    np.testing.assert_array_equal(Sampling(temperature=0).probabilities(LOGITS), [1, 0, 0, 0, 0])
+    assert Sampling(temperature=1e-5).draw(LOGITS, np.random.default_rng(0)) == 0
+
+
+def test_top_k_and_top_p_keep_the_likeliest() -> None:
+    np.testing.assert_allclose(Sampling(top_k=2).probabilities(LOGITS), [5 / 7, 2 / 7, 0, 0, 0])
+    np.testing.assert_allclose(Sampling(top_p=0.6).probabilities(LOGITS), [5 / 7, 2 / 7, 0, 0, 0])
+    np.testing.assert_allclose(Sampling(top_p=0.01).probabilities(LOGITS), [1, 0, 0, 0, 0])
+    np.testing.assert_allclose(Sampling(top_k=9, top_p=1).probabilities(LOGITS), softmax(LOGITS))
+    # What is forbidden is left out first.
+    allowed = np.array([False, True, True, True, True])
+    np.testing.assert_allclose(Sampling(top_k=2).probabilities(LOGITS, allowed), [0, 4 / 7, 3 / 7, 0, 0])
+
+
+@pytest.mark.parametrize("allowed", [None, np.array([0, 1, 1, 1, 1], bool)])
+@pytest.mark.parametrize(
+    "settings", [{}, {"temperature": 2.0}, {"top_k": 3}, {"top_p": 0.75}, {"top_k": 4, "top_p": 0.9}]
+)
+def test_tokens_are_drawn_as_likely_as_is_said(settings: dict[str, Any], allowed: np.ndarray | None) -> None:
+    sampling, random, count = Sampling(**settings), np.random.default_rng(1), 20_000
+    counts = Counter(sampling.draw(LOGITS, random, allowed) for _ in range(count))
+    said = sampling.probabilities(LOGITS, allowed)
+    np.testing.assert_allclose([counts[token] / count for token in range(SIZE)], said, atol=0.012)
+    assert not any(counts[token] for token in np.flatnonzero(said == 0))
+
+
+def test_settings_out_of_range_are_refused() -> None:
+    for bad in ({"temperature": -1}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.5}, {"no_repeat": -2}):
+        with pytest.raises(ValueError, match=next(iter(bad))):
+            Sampling(**bad)  # type: ignore[arg-type]
+
+
+# --- generating ----------------------------------------------------------------------------------------------------
+
+
 def test_the_prefix_is_read_in_one_call_and_each_token_in_one_more() -> None:
     graph = Graph()
     written(graph, [[0], [0, 1, 2]], randoms(2), limit=4)
@@ -103,14 +159,14 @@ def test_the_prefix_is_read_in_one_call_and_each_token_in_one_more() -> None:
 
 
 @pytest.mark.parametrize("reader", [None, Pairs])
-def test_long_prefixes_are_read_in_stretches(reader: Any) -> None:
+def test_long_prefixes_are_read_in_chunks(reader: Any) -> None:
     graph, random = Graph(3), np.random.default_rng(0)
     prefixes = [random.integers(0, SIZE, size).tolist() for size in (3, 2 * PREFILL_CHUNK + 5, PREFILL_CHUNK, 1)]
     together = written(graph, prefixes, randoms(4), features=reader, limit=6)
     assert [shape[:2] for shape in graph.calls[:4]] == [(4, PREFILL_CHUNK), (4, PREFILL_CHUNK), (4, 5), (4, 1)]
     for i, prefix in enumerate(prefixes):
         # Read token by token, with the state carried by hand.
-        read = reader().next if reader else int
+        read = reader().read if reader else int
         arrays = graph.initial(1)
         chance, row = np.random.default_rng([0, i]), list(prefix)
         for place in range(len(prefix) + 5):
@@ -166,9 +222,12 @@ def test_a_reader_says_what_the_graph_reads() -> None:
     assert graph.calls[0] == (1, 2, 2)
     assert graph.calls[1] == (1, 1, 2)
     reader = Pairs()
-    inputs = np.array([reader.next(t) for t in [1, 2, *row[:-1]]])
+    inputs = np.array([reader.read(t) for t in [1, 2, *row[:-1]]])
     found = score(graph, [inputs], [np.array([2, *row])])
     assert found[0].shape == (6,)
+
+
+# --- rules ------------------------------------------------------------------------------------------------------
 
 
 def test_sampling_under_a_constraint_equals_rejection_sampling() -> None:
@@ -215,22 +274,150 @@ def test_rules_are_kept_whatever_the_sampling(sampling: Sampling) -> None:
             state += 1
 
 
-def test_rules_that_leave_nothing_are_an_error() -> None:
-    with pytest.raises(SuiteError, match="leave no token"):
+def test_a_constraint_that_leaves_no_token_is_an_error() -> None:
+    with pytest.raises(SuiteError, match="leaves no token"):
         written(Graph(), [[0]], randoms(1), constraints=[Nothing()], limit=10)
 
 
-def test_no_stretch_comes_twice_under_the_guard() -> None:
+def test_no_repeat_forbids_repeated_ngrams() -> None:
     row = written(Graph(4), [[0]], randoms(1), sampling=Sampling(temperature=0, no_repeat=3), limit=60)[0]
-    stretches = [tuple(row[i : i + 3]) for i in range(len(row) - 2)]
-    assert len(set(stretches)) == len(stretches)
+    ngrams = [tuple(row[i : i + 3]) for i in range(len(row) - 2)]
+    assert len(set(ngrams)) == len(ngrams)
     free = written(Graph(4), [[0]], randoms(1), sampling=Sampling(temperature=0), limit=60)[0]
     assert len({tuple(free[i : i + 3]) for i in range(58)}) < 58
 
 
-def test_the_guard_gives_way_where_there_is_no_other_token() -> None:
+def test_an_ngram_is_repeated_where_there_is_no_other_token() -> None:
     row = written(Graph(size=2), [[0]], randoms(1), sampling=Sampling(no_repeat=1), limit=6)[0]
     assert len(row) == 6
+
+
+# --- continuing from a saved state ------------------------------------------------------------------------------
+
+
+class Counting(NamedTuple):
+    """A state of named fields, one of them a tuple."""
+
+    count: int = 0
+    last: tuple[int, ...] = ()
+
+
+class Balanced:
+    """A rule with such a state: no token comes a third time in a row."""
+
+    def start(self) -> Counting:
+        return Counting()
+
+    def mask(self, state: Counting) -> np.ndarray:
+        allowed = np.ones(SIZE, dtype=bool)
+        if len({*state.last}) == 1 and len(state.last) == 2:
+            allowed[state.last[0]] = False
+        return allowed
+
+    def advance(self, state: Counting, token: int) -> Counting:
+        return Counting(state.count + 1, (*state.last, token)[-2:])
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "reader": {"reader": Pairs},
+    "constraint": {"constraints": [Alternating(), Alternating(), Alternating()]},
+    "named state": {"constraints": [Balanced()] * 3},
+    "no_repeat": {"sampling": Sampling(no_repeat=2)},
+    "all": {"constraints": [Balanced()] * 3, "reader": Pairs, "sampling": Sampling(temperature=1.5, no_repeat=3)},
+}
+
+
+def through_bytes(state: dict[str, Any]) -> dict[str, Any]:
+    return load_state(dump_state(state, task="t", model="m"), task="t", model="m")
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("first", [0, 1, 5, 30])
+def test_two_halves_equal_the_whole(options: dict[str, Any], first: int) -> None:
+    prefixes = [[0], [1, 2], [2, 1, 0]]
+    whole = generate(Graph(1), prefixes, randoms(3), stop=END, limit=40, **options)
+    before = generate(Graph(1), prefixes, randoms(3), stop=END, limit=first, **options)
+    steps = [step.tolist() for step in before]
+    after = generate(Graph(1), state=through_bytes(before.state), stop=END, limit=40 - first, **options)
+    assert steps + [step.tolist() for step in after] == [step.tolist() for step in whole]
+
+
+def test_looking_at_the_state_changes_nothing() -> None:
+    options: dict[str, Any] = {**OPTIONS["all"], "stop": END, "limit": 40}
+    plain = [step.tolist() for step in generate(Graph(2), [[0]] * 3, randoms(3), **options)]
+    stream, steps = generate(Graph(2), [[0]] * 3, randoms(3), **options), []
+    for step in stream:
+        steps.append(step.tolist())
+        assert stream.state.keys() == {"arrays", "logits", "rows"}
+    assert steps == plain
+    assert len({len([token for token in row if token >= 0]) for row in zip(*steps, strict=True)}) > 1
+
+
+def test_a_state_is_continued_more_than_once() -> None:
+    start = generate(Graph(), [[0, 1, 2]], randoms(1))
+    state = start.state
+    alone = [step.tolist() for step in itertools.islice(generate(Graph(), [[0, 1, 2]], randoms(1, 7)), 9)]
+    for _ in range(2):
+        graph = Graph()
+        again = generate(graph, None, randoms(1, 7), state=state)
+        assert [step.tolist() for step in itertools.islice(again, 9)] == alone
+        assert graph.calls == [(1, 1)] * 8  # the prefix is not read again
+
+
+def test_more_tokens_are_read_before_generation_continues() -> None:
+    """A chat: the model's turn ends with the stop token, and the next turn of the user is all that is read."""
+    rules = {"constraints": [Balanced()] * 2, "reader": Pairs, "sampling": Sampling(no_repeat=4)}
+    first = generate(Graph(1), [[0], [3]], randoms(2), stop=END, limit=200, **rules)
+    turns = [[int(token) for token in row if token >= 0] for row in np.stack(list(first), axis=1)]
+    assert all(turn[-1] == END for turn in turns)
+    state = through_bytes(first.state)
+    assert [row["ended"] for row in state["rows"]] == [True, True]
+    assert list(generate(Graph(1), state=state, stop=END, **rules)) == []
+
+    graph = Graph(1)
+    second = generate(graph, [[2, 0, 1], []], state=state, stop=END, limit=10, **rules)
+    answer = np.stack(list(second), axis=1)
+    assert graph.calls[0][:2] == (2, 3)
+    assert (answer[1] == -1).all()  # a row that has ended and gets no tokens stays so
+
+    whole = generate(Graph(1), [[0, *turns[0], 2, 0, 1]], [np.random.default_rng(5)], stop=END, limit=10,
+                     **{**rules, "constraints": [Balanced()]})  # fmt: skip
+    again = generate(
+        Graph(1), [[2, 0, 1], []], [np.random.default_rng(5)] * 2, state=state, stop=END, limit=10, **rules
+    )
+    assert [int(step[0]) for step in again] == [int(step[0]) for step in whole]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: state.pop("rows"), lambda state: state["rows"][0].pop("random"),
+        lambda state: state["rows"][0].update(random=3), lambda state: state["rows"][0].pop("features"),
+        lambda state: state["rows"][0].update(recent=["x"]), lambda state: state["rows"][0].update(constraint="x"),
+        lambda state: state["rows"][0].update(constraint=[1]), lambda state: state["rows"][0].pop("constraint"),
+        lambda state: state["arrays"].update({"state.h": np.zeros((1, 3))}), lambda state: state["arrays"].clear(),
+        lambda state: state.update(logits=np.zeros(5)), lambda state: state["rows"].append(state["rows"][0]),
+    ],
+)  # fmt: skip
+def test_a_state_that_does_not_fit_is_refused(change: Any) -> None:
+    options: dict[str, Any] = {"constraints": [Balanced()], "reader": Pairs, "sampling": Sampling(no_repeat=2)}
+    state = through_bytes(generate(Graph(), [[0]], randoms(1), **options).state)
+    change(state)
+    with pytest.raises(UsageError):
+        generate(Graph(), state=state, **options)
+
+
+def test_what_cannot_be_generated_from_is_refused() -> None:
+    for arguments in ((), ([[0]],), ([[0], []], randoms(2))):
+        with pytest.raises(UsageError, match="at least one token"):
+            generate(Graph(), *arguments)
+    state = generate(Graph(), [[0]] * 2, randoms(2)).state
+    with pytest.raises(UsageError, match="has 2 rows"):
+        generate(Graph(), [[0]], state=state)
+
+
+# --- both runtimes ----------------------------------------------------------------------------------------------
 
 
 def test_a_torch_graph_writes_the_same_tokens() -> None:
@@ -253,7 +440,10 @@ def test_a_torch_graph_writes_the_same_tokens() -> None:
     assert written(ours, prefixes, randoms(3), **options) == written(Torch(5), prefixes, randoms(3), **options)
 
 
-def test_scores_are_log_probabilities_whatever_the_batch_and_the_stretch() -> None:
+# --- scoring ----------------------------------------------------------------------------------------------------
+
+
+def test_scores_are_log_probabilities_whatever_the_batch_and_the_chunk() -> None:
     graph, random = Graph(6), np.random.default_rng(0)
     inputs = [random.integers(0, SIZE, size=n) for n in (9, 1, 20, 0, 5)]
     targets = [random.integers(0, SIZE, size=len(row)) for row in inputs]
@@ -269,7 +459,7 @@ def test_scores_are_log_probabilities_whatever_the_batch_and_the_stretch() -> No
             np.testing.assert_allclose(a, b, atol=1e-12)
 
 
-def test_long_pieces_are_read_in_stretches() -> None:
+def test_long_sequences_are_scored_in_chunks() -> None:
     graph = Graph()
     score(graph, [np.zeros(10, dtype=np.int64)], [np.zeros(10, dtype=np.int64)], chunk=4)
     assert graph.calls == [(1, 4), (1, 4), (1, 2)]

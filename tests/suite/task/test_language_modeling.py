@@ -17,6 +17,7 @@ from suite.inference.model import LoadedModel
 from suite.runtime import Arrays, GraphRuntime, Kind
 from suite.task import Codecs, Column, DataSpec, Example, Monitor, Result
 from suite.task.language_modeling import (
+    Generated,
     LanguageModelTask,
     NextTokens,
     SamplingOptions,
@@ -32,8 +33,12 @@ END = LETTERS.index(".")
 class Counting:
     """With each letter, how many came before it."""
 
-    def __init__(self) -> None:
-        self.count = -1
+    def __init__(self, state: int | None = None) -> None:
+        self.count = -1 if state is None else state
+
+    @property
+    def state(self) -> int:
+        return self.count
 
     def next(self, token: int) -> tuple[int, int]:
         self.count += 1
@@ -51,8 +56,8 @@ class Letters:
     def encode(self, raw: Any) -> np.ndarray:
         return np.array([[END, 0], *([LETTERS.index(letter), i] for i, letter in enumerate(raw, 1))])
 
-    def token_features(self) -> Counting:
-        return Counting()
+    def token_features(self, state: Any = None) -> Counting:
+        return Counting(state)
 
     def targets(self, piece: Any) -> np.ndarray:
         return np.array([*map(LETTERS.index, piece), END])
@@ -204,9 +209,8 @@ def test_prefixes_are_continued_to_their_ends(model: LoadedModel[Letters, NextTo
 
     def generated(rows: list[int]) -> list[list[int]]:
         randoms = [sampling.random(row) for row in rows]
-        return generate_until(
-            model, [prefixes[row] for row in rows], randoms, sampling.sampling, stop=END, limit=12
-        )  # fmt: skip
+        chosen = [prefixes[row] for row in rows]
+        return generate_until(model, chosen, randoms, sampling.sampling, stop=END, limit=12).tokens
 
     together = generated([0, 1, 2])
     assert [generated([row]) for row in (0, 1, 2)] == [[tokens] for tokens in together]
@@ -219,7 +223,7 @@ def test_prefixes_are_continued_to_their_ends(model: LoadedModel[Letters, NextTo
 def test_a_model_reads_what_its_codec_encodes(model: LoadedModel[Letters, NextTokens]) -> None:
     sampling = options(temperature=0.0)
     codec, graph = model.codecs.input, model.runtime.graph("decoder")
-    (tokens,) = generate_until(model, [[END, 0]], [sampling.random()], sampling.sampling, stop=-1, limit=9)
+    (tokens,) = generate_until(model, [[END, 0]], [sampling.random()], sampling.sampling, stop=-1, limit=9).tokens
     text = "".join(LETTERS[token] for token in [0, *tokens])
     given = {**graph.initial(1), "inputs": codec.encode(text[:-1])[None], "lengths": np.array([10])}
     assert graph(given)["outputs"][0, 1:].argmax(1).tolist() == tokens
@@ -229,9 +233,10 @@ def test_rules_hold(model: LoadedModel[Letters, NextTokens]) -> None:
     sampling = options()
     randoms = [sampling.random(row) for row in (0, 1)]
     rules = [OneLetter("a"), OneLetter("b")]
-    assert generate_until(model, [[END], [END]], randoms, sampling.sampling, rules=rules, stop=END, limit=12) == [
-        [0, 0, 0, END], [1, 1, 1, END],
-    ]  # fmt: skip
+    found = generate_until(model, [[END], [END]], randoms, sampling.sampling, rules=rules, stop=END, limit=12)
+    assert found.tokens == [[0, 0, 0, END], [1, 1, 1, END]]
+    none = generate_until(model, [[END], [END]], randoms, sampling.sampling, rules=rules, stop=END, limit=0)
+    assert none.tokens == [[], []]
 
 
 def test_a_stream_without_an_end_is_the_same_each_time(model: LoadedModel[Letters, NextTokens]) -> None:
@@ -245,6 +250,74 @@ def test_a_stream_without_an_end_is_the_same_each_time(model: LoadedModel[Letter
     assert first(200, options(seed=5)) != tokens
     empty = type("Empty", (OneLetter,), {"__len__": lambda self: 0})("b")  # a rule is one, whatever its length
     assert first(3, options(), empty) == [1, 1, 1]
+
+
+# --- saved and continued ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("no_repeat", [0, 2])
+@pytest.mark.parametrize("rules", [None, [OneLetter("a"), OneLetter("b")]])
+def test_two_halves_equal_the_whole(
+    model: LoadedModel[Letters, NextTokens], rules: list[OneLetter] | None, no_repeat: int
+) -> None:
+    sampling = options(no_repeat=no_repeat)
+
+    def generated(limit: int, state: Any = None) -> Generated:
+        more: dict[str, Any] = {"rules": rules, "stop": END, "limit": limit}
+        if state is not None:
+            return generate_until(model, None, None, sampling.sampling, state=state, **more)
+        return generate_until(
+            model, [[END], [END, 1]], [sampling.random(0), sampling.random(1)], sampling.sampling, **more
+        )
+
+    whole = generated(12)
+    for limit in range(6):
+        before = generated(limit)
+        after = generated(12 - limit, before.dumps())
+        assert [a + b for a, b in zip(before.tokens, after.tokens, strict=True)] == whole.tokens
+        assert generated(12 - limit, before.state).tokens == after.tokens
+
+
+def test_a_chat_reads_only_what_is_new(model: LoadedModel[Letters, NextTokens]) -> None:
+    sampling = options(temperature=0.0)
+    first = generate_until(model, [[END, 0]], [sampling.random()], sampling.sampling, stop=END, limit=5)
+    past = [END, 0, *first.tokens[0]]
+    again = generate_until(model, [[1, 1]], None, sampling.sampling, stop=END, limit=5, state=first.dumps())
+    whole = generate_until(model, [[*past, 1, 1]], [sampling.random()], sampling.sampling, stop=END, limit=5)
+    assert again.tokens == whole.tokens
+
+
+def test_a_stream_is_continued(model: LoadedModel[Letters, NextTokens]) -> None:
+    sampling = options(seed=3, no_repeat=4)
+    whole = list(itertools.islice(generate_stream(model, [END], sampling.random(), sampling.sampling), 60))
+    stream = generate_stream(model, [END], sampling.random(), sampling.sampling)
+    found: list[int] = []
+    for count in (1, 20, 39):
+        found += itertools.islice(stream, count)
+        stream = generate_stream(model, None, None, sampling.sampling, state=stream.dumps())
+    assert found == whole
+    two = generate_until(model, [[END]] * 2, [sampling.random()] * 2, sampling.sampling, stop=END, limit=1)
+    with pytest.raises(UsageError, match="has 2 sequences"):
+        generate_stream(model, None, None, sampling.sampling, state=two.state)
+
+
+def test_a_saved_generation_that_is_altered_or_another_models_is_refused(
+    model: LoadedModel[Letters, NextTokens],
+) -> None:
+    sampling = options()
+    saved = generate_stream(model, [END], sampling.random(), sampling.sampling).dumps()
+    other = LoadedModel(model.task, model.codecs, model.runtime, fingerprint="another")
+    for which, data, message in (
+        (model, saved[:-1], "altered"),
+        (model, b"x", "not a saved session"),
+        (other, saved, "of another checkpoint"),
+        (model, model.dump_state({"pending": None}), "of another model"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            generate_stream(which, None, None, sampling.sampling, state=data)
+
+
+# --- options ----------------------------------------------------------------------------------------------------
 
 
 def test_the_options_set_the_sampling() -> None:

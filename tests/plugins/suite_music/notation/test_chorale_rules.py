@@ -10,7 +10,7 @@ from suite_music.notation import chorales
 from suite_music.notation.chorale_rules import RANGES, ChoraleRules
 from suite_music.notation.chorales import ChoraleCodec
 from suite_music.notation.notes import sung
-from suite_music.notation.tunes import END, START
+from suite_music.notation.piece_codec import END, START
 
 from suite.errors import UsageError
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -52,6 +53,19 @@ def test_columns_say_what_is_sounding_and_whose_turn_it_is(chorale: Chorale) -> 
     assert rows[7, 3:].tolist() == [soprano, soprano, rows[7, 0], rows[6, 0], bass]
     # The tenor is silent in the third beat.
     assert rows[3 + 4 * 9, 6] == 0
+
+
+def test_columns_continue_from_a_saved_state(chorale: Chorale) -> None:
+    tokens = [START, *CODEC.tokens(chorale)]
+    for count in range(len(tokens)):
+        first = CODEC.reader()
+        found = [first.next(token) for token in tokens[:count]]
+        second = CODEC.reader(json.loads(json.dumps(first.state)))
+        found += [second.next(token) for token in tokens[count:]]
+        np.testing.assert_array_equal(found, CODEC.encode(chorale))
+    for bad in ([16, 0, 4, 0, 0, 0, 0], [16, 24, 0, 0, 0, 0, 0], [5, 0, 0, 0, 0, 0, 0], [16, 0, 0, 0]):
+        with pytest.raises(ValueError, match="not the state of a chorale"):
+            CODEC.reader(bad)
 
 
 def test_tonics() -> None:

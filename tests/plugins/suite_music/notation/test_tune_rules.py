@@ -11,9 +11,10 @@ import pytest
 from suite_music.notation import abc
 from suite_music.notation.chorale_rules import ChoraleRules
 from suite_music.notation.notes import played
+from suite_music.notation.piece_codec import END, START
 from suite_music.notation.statistics import full_bars
 from suite_music.notation.tune_rules import MAX_CACHED_MASKS, MAX_RESTS, TuneRules
-from suite_music.notation.tunes import COLUMNS, END, START, Reader, TuneCodec, TuneSpec
+from suite_music.notation.tunes import COLUMNS, Reader, TuneCodec, TuneSpec
 
 from suite.decoding.generate import generate
 from suite.errors import UsageError

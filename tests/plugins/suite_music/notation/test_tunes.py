@@ -115,6 +115,16 @@ def test_files_come_back(codec: TuneCodec) -> None:
     assert again.files() == codec.files()
 
 
+def test_columns_continue_from_a_saved_state(codec: TuneCodec, tunes: list[str]) -> None:
+    tokens = [START, *codec.tokens(tunes[0])]
+    for count in range(0, len(tokens), 5):
+        first = codec.reader()
+        found = [first.next(token) for token in tokens[:count]]
+        second = codec.reader(json.loads(json.dumps(first.state)))
+        found += [second.next(token) for token in tokens[count:]]
+        np.testing.assert_array_equal(found, codec.encode(tunes[0]))
+
+
 def test_signs_that_mean_nothing_are_no_hindrance() -> None:
     text = "M:4/4\nL:1/8\nK:D\n*A2B2 c2*d2|*e2f2 g2a2||\n"
     codec = TuneCodec.fit([text], TuneSpec(min_count=1, min_layout=1))
