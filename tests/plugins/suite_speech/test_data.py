@@ -1,4 +1,4 @@
-"""The recipes of speech, on made-up packages of the published form."""
+"""The recipes of speech, on made-up packages in the published layout."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def test_prompts_are_split_by_what_is_said(folders: dict[str, Path], tmp_path: Path) -> None:
+def test_prompts_are_split_by_transcript(folders: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     data.build(folders, out)
@@ -82,12 +82,12 @@ PROMPTS = [text for text in TEXTS.values() if spoken_form(text)]
 SOME = tuple(Voice(f"v-{name}", "flite", ("slt", 1.0), 120, name) for name in ("train", "dev", "test"))
 
 
-def test_a_text_and_a_voice_are_of_one_part_only() -> None:
+def test_a_text_and_a_voice_are_in_one_part_only() -> None:
     clips = plan(PROMPTS, FREE, SOME)
     assert [clip.key for clip in clips] == [clip.key for clip in plan(PROMPTS, FREE, SOME)]
     assert [clip.key for clip in clips] != [clip.key for clip in plan(PROMPTS, FREE, SOME, seed=1)]
     for clip in clips:
-        assert clip.text == spoken_form(clip.said)
+        assert clip.text == spoken_form(clip.spoken)
         assert part(clip.text) == clip.voice.part or " " not in clip.text
     kinds = Counter(clip.kind for clip in clips if clip.voice.part == "test")
     assert set(kinds) <= {"numbers", "sentences", "prompts"}
@@ -95,7 +95,7 @@ def test_a_text_and_a_voice_are_of_one_part_only() -> None:
     assert "free" in {clip.kind for clip in clips if clip.voice.part == "train"}
 
 
-def test_the_voices_of_each_part_are_others() -> None:
+def test_no_voice_is_in_two_parts() -> None:
     assert len({voice.name for voice in VOICES}) == len(VOICES)
     named = {name: {voice.settings for voice in VOICES if voice.part == name} for name in ("train", "dev", "test")}
     assert not named["train"] & (named["dev"] | named["test"])
@@ -103,7 +103,7 @@ def test_the_voices_of_each_part_are_others() -> None:
     assert sum(voice.clips for voice in VOICES if voice.part == "train") > 10_000
 
 
-def test_others_are_heard_as_they_were_written_down(tmp_path: Path) -> None:
+def test_recordings_of_other_people_have_their_transcripts(tmp_path: Path) -> None:
     given, out = tmp_path / "usr/share/pocketsphinx/test/data", tmp_path / "out"
     for folder in ("cards", "librivox", "tidigits"):
         (given / folder).mkdir(parents=True)
@@ -129,21 +129,21 @@ def test_others_are_heard_as_they_were_written_down(tmp_path: Path) -> None:
     assert not (out / "dev.jsonl").read_text()
 
 
-class Said:
-    """Stands for a synthesiser: a tone; of what it cannot say, nothing."""
+class FakeSynthesizer:
+    """A tone for every text, or silence for one it cannot read."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
 
-    def __call__(self, engines: Any, settings: Any, said: str, random: np.random.Generator) -> tuple[np.ndarray, int]:
-        self.calls.append(said)
-        count = 0 if said.startswith("mute") else 8000
+    def __call__(self, engines: Any, settings: Any, text: str, random: np.random.Generator) -> tuple[np.ndarray, int]:
+        self.calls.append(text)
+        count = 0 if text.startswith("mute") else 8000
         return np.sin(np.arange(count) / 3).astype(np.float32) * float(random.uniform(0.5, 1)), 16000
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> Said:
-    tone = Said()
+def synthesizer(monkeypatch: pytest.MonkeyPatch) -> FakeSynthesizer:
+    tone = FakeSynthesizer()
     monkeypatch.setattr(voices.Engines, "_flite", lambda *arguments: tone(*arguments))
     return tone
 
@@ -153,23 +153,23 @@ def clips(*texts: str) -> list[Clip]:
     return [Clip(voice, text, spoken_form(text), "numbers", i) for i, text in enumerate(texts)]
 
 
-def test_what_was_made_is_not_made_again(said: Said, tmp_path: Path) -> None:
+def test_clips_are_made_once(synthesizer: FakeSynthesizer, tmp_path: Path) -> None:
     given = clips(*(f"number {chr(97 + i)}" for i in range(26)))
     made = list(make(given, {}, tmp_path / "kept"))
     assert [clip for clip, _ in made] == given
-    assert len(said.calls) == 26
+    assert len(synthesizer.calls) == 26
     again = list(make(given, {}, tmp_path / "kept"))
     assert again == made
-    assert len(said.calls) == 26
+    assert len(synthesizer.calls) == 26
     samples, rate = read_audio(__import__("io").BytesIO(made[0][1]))
     assert (rate, len(samples)) == (8000, 4000)
     assert 0.2 < np.abs(samples).max() <= 0.6
     list(make(given[:3], {}, tmp_path / "kept"))
-    assert len(said.calls) == 29, "other clips are another file"
+    assert len(synthesizer.calls) == 29, "other clips are another file"
 
 
 @pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
-def test_several_processes_say_the_same_in_the_same_order(tmp_path: Path) -> None:
+def test_several_processes_give_the_same_clips(tmp_path: Path) -> None:
     voice = Voice("v", "espeak", ("en-us+f1",), 60)
     given = [Clip(voice, f"number {i}", spoken_form("number"), "numbers", i) for i in range(60)]
     alone, together = (list(make(given, {}, tmp_path / f"{n}", processes=n)) for n in (1, 2))
@@ -177,20 +177,20 @@ def test_several_processes_say_the_same_in_the_same_order(tmp_path: Path) -> Non
     assert together == alone
 
 
-def test_what_a_voice_cannot_say_is_left_out_and_a_voice_that_says_nothing_is_told(said: Said, tmp_path: Path) -> None:
+def test_a_text_that_a_voice_cannot_read_is_left_out(synthesizer: FakeSynthesizer, tmp_path: Path) -> None:
     made = list(make(clips("one", "mute a", "two"), {}, tmp_path))
     assert [clip.text for clip, _ in made] == ["one", "two"]
-    with pytest.raises(DataError, match="v:mute b: nothing was said; is the voice installed"):
+    with pytest.raises(DataError, match="v:mute b: no audio; is the voice installed"):
         list(make(clips("mute b"), {}, tmp_path))
 
 
-def test_a_command_that_is_missing_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_command_is_reported_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name: None if name == "text2wave" else name)
     with pytest.raises(DataError, match="the voices need text2wave: apt-get install festival festvox-us-slt-hts"):
         check_commands()
 
 
-def test_what_a_command_writes_is_read_and_its_failure_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_output_of_a_command_and_its_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def run(command: list[str], **options: Any) -> Any:
         if "fails" in command:
             return subprocess.CompletedProcess(command, 1, "", "no such voice\n")
