@@ -1,15 +1,7 @@
 """Texts to be read aloud: numbers, letters, spelled words, dates, amounts, telephone sentences, and others.
 
-<<<<<<< plugins/suite_speech/texts.py
-Each is made by chance of a small grammar, as it is to be said; what it is written as are its letters alone (see
-``suite.codecs.characters.spoken_form``).
-||||||| /tmp/mp/b/plugins/suite_speech/texts.py
-Each is made by chance of a small grammar, as it is to be said; what it is written as are its letters alone (see
-``suite.codecs.characters.speakable``).
-=======
 Each is drawn at random from a small grammar, in the form that a synthesizer reads; its transcript has letters only (see
 ``suite.codecs.characters.speakable``).
->>>>>>> /tmp/mp/t/plugins/suite_speech/texts.py
 """
 
 from __future__ import annotations

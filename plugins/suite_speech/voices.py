@@ -38,13 +38,7 @@ from suite_speech import texts
 
 #: Clips a file; sample rate of the clips, Hz.
 CLIPS, RATE = 50, 8000
-<<<<<<< plugins/suite_speech/voices.py
-#: Letters of the longest text trained on: few are longer, and the longest of a batch says how long it takes.
-||||||| /tmp/mp/b/plugins/suite_speech/voices.py
-#: CharacterCodec of the longest text that is learnt from: few are longer, and the longest of a batch says how long it takes.
-=======
 #: CharacterCodec of the longest training text: few are longer, and the longest of a batch determines its cost.
->>>>>>> /tmp/mp/t/plugins/suite_speech/voices.py
 LONGEST = 200
 #: The share of each kind of text. Sentences that people wrote have ten times the vocabulary of the grammar: with few of
 #: them a model learns words instead of letters, and spells new words badly.

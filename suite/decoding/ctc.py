@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from suite.decoding.sampling import log_softmax
-from suite.decoding.shallow_fusion import LOG_ZERO, ShallowFusion, log_add
+from suite.decoding.shallow_fusion import LOG_ZERO, FusedText, ShallowFusion
 
 #: The label of the blank; label n > 0 is the n-th letter of the alphabet.
 BLANK = 0
@@ -29,8 +29,6 @@ MIN_LOG_PROB = math.log(1e-4)
 #: What falls so far behind the last hypothesis that is kept, before its words count, is not looked at: it would hardly
 #: ever be kept, and adds little to what is.
 PRUNING_MARGIN = 3.0
-#: The whole words of a prefix, the part of one under way, and what the whole ones bring.
-Extension = tuple[tuple[str, ...], str, float]
 
 
 class Symbol(NamedTuple):
@@ -107,15 +105,12 @@ class _Prefix:
     """What may have been said: letters, and the log-probabilities that it ends in a blank or in its last letter.
 
     ``letters`` is (the rest, the last letter), None at the beginning, so that prefixes share what they have in common.
-    ``words`` are whole, ``part`` is the one under way, ``added`` is what the whole ones brought.
     """
 
+    text: FusedText
     letters: Any = None
     blank: float = LOG_ZERO
     spoken: float = LOG_ZERO
-    words: tuple[str, ...] = ()
-    part: str = ""
-    added: float = 0.0
     route: float = LOG_ZERO  # the likeliest way here: the letters' times are those of it
 
     @property
@@ -136,31 +131,29 @@ class PrefixSearch(Search):
         self._space = alphabet.index(" ") + 1
         self.reset()
 
-    def _grown(self, prefix: Any, number: int) -> Extension | None:
-        """The words, the part of one and what the words bring when a letter is added; None if nothing begins so."""
-        words, part, added = prefix.words, prefix.part, prefix.added
-        if number != self._space:
-            part += self._alphabet[number - 1]
-            return None if self._fusion.vocabulary_only and part not in self._fusion.prefixes else (words, part, added)
-        added += self._fusion.word_score(part, words)
-        return None if added < LOG_ZERO / 2 else ((*words, part), "", added)
+    def _extend(self, hypotheses: Sequence[tuple[Any, int]]) -> list[FusedText | None]:
+        """The text of each hypothesis with the letter of that number; None if the vocabulary has no such word."""
+        return self._fusion.extend([(one.text, self._alphabet[number - 1]) for one, number in hypotheses])
 
-    def _rank(self, prefix: Any, *, last: bool = False) -> float:
-        score: float = prefix.heard + prefix.added
-        if not last:
-            return score + self._fusion.prefix_score(prefix.part)
-        words = prefix.words
-        if prefix.part:
-            score += self._fusion.word_score(prefix.part, words)
-            words = (*words, prefix.part)
+    def _rank(self, one: Any) -> float:
+        score: float = one.heard + one.text.score
+        return score
+
+    def _last_rank(self, one: Any) -> float:
+        """The rank of a hypothesis if its utterance ends here."""
+        words, prefix, word_scores, *_ = one.text
+        score: float = one.heard + word_scores
+        if prefix:
+            score += self._fusion.word_score(prefix, words)
+            words = (*words, prefix)
         return score + self._fusion.end_score(words)
 
     def best(self, *, last: bool = False) -> Sequence[Symbol]:
-        prefix = max(self._beam.values(), key=lambda one: self._rank(one, last=last))
-        found = to_list(prefix.letters)
-        if last and self._fusion.vocabulary_only and prefix.part not in self._fusion.vocabulary:
+        best = max(self._beam.values(), key=self._last_rank if last else self._rank)
+        found, prefix = to_list(best.letters), best.text.prefix
+        if last and self._fusion.vocabulary_only and prefix not in self._fusion.vocabulary:
             # Half a word that there is not.
-            found = found[: len(found) - len(prefix.part)]
+            found = found[: len(found) - len(prefix)]
         return found
 
 
@@ -174,19 +167,21 @@ class CTCPrefixBeamSearch(PrefixSearch):
         growing: list[tuple[float, float, float, _Prefix, int]] = []
         for key, prefix in self._beam.items():
             whole, last = prefix.heard, prefix.letters[1].label if prefix.letters else BLANK
-            most = self._fusion.max_gain(prefix.part)
+            word_scores, most = prefix.text.word_scores, prefix.text.max_gain
             for number in likely:
                 # After itself a letter is another one only if there was a blank.
                 score = (prefix.blank if number == last else whole) + scores[number]
-                if number == self._space and not prefix.part:
+                if number == self._space and not prefix.text.prefix:
                     # At the beginning, or after another one, a space says nothing.
                     following[key].blank = log_add(following[key].blank, score)
                 elif score > LOG_ZERO / 2:
-                    growing.append((score + prefix.added, most, score, prefix, number))
+                    growing.append((score + word_scores, most, score, prefix, number))
         least = self._least([*map(self._rank, following.values())], [rank for rank, *_ in growing])
-        for rank, most, score, prefix, number in growing:
-            if rank + most > least:
-                self._said(following, prefix, number, score, at, scores[number])
+        kept = [(prefix, number, score) for rank, most, score, prefix, number in growing if rank + most > least]
+        texts = self._extend([(prefix, number) for prefix, number, _ in kept])
+        for (prefix, number, score), text in zip(kept, texts, strict=True):
+            if text is not None:
+                self._said(following, prefix, text, Symbol(number, at, at, scores[number]), score)
         ranked = sorted(following.items(), key=lambda pair: -self._rank(pair[1]))
         self._beam = dict(ranked[: self._size])
         self._level()
@@ -212,22 +207,18 @@ class CTCPrefixBeamSearch(PrefixSearch):
         return stays
 
     def _said(
-        self, following: dict[Any, _Prefix], prefix: _Prefix, number: int, score: float, at: int, peak: float
+        self, following: dict[Any, _Prefix], prefix: _Prefix, text: FusedText, symbol: Symbol, score: float
     ) -> None:
         """A prefix that goes on with a letter."""
-        grown = self._grown(prefix, number)
-        if grown is None:
-            return
-        words, part, added = grown
-        key = (words, part)
+        key = text[:2]
         found = following.get(key)
         if found is None:
-            found = following[key] = _Prefix(words=words, part=part, added=added)
+            found = following[key] = _Prefix(text)
         if score > found.route:
             # It may be in the beam already, and go on there: the times are those of the likelier way.
             there = self._beam.get(key)
             if there is None or there.heard < score:
-                found.letters, found.route = (prefix.letters, Symbol(number, at, at, peak)), score
+                found.letters, found.route = (prefix.letters, symbol), score
             elif found.letters is None:
                 found.letters = there.letters
         found.spoken = log_add(found.spoken, score)
@@ -240,18 +231,20 @@ class CTCPrefixBeamSearch(PrefixSearch):
             prefix.blank, prefix.spoken = max(prefix.blank, LOG_ZERO), max(prefix.spoken, LOG_ZERO)
 
     def reset(self) -> None:
-        self._beam = {((), ""): _Prefix(blank=0.0)}
+        self._beam = {((), ""): _Prefix(self._fusion.text(), blank=0.0)}
 
     @property
     def pending(self) -> Any:
         return [
-            [to_list(p.letters), p.blank, p.spoken, list(p.words), p.part, p.added] for p in self._beam.values()
-        ]  # fmt: skip
+            [to_list(p.letters), p.blank, p.spoken, list(p.text.words), p.text.prefix, p.text.word_scores]
+            for p in self._beam.values()
+        ]
 
     def restore(self, pending: Any) -> None:
         self._beam = {}
-        for letters, blank, spoken, words, part, added in pending:
-            self._beam[tuple(words), part] = _Prefix(to_chain(letters), blank, spoken, tuple(words), part, added)
+        for letters, blank, spoken, words, prefix, word_scores in pending:
+            text = self._fusion.text(tuple(words), prefix, word_scores)
+            self._beam[text[:2]] = _Prefix(text, to_chain(letters), blank, spoken)
 
 
 def to_chain(letters: Iterable[Sequence[Any]]) -> Any:
@@ -269,3 +262,10 @@ def to_list(chain: Any) -> list[Symbol]:
         chain, letter = chain
         found.append(letter)
     return found[::-1]
+
+
+def log_add(a: float, b: float) -> float:
+    """log(eᵃ + eᵇ)."""
+    if a < b:
+        a, b = b, a
+    return a if b < a - 50 else a + math.log1p(math.exp(b - a))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from suite.decoding.ngram_lm import END, START, NgramLM
 from suite.errors import UsageError
@@ -13,6 +13,25 @@ from suite.errors import UsageError
 LOG_ZERO = -1e30
 #: Log-probabilities of words that are kept.
 SCORE_CACHE_SIZE = 4096
+
+
+class FusedText(NamedTuple):
+    """The text of a hypothesis, and what shallow fusion adds to its score.
+
+    Attributes:
+        words: Its whole words.
+        prefix: The unfinished word at its end.
+        word_scores: The score of the whole words.
+        score: The same with the score of the unfinished word, as long as it is unfinished.
+        max_gain: An upper bound of what one more letter, or the end of the word, adds to ``word_scores``, unless the
+            language model has a word of a probability above 1.
+    """
+
+    words: tuple[str, ...]
+    prefix: str
+    word_scores: float
+    score: float
+    max_gain: float
 
 
 class ShallowFusion:
@@ -37,22 +56,38 @@ class ShallowFusion:
         self.lm, self.lm_weight, self.word_bonus = lm, lm_weight, word_bonus
         # Hypotheses differ in a few words, so that the same scores are asked for at step after step.
         self._lm_score = None if lm is None else lru_cache(SCORE_CACHE_SIZE)(lm.score)
+        self._history = 0 if lm is None else lm.order - 1
         self.vocabulary = frozenset(vocabulary)
         self.vocabulary_bonus, self.vocabulary_only = vocabulary_bonus, vocabulary_only
         self.prefixes = frozenset(word[:i] for word in self.vocabulary for i in range(len(word) + 1))
         if vocabulary_only and not self.vocabulary:
             raise UsageError("there are no words that nothing but them could be heard of; give some")
 
-    def prefix_score(self, prefix: str) -> float:
-        """The score of an unfinished word, as long as it is unfinished."""
+    def text(self, words: tuple[str, ...] = (), prefix: str = "", word_scores: float = 0.0) -> FusedText:
+        """The text of a hypothesis whose whole words have the score ``word_scores``."""
+        score = word_scores
         if prefix in self.prefixes:
-            return self.vocabulary_bonus * len(prefix)
-        return LOG_ZERO if self.vocabulary_only else 0.0
-
-    def max_gain(self, prefix: str) -> float:
-        """An upper bound of what one more letter, or the end of the word, adds to an unfinished word's hypothesis."""
+            score += self.vocabulary_bonus * len(prefix)
+        elif self.vocabulary_only:
+            score += LOG_ZERO
         bonus = max(0.0, self.vocabulary_bonus) * (len(prefix) + 1) * bool(self.vocabulary)
-        return bonus + max(0.0, self.word_bonus)
+        return FusedText(words, prefix, word_scores, score, bonus + max(0.0, self.word_bonus))
+
+    def extend(self, extensions: Iterable[tuple[FusedText, str]]) -> list[FusedText | None]:
+        """Each text with another letter, where a space ends a word; None if the vocabulary has no such word.
+
+        All extensions of a step are given at once.
+        """
+        found: list[FusedText | None] = []
+        for (words, prefix, score, *_), letter in extensions:
+            if letter == " ":
+                score += self.word_score(prefix, words)
+                found.append(None if score < LOG_ZERO / 2 else self.text((*words, prefix), "", score))
+            else:
+                prefix += letter
+                allowed = not self.vocabulary_only or prefix in self.prefixes
+                found.append(self.text(words, prefix, score) if allowed else None)
+        return found
 
     def word_score(self, word: str, history: Sequence[str]) -> float:
         """The score of a word after the words before it in its utterance."""
@@ -72,12 +107,5 @@ class ShallowFusion:
         """The language model's log-probability of a word, or of the end, after others."""
         assert self.lm is not None
         assert self._lm_score is not None
-        past = self.lm.order - 1
+        past = self._history
         return self._lm_score(word, (START, *history[-past:])[-past:] if past else ())
-
-
-def log_add(a: float, b: float) -> float:
-    """log(eᵃ + eᵇ)."""
-    if a < b:
-        a, b = b, a
-    return a if b < a - 50 else a + math.log1p(math.exp(b - a))

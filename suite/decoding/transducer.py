@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from suite.decoding.ctc import BLANK, MIN_LOG_PROB, Extension, PrefixSearch, Search, Symbol, to_chain, to_list
+from suite.decoding.ctc import BLANK, MIN_LOG_PROB, PrefixSearch, Search, Symbol, log_add, to_chain, to_list
 from suite.decoding.sampling import log_softmax
-from suite.decoding.shallow_fusion import LOG_ZERO, ShallowFusion, log_add
+from suite.decoding.shallow_fusion import LOG_ZERO, FusedText, ShallowFusion
 from suite.runtime import Arrays, Runtime, carried
 
 #: Letters that one step may bring.
@@ -84,14 +84,12 @@ def _arrays(plain: dict[str, Any], like: Arrays) -> Arrays:
 
 @dataclass
 class _Hypothesis:
-    """What a transducer may have written: letters as (the rest, the last), the log-probability of all ways to write
-    them, words as a ``_Prefix`` has them, and what is expected after them."""
+    """What a transducer may have written: its text, letters as (the rest, the last), the log-probability of all ways to
+    write them, and what is expected after them."""
 
+    text: FusedText
     letters: Any
     heard: float
-    words: tuple[str, ...]
-    part: str
-    added: float
     prediction: np.ndarray
     state: Arrays
 
@@ -128,7 +126,7 @@ class TransducerBeamSearch(PrefixSearch):
             if not likely:
                 break
             going = self._written(likely)
-        ranked = sorted(over.items(), key=lambda pair: -self._rank(pair[1]))[: self._size]
+        ranked = sorted(over.items(), key=lambda pair: -(pair[1].heard + pair[1].text.score))[: self._size]
         top = max(one.heard for _, one in ranked)
         for _, one in ranked:
             one.heard = max(one.heard - top, LOG_ZERO)
@@ -137,9 +135,10 @@ class TransducerBeamSearch(PrefixSearch):
 
     def _passes(self, over: dict[Any, _Hypothesis], one: _Hypothesis, score: float) -> None:
         """Take the blank: no more is written at this step."""
-        found = over.get((one.words, one.part))
+        key = one.text[:2]
+        found = over.get(key)
         if found is None:
-            over[one.words, one.part] = dataclasses.replace(one, heard=score)
+            over[key] = dataclasses.replace(one, heard=score)
         else:
             if score > found.heard:
                 found.letters = one.letters
@@ -147,50 +146,49 @@ class TransducerBeamSearch(PrefixSearch):
 
     def _likely(
         self, going: Sequence[_Hypothesis], scores: np.ndarray, over: dict[Any, _Hypothesis], at: int
-    ) -> list[tuple[_Hypothesis, Symbol, float, Extension]]:
+    ) -> list[tuple[_Hypothesis, Symbol, float, FusedText]]:
         """Texts that go on by a letter, their scores and words, if they may still be among the ``size`` likeliest."""
-        ranks = sorted((self._rank(one) for one in over.values()), reverse=True)
+        ranks = sorted((one.heard + one.text.score for one in over.values()), reverse=True)
         least = ranks[self._size - 1] if len(ranks) >= self._size else ranks[0] + MIN_LOG_PROB
-        found = []
+        letters: list[tuple[_Hypothesis, int, float]] = []
         for one, row in zip(going, scores.tolist(), strict=True):
             # What is less likely by itself cannot be likely enough.
-            low = max(MIN_LOG_PROB, least - one.heard - one.added - self._fusion.max_gain(one.part))
-            for number, score in enumerate(row):
-                # At the beginning, or after another one, a space says nothing.
-                if score <= low or number == BLANK or (number == self._space and not one.part):
-                    continue
-                grown = self._grown(one, number)
-                if grown is None:
-                    continue
-                heard = one.heard + score
-                rank = heard + grown[2] + self._fusion.prefix_score(grown[1])
-                if rank > least:
-                    found.append((rank, (one, Symbol(number, at, at, score), heard, grown)))
+            low = max(MIN_LOG_PROB, least - one.heard - one.text.word_scores - one.text.max_gain)
+            # At the beginning, or after another one, a space says nothing.
+            silent = (BLANK,) if one.text.prefix else (BLANK, self._space)
+            letters += [(one, n, score) for n, score in enumerate(row) if score > low and n not in silent]
+        found = []
+        texts = self._extend([(one, number) for one, number, _ in letters])
+        for (one, number, score), text in zip(letters, texts, strict=True):
+            heard = one.heard + score
+            if text is not None and (rank := heard + text.score) > least:
+                found.append((rank, (one, Symbol(number, at, at, score), heard, text)))
         found.sort(key=lambda ranked: -ranked[0])
         return [likely for _, likely in found[: self._size]]
 
-    def _written(self, likely: Sequence[tuple[_Hypothesis, Symbol, float, Extension]]) -> list[_Hypothesis]:
+    def _written(self, likely: Sequence[tuple[_Hypothesis, Symbol, float, FusedText]]) -> list[_Hypothesis]:
         """What has another letter, and what is expected after it."""
         state = {name: np.concatenate([one.state[name] for one, *_ in likely]) for name in likely[0][0].state}
         outputs = self._decoder({"token": np.array([letter.label for _, letter, *_ in likely]), **state})
         following = carried(outputs)
         found = []
-        for place, (one, letter, heard, grown) in enumerate(likely):
+        for place, (one, letter, heard, text) in enumerate(likely):
             own = {name: array[place : place + 1] for name, array in following.items()}
             prediction = outputs["prediction"][place : place + 1]
-            found.append(_Hypothesis((one.letters, letter), heard, *grown, prediction, own))
+            found.append(_Hypothesis(text, (one.letters, letter), heard, prediction, own))
         return found
 
     def reset(self) -> None:
         outputs = self._decoder({"token": np.array([BLANK]), **self._decoder.initial(1)})
-        self._beam = {((), ""): _Hypothesis(None, 0.0, (), "", 0.0, outputs["prediction"], carried(outputs))}
+        text = self._fusion.text()
+        self._beam = {text[:2]: _Hypothesis(text, None, 0.0, outputs["prediction"], carried(outputs))}
 
     @property
     def pending(self) -> Any:
         return [
             [
-                to_list(one.letters), one.heard, list(one.words), one.part, one.added, one.prediction.tolist(),
-                _plain(one.state),
+                to_list(one.letters), one.heard, list(one.text.words), one.text.prefix, one.text.word_scores,
+                one.prediction.tolist(), _plain(one.state),
             ]
             for one in self._beam.values()
         ]  # fmt: skip
@@ -198,8 +196,8 @@ class TransducerBeamSearch(PrefixSearch):
     def restore(self, pending: Any) -> None:
         initial = self._decoder.initial(1)
         self._beam = {}
-        for letters, heard, words, part, added, prediction, state in pending:
-            self._beam[tuple(words), part] = _Hypothesis(
-                to_chain(letters), heard, tuple(words), part, added, np.asarray(prediction, np.float32),
-                _arrays(state, initial),
-            )  # fmt: skip
+        for letters, heard, words, prefix, word_scores, prediction, state in pending:
+            text = self._fusion.text(tuple(words), prefix, word_scores)
+            self._beam[text[:2]] = _Hypothesis(
+                text, to_chain(letters), heard, np.asarray(prediction, np.float32), _arrays(state, initial)
+            )

@@ -224,7 +224,7 @@ def ranks_as() -> Callable[..., str]:
 
 def _ranks_as(search: Any, chances: Mapping[str, float], *, least: float, apart: float) -> str:
     """The likeliest text of a search, which must rank what is at least so likely beside it as all ways together do."""
-    found = {" ".join([*one.words, one.part]): one.heard for one in search._beam.values()}
+    found = {" ".join([*words, part]): one.heard for (words, part), one in search._beam.items()}
     # Scores are relative: what has been taken off is the same for all.
     top = max(found, key=found.__getitem__)
     assert top == max(chances, key=chances.__getitem__)

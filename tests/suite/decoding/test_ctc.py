@@ -157,6 +157,24 @@ def test_of_words_that_are_the_only_ones_no_other_is_heard() -> None:
         ShallowFusion(vocabulary_only=True)
 
 
+def test_a_letter_adds_no_more_to_a_text_than_its_bound() -> None:
+    lm = train_ngram(["press one", "press two", "one"])
+    for fusion in (
+        ShallowFusion(), ShallowFusion(lm), ShallowFusion(lm, vocabulary=["press"]),
+        ShallowFusion(vocabulary=["one"], vocabulary_only=True),
+    ):  # fmt: skip
+        text = fusion.text()
+        for letter in "one press xone ":
+            (found,) = fusion.extend([(text, letter)])
+            if found is None:
+                assert fusion.vocabulary_only
+                continue
+            assert found.word_scores <= found.score <= text.word_scores + text.max_gain
+            assert fusion.text(*found[:3]) == found
+            text = found
+        assert text.words == (("one", "one") if fusion.vocabulary_only else ("one", "press", "xone"))
+
+
 # --- utterances -----------------------------------------------------------------------------------------------
 
 
