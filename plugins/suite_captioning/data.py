@@ -1,8 +1,8 @@
-"""The data of the captioning task: emoji as five artists drew them, and the stamps of a children's painting program.
+"""The data of the captioning task: emoji by five artists, and the stamps of Tux Paint, a drawing program for children.
 
-Emoji come as drawings (SVG) by Iconify's packages, and their names by emojibase. Whether a name was in training is a
-matter of its code points, by rule: the test artist is never seen in training, and of what he drew a tenth nobody drew
-in training. Pictures are drawn on white, as large as the model sees them, and lie as PNG in one ZIP a part.
+Emoji are SVG drawings from Iconify's packages, with names from emojibase. The splits are by artist and by code points:
+no drawing of the test artist is in training, and a tenth of the emoji in test are not in training by any artist. Images
+are rendered on white at the model's input size, and stored as PNG in one ZIP for each part.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from suite.data.zip_paths import Member, write_members
 from suite.datasets.recipes import Recipe, Source
 from suite.errors import DataError, MissingExtra
 
-#: Pixels of a side: what the shipped models see.
+#: Pixels of a side: the input size of the shipped models.
 SIZE = 96
-#: Drawings of no stated size are drawn this wide, before they are made to fit.
+#: Width in pixels at which drawings without a size are rendered, before they are scaled to fit.
 DRAWN = 2 * SIZE
 
 
 @dataclass(frozen=True)
 class Artist:
-    """A set of emoji drawn by one hand, as Iconify publishes it."""
+    """A set of emoji by one artist, as Iconify publishes it."""
 
     name: str
     version: str
@@ -95,16 +95,16 @@ STAMPS = Source(
 )
 
 
-#: What is other than for data of one's own: an artist never seen is better told by eyes that have seen photographs.
-#: Colours say much (of skin above all) and change little, since the redrawn pictures change theirs. These are of the
-#: last step; the first ones are those of other runs (docs/tasks.md).
+#: What differs from the defaults: a backbone pretrained on photographs generalizes better to an unknown artist. Color
+#: carries much (above all that of skin) and is augmented little here, since the augmented drawings vary theirs. These
+#: are the settings of the last training stage; docs/tasks.md has those before it.
 SETTINGS = (
     "encoder.backbone=lite0", "encoder.weights=DEFAULT", "encoder.enlarge=1.3333", "augment.colour=0.06",
     "training.lr=0.0007", "training.frontend_lr=0.2", "training.ema=0.998", "training.epochs=2",
 )  # fmt: skip
 
-#: So few pictures are told best by eyes that stay as they were, at the size that these have learnt at, and by a decoder
-#: that knows no words but theirs and is not asked where it looked.
+#: For so few images a frozen backbone at its pretraining resolution is best, with a vocabulary of their captions alone,
+#: and with its features pooled to one place.
 STAMP_SETTINGS = (
     "encoder.backbone=lite0", "encoder.weights=DEFAULT", "encoder.enlarge=2.3333", "encoder.freeze=true",
     "encoder.pool=7", "subwords.vocabulary=1500", "subwords.min_count=1", "subwords.whole=750",
@@ -114,7 +114,7 @@ STAMP_SETTINGS = (
 
 
 def recipe() -> Recipe:
-    """Emoji: train by three artists, dev by a fourth and of held-out code points, test by a fifth."""
+    """Emoji: train by three artists, dev by a fourth and by held-out code points, test by a fifth."""
     return Recipe(
         sources=(*(artist.source for artist in (*TRAINED, CHOOSING, TESTING)), NAMES),
         build=build,
@@ -122,7 +122,7 @@ def recipe() -> Recipe:
             "Emoji and their Unicode names. A code point's bucket, of ten of its SHA-1, is test (0), dev (1) or train. "
             "train: twemoji, openmoji and fluent-emoji-flat without the test and dev code points; dev: their dev code "
             "points, and emojione without the test ones; test: noto, 'seen' where the code point is not a test one. "
-            f"Trained on beside train: redrawn, its drawings {REDRAWN} times as another hand would have made them."
+            f"Also trained on: redrawn, the drawings of train augmented {REDRAWN} times each."
         ),
         parts=PARTS,
         train=("train.jsonl", "redrawn.jsonl"),
@@ -148,7 +148,7 @@ PARTS = {
     "dev": (2_682, "dfc48046aaa7a0bd"),
     "test": (3_708, "2f7a8d16f1c04ad5"),
 }
-#: How often each emoji is drawn anew.
+#: Augmented copies of each emoji.
 REDRAWN = 3
 STAMP_PARTS = {
     "train": (732, "7eb83a731c35e6eb"),
@@ -161,11 +161,11 @@ STAMP_PARTS = {
 
 
 def build(folders: Mapping[str, Path], out: Path) -> None:
-    """Write each part: rows of ``key``, ``image``, ``captions``, ``artist`` and ``seen``, and a ZIP of pictures.
+    """Write each part: rows of ``key``, ``image``, ``captions``, ``artist`` and ``seen``, and a ZIP of images.
 
-    TokenFeatures them, as ``redrawn``, the drawings of train changed by chance, the same ones every time.
+    And as ``redrawn`` the drawings of train augmented, the same ones every time.
     """
-    from suite_captioning.redrawing import redrawn, reskinned
+    from suite_captioning.svg_augmentation import augment_svg, vary_skin_tones
 
     packages = {artist: folders[artist.source.purl] / "package" for artist in (*TRAINED, CHOOSING, TESTING)}
     labels = names(folders[NAMES.purl] / "package" / "en" / "data.json")
@@ -191,7 +191,7 @@ def build(folders: Mapping[str, Path], out: Path) -> None:
         for key, place, row, svg in drawings(wanted, ("train",)):
             for number in range(REDRAWN):
                 random = np.random.default_rng([number, zlib.crc32(place.encode())])
-                other = redrawn(reskinned(svg, row["captions"][0], random), random)
+                other = augment_svg(vary_skin_tones(svg, row["captions"][0], random), random)
                 yield key, f"{place}-{number}.png", row, draw(other, SIZE)
 
     learnt = [(artist, ("train",)) for artist in TRAINED]
@@ -199,12 +199,12 @@ def build(folders: Mapping[str, Path], out: Path) -> None:
     _write(out, "redrawn", anew(learnt))
     held = [(artist, ("dev",)) for artist in TRAINED]
     _write(out, "dev", rows([*held, (CHOOSING, ("train", "dev"))], ("train",)))
-    # The test set's own words: seen is what is not a test code point, though the dev ones may be left for choosing.
+    # In test, seen means not a test code point; the code points of dev count as seen.
     _write(out, "test", rows([(TESTING, ("train", "dev", "test"))], ("train", "dev")))
 
 
 def names(path: Path) -> dict[str, str]:
-    """Every emoji's name by its code points, skin tones included; the variation selector FE0F left out."""
+    """The name of each emoji by its code points, with skin tones, without the variation selector FE0F."""
     found = {}
     for row in json.loads(path.read_text(encoding="utf-8")):
         for form in (row, *row.get("skins", ())):
@@ -213,29 +213,29 @@ def names(path: Path) -> dict[str, str]:
 
 
 def icons(package: Path, labels: Mapping[str, str]) -> dict[str, str]:
-    """An artist's icons that have a name in ``labels``: code points → the icon's own name."""
+    """An artist's icons that have a name in ``labels``: code points → name of the icon."""
     given = json.loads((package / "chars.json").read_text(encoding="utf-8"))
     found = {code.upper().replace("-FE0F", ""): name for code, name in sorted(given.items())}
     return {key: name for key, name in found.items() if key in labels}
 
 
 def aliases(package: Path, found: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """What an artist calls the icons in ``found``: (a name or another one of the same drawing, code points)."""
+    """The names and aliases that an artist gives the icons in ``found``, each with its code points."""
     keys: dict[str, list[str]] = {}
     for key, name in found.items():
         keys.setdefault(name, []).append(key)
     for name, own in keys.items():
         yield from ((name, key) for key in own)
     for alias, drawing in _icon_set(package).get("aliases", {}).items():
-        # One that is turned or mirrored is another drawing.
+        # A rotated or mirrored alias is another drawing.
         if drawing.keys() == {"parent"}:
             yield from ((alias, key) for key in keys.get(drawing["parent"], ()))
 
 
 def by_name(package: Path, labels: Mapping[str, str], others: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """An artist's icons where the package does not say their code points: by the name itself, else as others call it.
+    """An artist's icons whose package has no code points: found by the emoji's name, or else by others' names for it.
 
-    Of several emoji that others call so, it is the one of the shortest code; an emoji is taken once.
+    Of several emoji with a name, the one with the fewest code points is taken; each emoji is taken once.
     """
     called: dict[str, list[str]] = {}
     for name, key in others:
@@ -251,7 +251,7 @@ def by_name(package: Path, labels: Mapping[str, str], others: Iterable[tuple[str
 
 
 def _plain(label: str) -> str:
-    """A name as icons are called: ``woman’s hat`` is ``womans-hat``."""
+    """A name in the form of icon names: ``womans-hat`` for ``woman’s hat``."""
     text = unicodedata.normalize("NFKD", label.replace("’", "")).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
@@ -261,7 +261,7 @@ def _icon_set(package: Path) -> Any:
 
 
 def svgs(package: Path) -> dict[str, str]:
-    """An artist's drawings by name, each as an SVG whose view is a square."""
+    """An artist's drawings by name, each as an SVG with a square view box."""
     given = _icon_set(package)
     found = {}
     for name, icon in given["icons"].items():
@@ -276,18 +276,18 @@ def svgs(package: Path) -> dict[str, str]:
 
 
 def draw(svg: str, width: int) -> bytes:
-    """An SVG on white, ``width`` pixels wide, as PNG. Raises MissingExtra where there is nothing to draw with."""
+    """An SVG rendered on white, ``width`` pixels wide, as PNG. Raises MissingExtra if resvg-py is not installed."""
     try:
         import resvg_py
     except ImportError as error:
-        raise MissingExtra("drawing SVG", "train", error) from error
+        raise MissingExtra("rendering SVG", "train", error) from error
     try:
-        # Without the fonts of the machine, so that the same comes out everywhere.
+        # Without the fonts of the machine, so that the result is the same everywhere.
         drawn: bytes = resvg_py.svg_to_bytes(
             svg_string=svg, background="white", width=width, dpi=96, skip_system_fonts=True
         )
     except ValueError as error:
-        raise DataError(f"an SVG cannot be drawn: {error}") from error
+        raise DataError(f"an SVG cannot be rendered: {error}") from error
     return drawn
 
 
@@ -295,7 +295,7 @@ def draw(svg: str, width: int) -> bytes:
 
 
 def build_stamps(folders: Mapping[str, Path], out: Path) -> None:
-    """Write each part: rows of ``key``, ``image`` and ``captions``, and a ZIP of pictures."""
+    """Write each part: rows of ``key``, ``image`` and ``captions``, and a ZIP of images."""
     stamps = folders[STAMPS.purl] / "usr" / "share" / "tuxpaint" / "stamps"
     texts = sorted(stamps.rglob("*.txt"))
     keys = [path.relative_to(stamps).with_suffix("").as_posix() for path in texts]
@@ -317,9 +317,9 @@ def build_stamps(folders: Mapping[str, Path], out: Path) -> None:
 # --- files ----------------------------------------------------------------------------------------------------
 
 
-def _write(out: Path, name: str, pictures: Iterable[Member]) -> None:
-    """Write a part's rows, and its pictures made to fit, as PNG."""
-    write_members(out, name, "image", ((key, place, row, _fitted(content)) for key, place, row, content in pictures))
+def _write(out: Path, name: str, images: Iterable[Member]) -> None:
+    """Write a part's rows, and its images scaled to fit, as PNG."""
+    write_members(out, name, "image", ((key, place, row, _fitted(content)) for key, place, row, content in images))
 
 
 def _fitted(content: bytes) -> bytes:

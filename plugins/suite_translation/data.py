@@ -1,7 +1,7 @@
-"""The data of the translation task: what Debian's packages say of themselves, as its translators put it.
+"""The data of the translation task: the descriptions of Debian's packages, in English and translated.
 
-A release publishes the descriptions of its packages in one index a language. A description is a line that sums it
-up and paragraphs; English and another language go together paragraph by paragraph, where both have equally many.
+A release publishes the descriptions of its packages in one index for each language. A description is a summary line and
+paragraphs; English and a translation are aligned paragraph by paragraph if both have equally many.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ INDICES = {
     "de": ("adac331fc51f9a00c1b4120b4ac87423be2b1f1615d4f288c7cbc2d5258c0650", 8_017_516),
     "fr": ("1b5ce81d2dac68fb27997899d9e092b8281f984baa658c22139d8f2640aec6cc", 13_260_065),
 }
-#: (rows, digest) of the parts, by the language translated into.
+#: (rows, digest) of the parts, by target language.
 PARTS = {
     "it": {
         "train": (103_758, "529c902dec16cd14"),
@@ -41,7 +41,7 @@ PARTS = {
 }
 #: Of fifty buckets of a paragraph's SHA-1, one is test and one dev.
 BUCKETS = 50
-#: Paragraphs of more words than this are left out, English ones and others.
+#: The most words of an English paragraph, and of a translated one; longer ones are left out.
 LONGEST = 60, 80
 
 
@@ -60,10 +60,10 @@ def source(language: str) -> Source:
 
 
 def recipe(*languages: str) -> Recipe:
-    """English paragraphs with their translation: rows of ``key``, ``source``, ``target`` and ``to``, its language.
+    """English paragraphs with their translations: rows of ``key``, ``source``, ``target`` and ``to``, its language.
 
-    The parts are those of the first language; a further one's lie in a folder of its name beside them. A model of
-    several reads the pairs of the rarer ones twice an epoch.
+    The parts are those of the first language; those of each other one are in a subfolder of its name. A model of
+    several languages reads the pairs of all but the first twice an epoch.
     """
     first, *others = languages
     return Recipe(
@@ -93,10 +93,10 @@ def build(folders: Mapping[str, Path], out: Path, *, languages: Sequence[str]) -
 
 
 def pairs(english: Mapping[str, list[str]], other: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
-    """Every (English paragraph, its translation) once, in the order of the English descriptions.
+    """Pairs of (English paragraph, translation), without duplicates, in the order of the English descriptions.
 
-    Left out are descriptions with another number of paragraphs in the other language, and paragraphs that are
-    empty, too long, or not translated (the same text on both sides).
+    Descriptions whose translation has another number of paragraphs are left out, and so are paragraphs that are empty,
+    too long, or not translated (the same text on both sides).
     """
     seen: set[tuple[str, str]] = set()
     for digest, paragraphs in english.items():
@@ -112,10 +112,10 @@ def pairs(english: Mapping[str, list[str]], other: Mapping[str, list[str]]) -> I
 
 
 def descriptions(path: Path, language: str) -> dict[str, list[str]]:
-    """An index's descriptions by the MD5 of the English one: the summing-up line, then the paragraphs.
+    """The descriptions of an index by the MD5 of the English one: the summary line, then the paragraphs.
 
-    An index is blocks of ``Name: value`` with an empty line between them; a value goes on over lines that start
-    with a space, and ``.`` alone on one separates paragraphs. Raises DataError where there is no description.
+    An index has blocks of ``Name: value`` lines, separated by empty lines; a value continues on lines that start with
+    a space, where a lone ``.`` separates paragraphs. Raises DataError if there is no description.
     """
     found: dict[str, list[str]] = {}
     digest, paragraphs = "", None

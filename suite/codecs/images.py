@@ -1,7 +1,7 @@
-"""Pictures as arrays of one size: pillow and numpy, the same in training and at use.
+"""Images as arrays of one size, by pillow and numpy, the same in training and prediction.
 
-Data flow: a file → its size, judged before anything is decoded → pixels, turned as the camera was held → 8 bits a
-colour, what is transparent on white → the largest picture of this shape that fits into the square → white around it.
+Data flow: a file → its size, checked before anything is decoded → pixels, turned upright by EXIF → 8-bit RGB,
+transparency on white → scaled to fit into the square → padded with white.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from suite.data.zip_paths import open_file
 from suite.errors import CheckpointError, DataError, one_line
 
 FILE = "images.json"
-#: What is read; of one that moves, the first picture.
+#: The formats that are read; of an animation, the first frame.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
-#: A picture of more pixels is refused before it is decoded, one of fewer a side says nothing.
+#: The most pixels of an image, checked before it is decoded, and the fewest a side.
 MAX_PIXELS, MIN_SIDE = 80_000_000, 4
 WHITE = (255, 255, 255)
 
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """How a picture becomes an array: ``size`` is the pixels of a side, of the square that it is made to fit."""
+    """How an image becomes an array: ``size`` is the side, in pixels, of the square that it is scaled to fit."""
 
     size: int = 96
 
@@ -43,7 +43,7 @@ class ImageSpec:
 
 @dataclass(frozen=True)
 class ImageCodec:
-    """Pictures → ``[3, H, W]`` uint8, red, green and blue. Nothing is learnt from data."""
+    """Images → RGB ``[3, H, W]`` uint8. Nothing is fitted."""
 
     spec: ImageSpec
 
@@ -56,20 +56,20 @@ class ImageCodec:
         return cls(from_dict(ImageSpec, values["images"], where=FILE, error=CheckpointError))
 
     def encode(self, raw: Any) -> np.ndarray:
-        """One picture: a path, a file's bytes, a pillow image, or an array ``[H, W, 3]`` of uint8.
+        """One image: a path, the bytes of a file, a pillow image, or an array ``[H, W, 3]`` of uint8.
 
-        A path may lead into a ZIP file, ``pictures.zip/cat.png``. Raises DataError for what is no picture.
+        A path may lead into a ZIP file, ``images.zip/cat.png``. Raises DataError for what cannot be read.
         """
         return image_array(fit_to_square(open_image(raw), self.spec.size))
 
 
 def image_array(image: Image.Image) -> np.ndarray:
-    """A picture in colour as ``[3, H, W]`` uint8."""
+    """An RGB image as ``[3, H, W]`` uint8."""
     return np.ascontiguousarray(np.asarray(image, np.uint8).transpose(2, 0, 1))
 
 
 def fit_to_square(image: Image.Image, size: int) -> Image.Image:
-    """A picture in colour as large as fits into a square of ``size`` pixels, in the middle of it, white around."""
+    """An RGB image scaled to fit into a square of ``size`` pixels, centered, padded with white."""
     scale = size / max(image.size)
     width, height = (min(size, max(1, round(side * scale))) for side in image.size)
     if (width, height) != image.size:
@@ -82,7 +82,7 @@ def fit_to_square(image: Image.Image, size: int) -> Image.Image:
 
 
 def open_image(raw: Any) -> Image.Image:
-    """A picture in colour, upright, on white, from what `ImageCodec.encode` takes. Raises DataError."""
+    """What `ImageCodec.encode` takes as an RGB image, upright, on white. Raises DataError."""
     if isinstance(raw, np.ndarray):
         if raw.dtype != np.uint8 or raw.ndim != 3 or raw.shape[2] != 3:
             raise DataError(f"an array {list(raw.shape)} of {raw.dtype}; give [height, width, 3] of uint8")
@@ -90,25 +90,25 @@ def open_image(raw: Any) -> Image.Image:
         return Image.fromarray(raw)
     if isinstance(raw, Image.Image):
         with _decoding():
-            return _coloured(raw)
+            return _to_rgb(raw)
     if isinstance(raw, bytes):
         return _read(io.BytesIO(raw))
     if not isinstance(raw, str | Path):
-        raise DataError(f"expected a picture, got {type(raw).__name__}; give a path, bytes, or an image")
-    with open_file(Path(raw), "picture") as file:
+        raise DataError(f"expected an image, got {type(raw).__name__}; give a path, bytes, or an image")
+    with open_file(Path(raw), "image") as file:
         return _read(file)
 
 
 def _read(file: IO[bytes]) -> Image.Image:
     with _decoding(), Image.open(file, formats=FORMATS) as image:
-        return _coloured(image)
+        return _to_rgb(image)
 
 
 @contextmanager
 def _decoding() -> Iterator[None]:
-    """What pillow raises for a file that it cannot read, as one line."""
+    """Turns what pillow raises for a file that it cannot read into DataError."""
     try:
-        # Pillow warns of what is large: it is measured here.
+        # Pillow warns of large images; their size is checked here.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             yield
@@ -116,18 +116,18 @@ def _decoding() -> Iterator[None]:
         raise DataError(f"more than {MAX_PIXELS // 1_000_000} million pixels; make it smaller first") from error
     except UnidentifiedImageError as error:
         kinds = ", ".join(FORMATS[:-1])
-        raise DataError(f"not a picture that can be read ({kinds} or {FORMATS[-1]}); convert it first") from error
+        raise DataError(f"not an image that can be read ({kinds} or {FORMATS[-1]}); convert it first") from error
     except DataError:
         raise
     except Exception as error:  # a damaged file makes pillow's readers raise nearly anything
         raise DataError(f"damaged or cut short ({one_line(error)}); get it again") from error
 
 
-def _coloured(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image) -> Image.Image:
     _check_size(*image.size)
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
-        # 16 bits a grey: the upper eight are what a screen shows.
+        # 16-bit gray: the upper eight bits are what a screen shows.
         values = np.asarray(image)
         values = np.clip(values, 0, 255) if image.mode == "F" else values.astype(np.int64).clip(0, 65535) >> 8
         image = Image.fromarray(values.astype(np.uint8))

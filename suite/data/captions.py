@@ -1,4 +1,4 @@
-"""Pictures and what they show, out of files: tables, COCO's captions, and a folder as Flickr8k comes."""
+"""Readers of images with captions: tables, COCO captions, and folders as Flickr8k has."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from suite.data.examples import Example
 from suite.data.readers import read_rows
 from suite.errors import DataError, one_line, stop
 
-#: Where it is, the picture, what it shows, and the other columns of its row.
+#: The place of a row, its image, its captions, and all its columns.
 Found = tuple[str, Path, list[str], Mapping[str, Any]]
-#: Folders where Flickr's pictures are, beside the captions.
+#: Folders with the images of Flickr8k and Flickr30k, next to the captions.
 FLICKR = ("Images", "images", "Flicker8k_Dataset", "Flickr8k_Dataset", "flickr30k-images", "flickr30k_images", ".")
 
 
@@ -25,10 +25,10 @@ def read_captions(
     columns: Mapping[str, str] | None = None,
     on_error: Any = None,
 ) -> Iterator[Example]:
-    """The examples of a file or folder: a picture comes once, with all its captions, where it came first.
+    """The examples of a file or folder, one for each image, with all its captions.
 
-    A picture's path is relative to its file; it is not opened here. Raises DataError, or gives it to ``on_error``,
-    for a bad row.
+    The path of an image is relative to the file; the image is not opened here. Raises DataError for a bad row, or
+    calls ``on_error`` with it.
     """
     report = on_error or stop
     place = Path(path)
@@ -66,12 +66,12 @@ def _table(
         captions = row.values.get("captions", row.values.get("caption"))
         captions = [captions] if isinstance(captions, str) else captions
         if "image" not in row.values:
-            error = DataError(f"{row.where}: no column 'image' (a picture's path); --columns image=YOURS renames one")
+            error = DataError(f"{row.where}: no column 'image' (an image's path); --columns image=YOURS renames one")
             if number == 0:
                 raise error
             yield error
         elif not isinstance(picture, str) or not picture.strip():
-            yield DataError(f"{row.where}: image is {_shown(picture)}, not the path of a picture; give one")
+            yield DataError(f"{row.where}: image is {_shown(picture)}, not the path of an image; give one")
         elif captions is not None and not _are_texts(captions):
             yield DataError(f"{row.where}: captions is {_shown(captions)}; give a text, or a list of texts")
         else:
@@ -91,18 +91,16 @@ def _shown(value: Any) -> str:
 
 
 def _coco(path: Path) -> Iterator[Found | DataError] | None:
-    """The pictures of a file of COCO's captions; None for JSON that is none, such as a list of rows."""
+    """The images of a file of COCO captions; None for other JSON, such as a list of rows."""
     try:
         whole = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError):
-        return None  # the reader of tables says what is wrong
+        return None  # the reader of tables reports what is wrong
     if not isinstance(whole, dict):
         return None
     pictures, captions = whole.get("images"), whole.get("annotations")
     if not isinstance(pictures, list) or not isinstance(captions, list):
-        raise DataError(
-            f"{path}: an object without 'images' and 'annotations', the lists of COCO's captions; give those"
-        )
+        raise DataError(f"{path}: an object without 'images' and 'annotations', the lists of COCO captions; give those")
     try:
         names = {picture["id"]: str(picture["file_name"]) for picture in pictures}
         texts: dict[Any, list[str]] = {}
@@ -118,7 +116,7 @@ def _coco(path: Path) -> Iterator[Found | DataError] | None:
 
 
 def _placed(path: Path, texts: Mapping[str, list[str]]) -> Iterator[Found | DataError]:
-    """Where each picture lies: beside the file, or in a folder of the split, beside the file or its folder."""
+    """Finds each image: next to the file, or in a folder of the split, next to the file or to its folder."""
     splits = re.findall(r"(?:train|val|test)\d*", path.stem)
     around = [base / name for base in (path.parent, path.parent.parent) for name in (".", "images", *splits)]
     folders = [folder for folder in dict.fromkeys(around) if folder.is_dir()]
@@ -126,7 +124,7 @@ def _placed(path: Path, texts: Mapping[str, list[str]]) -> Iterator[Found | Data
         where = f"{path}: {name}"
         there = next((folder / name for folder in folders if (folder / name).is_file()), None)
         if there is None:
-            yield DataError(f"{where}: no such picture in {', '.join(map(str, folders))}; put it there")
+            yield DataError(f"{where}: no such image in {', '.join(map(str, folders))}; put it there")
         else:
             yield where, there, own, {"image": name}
 
@@ -135,7 +133,7 @@ def _placed(path: Path, texts: Mapping[str, list[str]]) -> Iterator[Found | Data
 
 
 def _flickr(folder: Path) -> Iterator[Found | DataError]:
-    """The pictures of a folder as Flickr8k comes: ``captions.txt`` (image, caption) or ``….token.txt`` (name#n)."""
+    """The images of a folder as Flickr8k has: ``captions.txt`` (image, caption) or ``….token.txt`` (name#n)."""
     listed = [*sorted(folder.glob("captions.txt")), *sorted(folder.glob("*.token*"))]
     if not listed:
         raise DataError(f"{folder}: neither captions.txt nor a ….token.txt in it, as Flickr8k has; or give a file")
@@ -149,10 +147,10 @@ def _flickr(folder: Path) -> Iterator[Found | DataError]:
             name, _, caption = row.values["line"].partition("\t")
             name = re.sub(r"#\d+$", "", name)
         if not isinstance(name, str) or not isinstance(caption, str) or not name or not caption.strip():
-            yield DataError(f"{row.where}: not a picture's name and its caption, as Flickr8k has; mend the line")
+            yield DataError(f"{row.where}: expected an image's name and its caption, as Flickr8k has; fix the line")
             continue
         there = next((place / name for place in pictures if (place / name).is_file()), None)
         if there is None:
-            yield DataError(f"{row.where}: no picture {name} in {pictures[0]}; put it there")
+            yield DataError(f"{row.where}: no image {name} in {pictures[0]}; put it there")
         else:
             yield row.where, there, [caption.strip()], {"image": name}

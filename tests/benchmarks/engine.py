@@ -40,7 +40,8 @@ def folders(task: str, *further: str) -> list[Path]:
     found = registry().task(task)
     assert found.recipe is not None
     places = []
-    for name, recipe in {task: found.recipe, **{f"{task}-{name}": found.further[name] for name in further}}.items():
+    extra = dict(found.extra_recipes)
+    for name, recipe in {task: found.recipe, **{f"{task}-{name}": extra[name] for name in further}}.items():
         folder = find_prepared(name, recipe())
         if folder is None:
             raise SystemExit(f"figures: run suite data get {name} first")
@@ -124,27 +125,27 @@ def training_speed(task: str, data: Path, options: dict[str, Any], settings: tup
     from suite import config as configs
     from suite.data.batching import batches_by_length, pad
     from suite.training.loop import fit, start
-    from suite.training.losses import loss
+    from suite.training.losses import resolve_loss
     from suite.training.objectives import many_to_one
 
     found = registry().task(task)
     config = configs.override(found.config(), [*settings, "training.epochs=1"])
     examples = list(itertools.islice(read_examples(found, [data]), 6000))
-    codecs: Any = found.fit(examples, config, **options)
+    codecs: Any = found.fit_codecs(examples, config, **options)
     inputs = [codecs.input.encode(e.input) for e in examples]
     targets = codecs.target.encode([e.target for e in examples])
-    row_loss = loss(codecs.target.loss)
+    row_loss = resolve_loss(codecs.target.loss)
     spec = config.training
 
     def ours() -> float:
-        run = start(found.build(config, codecs), spec)
+        run = start(found.build_model(config, codecs), spec)
         started = time.perf_counter()
         fit(run, many_to_one(inputs, targets, row_loss), lambda: 0.0, spec, seed=0)
         return len(examples) / (time.perf_counter() - started)
 
     def bare() -> float:
         torch.manual_seed(0)
-        model: Any = found.build(config, codecs).train()
+        model: Any = found.build_model(config, codecs).train()
         optimizer = torch.optim.AdamW(model.parameters(), lr=spec.lr, weight_decay=spec.weight_decay, fused=True)
         wanted = torch.from_numpy(targets)
         started = time.perf_counter()

@@ -16,11 +16,15 @@ from typing import Any
 import engine
 import numpy as np
 from engine import row
+from suite_captioning import Captioning, CaptionTarget
 
+from suite.codecs.images import ImageCodec
 from suite.inference.evaluation import evaluate
-from suite.inference.pipeline import Pipeline
+from suite.inference.model import LoadedModel
 from suite.plugins import registry
+from suite.task.seq2seq import GeneratedText
 
+CaptioningModel = LoadedModel[ImageCodec, CaptionTarget]
 TASK, BEAM = "captioning", 5
 examples_of = partial(engine.examples_of, TASK)
 #: By part of the test artist's pictures, and by metric: the floor, the aim, and the figure of looking up that was
@@ -67,21 +71,19 @@ def measure(places: dict[str, Path] | None = None) -> Iterator[dict[str, Any]]:
 
 def figures_of(place: Path, folder: Path, part: str = "test") -> tuple[dict[str, Any], dict[str, Any]]:
     """The figures of a checkpoint on a part, and those of looking up the nearest training picture."""
-    pipeline = Pipeline.open(TASK, place)
-    found, _, examples = evaluate(pipeline, examples_of(folder / f"{part}.jsonl"), beam=BEAM)
+    model: CaptioningModel = LoadedModel.open(TASK, place)
+    found, _, examples = evaluate(model, examples_of(folder / f"{part}.jsonl"), beam=BEAM)
     train = examples_of(folder / "train.jsonl")
-    codec: Any = pipeline.codecs["input"]
+    encode = model.codecs.input.encode
     known, wanted = (
-        np.stack([described(codec.encode(example.input)) for example in some]) for some in (train, examples)
+        np.stack([described(encode(example.input)) for example in some]) for some in (train, examples)
     )  # fmt: skip
-    make: Any = pipeline.task.result
-    answers = [
-        make(input="", text=train[at].target[0], score=0.0)
+    nearest = [
+        GeneratedText(input="", text=train[at].target[0], score=0.0)
         for begin in range(0, len(wanted), 256)
         for at in (wanted[begin : begin + 256] @ known.T).argmax(1)
     ]
-    judge: Any = pipeline.task.metrics
-    return found, judge(answers, examples)
+    return found, Captioning().metrics(nearest, examples)
 
 
 # --- looking up -------------------------------------------------------------------------------------------------
@@ -135,15 +137,14 @@ def speed(checkpoint: str, file: str, count: int = 128, runs: int = 5) -> dict[s
     paths = [example.input for example in examples_of(Path(file), count)]
 
     def of(kind: Any) -> Callable[[], float]:
-        pipeline = Pipeline.open(TASK, checkpoint, runtime=kind)
-        codec: Any = pipeline.codecs["input"]
-        answer: Any = pipeline.task.answer
-        arrays = [codec.encode(path) for path in paths]
+        model: CaptioningModel = LoadedModel.open(TASK, checkpoint, runtime=kind)
+        task = Captioning()
+        arrays = [model.codecs.input.encode(path) for path in paths]
 
         def run() -> float:
             started = time.perf_counter()
             for some in batches(len(paths), 16):
-                answer(pipeline, paths[some], arrays[some], beam=1, length_penalty=1.0)
+                task.predict(model, paths[some], arrays[some], beam=1, length_penalty=1.0)
             return len(paths) / (time.perf_counter() - started)
 
         return run

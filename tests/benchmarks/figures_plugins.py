@@ -19,7 +19,7 @@ from suite.plugins import registry
 
 ROOT = Path(__file__).parents[2]
 #: Files of a first-party plugin that make its data, not its task.
-RECIPES = {"data.py", "redrawing.py", "teacher.py", "texts.py", "voices.py"}
+RECIPES = {"data.py", "svg_augmentation.py", "teacher.py", "texts.py", "voices.py"}
 HELP = [str(engine.BIN / "suite"), "--help"]
 
 

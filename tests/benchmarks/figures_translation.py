@@ -7,7 +7,6 @@ is read here: ``python tests/benchmarks/transformer.py``, then ``make figures TA
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import json
 import os
@@ -24,15 +23,19 @@ from typing import Any
 
 import engine
 from engine import row
+from suite_translation import Source, TranslatedSentence, Translation, TranslationCodecs
 
 from suite.codecs.sentences import split_sentences
+from suite.codecs.subwords import SubwordCodec, SubwordTarget
 from suite.data.batching import padding_share
 from suite.inference.evaluation import evaluate
 from suite.inference.loading import open_checkpoint, open_config
-from suite.inference.pipeline import Pipeline
+from suite.inference.model import LoadedModel
 from suite.plugins import registry
 from suite.task.reading import read_examples
+from suite.task.seq2seq import GeneratedText
 
+TranslationModel = LoadedModel[SubwordCodec, SubwordTarget]
 TASK, BEAM = "translation", 5
 examples_of = partial(engine.examples_of, TASK)
 TRANSFORMER = Path(__file__).parents[2] / "docs" / "transformer.json"
@@ -63,22 +66,22 @@ def measure(
     if folder is None:
         (folder,) = engine.folders(TASK)
     place = checkpoint or task.checkpoint
-    pipeline = Pipeline.open(TASK, place)
+    model: TranslationModel = LoadedModel.open(TASK, place)
 
     for language, (name, bounds) in LANGUAGES.items():
-        figures, results, examples = evaluate(pipeline, examples_of(folder / name / "test.jsonl"), beam=BEAM)
+        figures, results, examples = evaluate(model, examples_of(folder / name / "test.jsonl"), beam=BEAM)
         for at, (metric, against) in enumerate(bounds.items()):
             known = {who: both[at] for who, both in REFERENCES[language].items()}
             measured = f"{metric}, en→{language}, test, {figures['items']:,}"
             yield row(measured, figures[metric], *against, higher=True, references=known)
         sources, targets = ([str(example.values[side]) for example in examples] for side in ("source", "target"))
-        answers = [result.text for result in results]  # type: ignore[attr-defined]
-        for what, (share, of) in survival(sources, targets, answers).items():
+        texts = [str(result.to_dict()["text"]) for result in results]
+        for what, (share, of) in survival(sources, targets, texts).items():
             yield row(f"{what} that survive, en→{language}, test", share, None, None, higher=True, of=of)
     for language, (name, _) in LANGUAGES.items():
         cut, whole = (
-            evaluate(reader, examples_of(folder / name / "dev.jsonl"), beam=BEAM)[0]["bleu"]
-            for reader in (pipeline, uncut(pipeline))
+            evaluate(one, examples_of(folder / name / "dev.jsonl"), beam=BEAM)[0]["bleu"]
+            for one in (model, uncut(model))
         )
         measured = f"bleu cut into sentences less as one piece, en→{language}, dev"
         yield row(measured, round(cut - whole, 2), None, None, higher=True, cut=cut, whole=whole)
@@ -128,17 +131,21 @@ def _is_name(token: str) -> bool:
     return any(c.isdigit() for c in token) or any(c.isupper() for c in token[1:]) or bool(_INSIDE.search(token))
 
 
-def uncut(pipeline: Pipeline) -> Pipeline:
-    """The pipeline with every text read as one piece."""
+class Uncut(Translation):
+    """Translation of every text as one piece."""
 
-    def pieces(text: Any, codecs: Any, **options: Any) -> list[Any]:
-        return [text]
+    def preprocess(self, item: Any, codecs: TranslationCodecs, **options: Any) -> list[Source]:
+        return [item]
 
-    def join(results: Sequence[Any], text: Any, codecs: Any, **options: Any) -> Any:
+    def merge(
+        self, results: Sequence[TranslatedSentence], item: Source, codecs: TranslationCodecs, **options: Any
+    ) -> GeneratedText:  # fmt: skip
         return results[0]
 
-    task = dataclasses.replace(pipeline.task, pieces=pieces, join=join)
-    return Pipeline(task, pipeline.codecs, pipeline.runtime, causal=pipeline.causal, name=pipeline.name)
+
+def uncut(model: TranslationModel) -> TranslationModel:
+    """The model with every text read as one piece."""
+    return LoadedModel(Uncut(), model.codecs, model.runtime, causal=model.causal, name=model.name)
 
 
 # --- what it costs ----------------------------------------------------------------------------------------------
@@ -170,17 +177,16 @@ def speed(checkpoint: str, file: str, count: int = 256, runs: int = 5) -> dict[s
     chosen = sorted(itertools.islice(filter(None, texts), count), key=len)
 
     def of(kind: Any) -> Callable[[], float]:
-        pipeline = Pipeline.open(TASK, checkpoint, runtime=kind)
-        answer: Any = pipeline.task.answer
-        codec: Any = pipeline.codecs["input"]
-        arrays = [codec.encode(text) for text in chosen]
+        model: TranslationModel = LoadedModel.open(TASK, checkpoint, runtime=kind)
+        task = Translation()
+        arrays = [model.codecs.input.encode(text) for text in chosen]
 
         def run() -> float:
             written, started = 0, time.perf_counter()
             for begin in range(0, len(chosen), 32):
                 some = slice(begin, begin + 32)
-                for result in answer(pipeline, chosen[some], arrays[some], beam=1, length_penalty=1.0):
-                    written += sum(tokens for _, _, tokens in result.answers)
+                for result in task.predict(model, chosen[some], arrays[some], beam=1, length_penalty=1.0):
+                    written += sum(tokens for _, _, tokens in result.hypotheses)
             return written / (time.perf_counter() - started)
 
         return run
@@ -212,9 +218,7 @@ def padding(checkpoint: Path, files: Sequence[Path]) -> float:
 
     task = registry().task(TASK)
     config, codecs = open_config(task, open_checkpoint(task, checkpoint))
-    source: Any = codecs["input"]
-    target: Any = codecs["target"]
     examples = list(read_examples(task, files))
-    written = target.encode([example.target for example in examples])
-    lengths = [(len(source.encode(e.input)), len(wanted)) for e, wanted in zip(examples, written, strict=True)]
+    targets = codecs.target.encode([example.target for example in examples])
+    lengths = [(len(codecs.input.encode(e.input)), len(wanted)) for e, wanted in zip(examples, targets, strict=True)]
     return padding_share(lengths, [step.items for step in plan(lengths, config.training, 0, 0)])

@@ -74,9 +74,9 @@ def test_what_survives_is_what_the_human_kept_too() -> None:
 
 def test_as_one_piece_a_text_is_read_by_one_step_of_the_encoder(checkpoint: Path) -> None:
     translate = Pipeline.open("translation", checkpoint)
-    whole = figures.uncut(translate)
+    whole = Pipeline(figures.uncut(translate.model))
     text = "The game is small. Is it tool 2.0?"
-    assert [len(reader._pieces(("de", text), {})[0]) for reader in (translate, whole)] == [2, 1]
+    assert [len(one.task.preprocess(("de", text), one.codecs)) for one in (translate, whole)] == [2, 1]
     assert translate(text, to="de").text == "Die Spiel ist klein. Ist es Werkzeug 2.0?"
     assert whole(text, to="de").score != translate(text, to="de").score
     assert whole("The game is small.", to="de").text == "Die Spiel ist klein."

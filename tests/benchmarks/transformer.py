@@ -32,17 +32,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from suite_translation import Translation, TranslationCodecs, TranslationConfig
 from torch import Tensor, nn
 from torch.nn import functional
 
 from suite import config as configs
 from suite.datasets.recipes import find_prepared
 from suite.inference.evaluation import evaluate
-from suite.inference.pipeline import Pipeline
+from suite.inference.model import LoadedModel
 from suite.nn.cells.masking import length_mask
 from suite.nn.models import Graph, Model, Tensors
 from suite.plugins import registry
 from suite.runtime.torch import TorchRuntime
+from suite.task import Example
 from suite.task.reading import read_examples
 from suite.training.distributed import Processes
 from suite.training.loop import Progress, averaged, fit, start
@@ -228,27 +230,27 @@ def trained(kind: str, settings: Settings) -> dict[str, Any]:
     os.environ["ACCELERATE_MIXED_PRECISION"] = "bf16"
     torch.set_num_threads(settings.threads)
     processes = Processes()
-    task = registry().task("translation")
-    config: Any = configs.override(task.config(), settings.changes)
+    task = Translation()
+    config = configs.override(task.config(), settings.changes)
     parts = {
         name: list(read_examples(task, [Path(settings.folder) / f"{name}.jsonl"]))[:most]
         for name, most in (("train", settings.pairs), ("dev", settings.items), ("test", settings.items))
     }
     examples = parts["train"]
-    codecs: Any = task.fit(examples, config)
-    inputs = [codecs["input"].encode(example.input) for example in examples]
-    targets = codecs["target"].encode([example.target for example in examples])
+    codecs = task.fit_codecs(examples, config)
+    inputs = [codecs.input.encode(example.input) for example in examples]
+    targets = codecs.target.encode([example.target for example in examples])
 
     torch.manual_seed(0)
-    model: Any = task.build(config, codecs)
+    model: Any = task.build_model(config, codecs)
     spec = dataclasses.replace(config.training, patience=0, keep="last")
     if kind == "transformer":
-        model = Transformer.sized(count(model), codecs["input"].size, config.embedding.features)
+        model = Transformer.sized(count(model), codecs.input.size, config.embedding.features)
         spec = dataclasses.replace(spec, lr=settings.lr, warmup=settings.warmup)
     tokens = sum(map(len, inputs)) + sum(map(len, targets))
     spec = dataclasses.replace(spec, epochs=1 + math.ceil(settings.minutes * 60 * FASTEST / tokens))
     objective = unaligned(
-        inputs, targets, start=codecs["target"].start, smoothing=spec.label_smoothing,
+        inputs, targets, start=codecs.target.start, smoothing=spec.label_smoothing,
         vary=varied(task, config, codecs, examples),
     )  # fmt: skip
     clock = Clock(60 * settings.minutes, partial(_say, kind))
@@ -264,19 +266,21 @@ def trained(kind: str, settings: Settings) -> dict[str, Any]:
         "passes": run.progress.step / len(plan(objective.lengths, spec, 0, 0)), "loss": run.progress.loss,
     }  # fmt: skip
     with averaged(run, spec):
-        pipeline = Pipeline(task, codecs, TorchRuntime.of(model))
+        loaded = LoadedModel(task, codecs, TorchRuntime.of(model))
         for name in ("dev", "test"):
-            judged, _, _ = evaluate(pipeline, parts[name], beam=settings.beam)
+            judged, _, _ = evaluate(loaded, parts[name], beam=settings.beam)
             figures[name] = {key: judged[key] for key in ("items", "bleu", "chrf")}
             clock.say(f"{name} {figures[name]}")
     return figures
 
 
-def varied(task: Any, config: Any, codecs: Any, examples: Sequence[Any]) -> Callable[..., Any] | None:
+def varied(
+    task: Translation, config: TranslationConfig, codecs: TranslationCodecs, examples: Sequence[Example]
+) -> Callable[..., Any] | None:
     """Pairs with other sub-words each time, where the configuration asks for them."""
     if not config.subwords.dropout:
         return None
-    return lambda i, random: task.augment((examples[i].input, examples[i].target), config, random, codecs)
+    return lambda i, random: task.augment(examples[i].input, examples[i].target, config, random, codecs)
 
 
 def _say(kind: str, line: str) -> None:

@@ -38,8 +38,8 @@ PNG = saved(NOISE, "PNG")
 
 #: File, content, what the one line says after the path.
 UNUSABLE = [
-    ("a.png", b"", "not a picture that can be read (PNG, JPEG, WEBP, GIF or BMP); convert it first"),
-    ("a.png", b"hello", "not a picture that can be read (PNG, JPEG, WEBP, GIF or BMP); convert it first"),
+    ("a.png", b"", "not an image that can be read (PNG, JPEG, WEBP, GIF or BMP); convert it first"),
+    ("a.png", b"hello", "not an image that can be read (PNG, JPEG, WEBP, GIF or BMP); convert it first"),
     ("a.png", PNG[: len(PNG) // 2], "damaged or cut short"),
     ("a.jpg", saved(NOISE, "JPEG")[:900], "damaged or cut short"),
     ("a.gif", saved(NOISE, "GIF")[:1500], "damaged or cut short"),
@@ -47,7 +47,7 @@ UNUSABLE = [
     ("a.png", saved(Image.new("RGB", (1, 1)), "PNG"), "1 × 1 pixels, too small to show anything; give 4 × 4 or more"),
     ("a.png", vast(20_000), "more than 80 million pixels; make it smaller first"),
     ("a.png", vast(9_000), "9,000 × 9,000 pixels, more than 80 million pixels; make it smaller first"),
-    ("a.tif", saved(NOISE, "TIFF"), "not a picture that can be read"),
+    ("a.tif", saved(NOISE, "TIFF"), "not an image that can be read"),
 ]
 
 
@@ -139,7 +139,7 @@ def test_a_coco_file_whose_picture_is_missing(cli: Cli, checkpoint: Path, tmp_pa
     (tmp_path / "coco.json").write_text(json.dumps(coco))
     ran = cli("captioning", "evaluate", "--data", "coco.json", "--checkpoint", checkpoint)
     assert ran.code == 1
-    assert ran.error == "suite: coco.json: b.png: no such picture in .; put it there"
+    assert ran.error == "suite: coco.json: b.png: no such image in .; put it there"
     ran = cli("captioning", "evaluate", "--data", "coco.json", "--skip-errors", "--json", "--checkpoint", checkpoint)
     assert ran.code == 0
     assert (ran.values[0]["items"], ran.values[0]["skipped"]) == (1, 1)

@@ -147,7 +147,7 @@ def test_a_drawing_that_is_no_square_stands_in_the_middle_of_one(tmp_path: Path,
 
 
 def test_a_drawing_that_is_none() -> None:
-    with pytest.raises(DataError, match="an SVG cannot be drawn"):
+    with pytest.raises(DataError, match="an SVG cannot be rendered"):
         data.draw("<svg", 96)
 
 

@@ -168,7 +168,7 @@ def test_a_picture_inside_a_zip_is_named_by_its_path(tmp_path: Path) -> None:
         with zipfile.ZipFile(tmp_path / name, "w") as archive:
             archive.writestr("sub/a.png", saved(Image.fromarray(pixels)))
         np.testing.assert_array_equal(CODEC.encode(tmp_path / name / "sub" / "a.png"), pixels.transpose(2, 0, 1))
-    with pytest.raises(DataError, match=r"no such picture in .*all.zip; check the path"):
+    with pytest.raises(DataError, match=r"no such image in .*all.zip; check the path"):
         CODEC.encode(tmp_path / "all.zip" / "sub" / "b.png")
     # Another file of the same name is another one.
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
@@ -183,13 +183,13 @@ def test_a_picture_inside_a_zip_is_named_by_its_path(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        (3, "expected a picture, got int"),
-        (None, "expected a picture, got NoneType"),
+        (3, "expected an image, got int"),
+        (None, "expected an image, got NoneType"),
         (np.zeros((4, 4)), r"an array \[4, 4\] of float64; give \[height, width, 3\] of uint8"),
         (np.zeros((3, 8, 8), np.uint8), r"an array \[3, 8, 8\] of uint8"),
         (np.zeros((8, 3, 3), np.uint8), "3 × 8 pixels, too small to show anything"),
-        (b"", "not a picture that can be read"),
-        (b"%PDF-1.4 ", "not a picture that can be read"),
+        (b"", "not an image that can be read"),
+        (b"%PDF-1.4 ", "not an image that can be read"),
         (saved(Image.new("RGB", (1, 1))), "1 × 1 pixels, too small to show anything; give 4 × 4 or more"),
         (saved(Image.fromarray(noise(64, 64)))[:-1000], "damaged or cut short"),
         (Path("/nowhere/a.png"), "no such file; check the path"),

@@ -48,8 +48,8 @@ def test_captions_are_a_list_or_a_text_and_other_columns_stay(tmp_path: Path) ->
     ("row", "message"),
     [
         ({"file": "a.png", "captions": ["x"]}, ":1: no column 'image'"),
-        ({"image": 3, "captions": ["x"]}, ":1: image is 3, not the path of a picture"),
-        ({"image": " ", "captions": ["x"]}, ":1: image is ' ', not the path of a picture"),
+        ({"image": 3, "captions": ["x"]}, ":1: image is 3, not the path of an image"),
+        ({"image": " ", "captions": ["x"]}, ":1: image is ' ', not the path of an image"),
         ({"image": "a.png", "captions": []}, r":1: captions is \[\]; give a text, or a list of texts"),
         ({"image": "a.png", "captions": ["x", 3]}, r":1: captions is \['x', 3\]; give"),
         ({"image": "a.png", "captions": {"en": "x" * 99}}, r":1: captions is \{'en': .*…; give"),
@@ -117,9 +117,9 @@ def test_a_folder_as_flickr8k_came_before(tmp_path: Path) -> None:
     told: list[DataError] = []
     rows = list(read_captions(tmp_path, on_error=told.append))
     assert [(Path(row.input).name, row.target) for row in rows] == [("1.jpg", ("A dog .", "Two dogs ."))]
-    assert "no picture 2.jpg in" in str(told[0])
+    assert "no image 2.jpg in" in str(told[0])
     assert str(told[1]).endswith(
-        "Flickr8k.token.txt:4: not a picture's name and its caption, as Flickr8k has; mend the line"
+        "Flickr8k.token.txt:4: expected an image's name and its caption, as Flickr8k has; fix the line"
     )
 
 

@@ -1,8 +1,7 @@
-"""A drawing as another hand would have made it: the same parts, a little elsewhere, in other shades and outlines.
+"""Augmentation of SVG drawings: parts are shifted, and colors, shading and outlines changed, by chance.
 
-What tells artists apart is more than a picture turned and coloured as a whole can say: where the parts of a drawing
-lie to each other, whether they have outlines, whether their colours are flat. Drawings come as SVG, so all of that can
-be changed before they are drawn.
+Artists differ in more than an image rotated or recolored as a whole can show: in how the parts of a drawing lie to each
+other, and in whether it has outlines or flat colors. Drawings are SVG, so these are changed before they are rendered.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 SVG = "http://www.w3.org/2000/svg"
-#: What is drawn, and what only says how: nothing in the latter is moved.
+#: Elements that are rendered, and elements that only define how, in which nothing is shifted.
 SHAPES = {"path", "circle", "ellipse", "rect", "polygon", "polyline", "line", "use"}
 HELD = {"defs", "clipPath", "mask", "symbol", "linearGradient", "radialGradient", "pattern", "filter"}
 _HEX = re.compile(r"#(?:[0-9a-fA-F]{6}|[0-9a-fA-F]{3})\b")
-#: What artists take for each tone of skin (twemoji, OpenMoji, Fluent): one's medium is nearly another's medium-light.
+#: The color of each skin tone by artist (twemoji, OpenMoji, Fluent): one's medium is nearly another's medium-light.
 SKINS = {
     "light": ("#f7dece", "#fadcbc", "#ffd7c2"),
     "medium-light": ("#f3d2a2", "#debb90", "#eebfaa"),
@@ -30,15 +29,20 @@ SKINS = {
     "dark": ("#7c533e", "#6a462f", "#573739"),
 }
 _TONE = re.compile(r"\b(medium-light|medium-dark|light|medium|dark) skin tone")
-#: How far from a skin's own colour its shades are, of 255 in red, green and blue; and what is the same colour.
+#: The largest distance (RGB, 0 … 255) from a skin color of its shades, and of what counts as the same color.
 _SHADES, _SAME = 64.0, 4.0
 
 
 @dataclass(frozen=True)
-class Hand:
-    """How far a hand goes. ``shift`` is the spread of where parts lie, as a share of the side; ``hue``, ``light`` and
-    ``saturation`` those of a colour. ``shaded`` and ``outlined`` are chances of a drawing, ``shade`` is how much
-    lighter and darker a shaded colour becomes, and ``width`` of an outline are shares of the side, least and most.
+class SvgAugmentSpec:
+    """How much a drawing is changed.
+
+    Attributes:
+        shift: Standard deviation of the position of parts, as a share of the side.
+        hue, light, saturation: Standard deviations of these of a color; that of the saturation is relative.
+        shaded, outlined: Probabilities that a drawing is shaded, and gets an outline.
+        shade: Smallest and largest change of the lightness across a shaded color.
+        width: Smallest and largest width of an outline, as shares of the side.
     """
 
     shift: float = 0.012
@@ -51,31 +55,31 @@ class Hand:
     width: tuple[float, float] = (0.005, 0.025)
 
 
-HAND = Hand()
+DEFAULT = SvgAugmentSpec()
 
 
-def redrawn(svg: str, random: np.random.Generator, hand: Hand = HAND) -> str:
-    """An SVG changed by chance. Raises ElementTree.ParseError for what is none."""
+def augment_svg(svg: str, random: np.random.Generator, spec: SvgAugmentSpec = DEFAULT) -> str:
+    """An SVG, augmented. Raises ElementTree.ParseError for text that is not XML."""
     ElementTree.register_namespace("", SVG)
-    # Of packages that are pinned by their digest.
+    # From packages that are pinned by their SHA-256.
     root = ElementTree.fromstring(svg)  # noqa: S314
     side = float(root.attrib["viewBox"].split()[2])
-    _move(root, random, hand.shift * side)
+    _move(root, random, spec.shift * side)
     lined = any("stroke" in element.attrib for element in root.iter())
     if lined:
         _thicken(root, float(random.uniform(0.5, 1.3)))
-    colours = {colour: _near(colour, random, hand) for colour in _colours(root)}
-    shade = float(random.uniform(*hand.shade)) if random.random() < hand.shaded else 0.0
+    colours = {colour: _near(colour, random, spec) for colour in _colours(root)}
+    shade = float(random.uniform(*spec.shade)) if random.random() < spec.shaded else 0.0
     _paint(root, colours, shade, random)
-    if not lined and random.random() < hand.outlined:
-        _outline(root, random, float(random.uniform(*hand.width)) * side)
+    if not lined and random.random() < spec.outlined:
+        _outline(root, random, float(random.uniform(*spec.width)) * side)
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def reskinned(svg: str, name: str, random: np.random.Generator) -> str:
-    """A drawing whose ``name`` says a tone of skin, in a colour between those that artists take for that tone.
+def vary_skin_tones(svg: str, name: str, random: np.random.Generator) -> str:
+    """A drawing whose ``name`` has a skin tone, with the skin and its shades in a color between those of the artists.
 
-    The shades of the skin go with it. Otherwise a tone is known by whose drawing it is, and not in another's.
+    Without it a model would learn the tones by artist, and not know them in the drawings of others.
     """
     given = [_rgb(colour) for colour in dict.fromkeys(_HEX.findall(svg))]
     moved: list[tuple[np.ndarray, np.ndarray]] = []
@@ -104,7 +108,7 @@ def _rgb(colour: str) -> np.ndarray:
 
 
 def _drawn(element: Element) -> Iterator[Element]:
-    """What is drawn of an element, in its order."""
+    """The elements below this one that are rendered, in order."""
     for child in element:
         name = _name(child)
         if name in SHAPES:
@@ -118,7 +122,7 @@ def _name(element: Element) -> str:
 
 
 def _move(root: Element, random: np.random.Generator, spread: float) -> None:
-    """Parts are moved; those that follow each other, and so often belong together, by much the same."""
+    """Shift the parts; neighbors in the file, which often belong together, by similar amounts."""
     place = random.normal(0, spread, 2)
     for shape in _drawn(root):
         place = 0.7 * place + random.normal(0, spread * 0.7, 2)
@@ -131,11 +135,11 @@ def _thicken(root: Element, times: float) -> None:
         try:
             element.set("stroke-width", f"{float(element.attrib['stroke-width']) * times:.3f}")
         except (KeyError, ValueError):
-            continue  # none of its own, or with a unit
+            continue  # no width of its own, or one with a unit
 
 
 def _colours(root: Element) -> list[str]:
-    """Every colour, once, in the order they come."""
+    """The distinct colors, in document order."""
     found: dict[str, None] = {}
     for element in root.iter():
         for name in ("fill", "stroke", "stop-color"):
@@ -144,11 +148,11 @@ def _colours(root: Element) -> list[str]:
     return list(found)
 
 
-def _near(colour: str, random: np.random.Generator, hand: Hand) -> str:
+def _near(colour: str, random: np.random.Generator, spec: SvgAugmentSpec) -> str:
     hue, light, saturation = _hls(colour)
-    hue = (hue + random.normal(0, hand.hue)) % 1
-    light = min(1.0, max(0.0, light + random.normal(0, hand.light)))
-    return _hex(hue, light, min(1.0, saturation * max(0.0, 1 + random.normal(0, hand.saturation))))
+    hue = (hue + random.normal(0, spec.hue)) % 1
+    light = min(1.0, max(0.0, light + random.normal(0, spec.light)))
+    return _hex(hue, light, min(1.0, saturation * max(0.0, 1 + random.normal(0, spec.saturation))))
 
 
 def _hls(colour: str) -> tuple[float, float, float]:
@@ -160,12 +164,12 @@ def _hex(hue: float, light: float, saturation: float) -> str:
 
 
 def _written(colour: np.ndarray) -> str:
-    """Red, green and blue, 0 … 255, as SVG writes them: what `_rgb` reads."""
+    """A color (RGB, 0 … 255) in SVG's hexadecimal notation, the inverse of `_rgb`."""
     return "#" + "".join(f"{round(part):02x}" for part in colour.tolist())
 
 
 def _paint(root: Element, colours: dict[str, str], shade: float, random: np.random.Generator) -> None:
-    """Put new colours in the place of the old, from lighter to darker if they are shaded."""
+    """Replace colors by new ones, or with ``shade`` by gradients of them."""
     shades: dict[str, str] = {}
     for element in root.iter():
         for name in ("fill", "stroke", "stop-color"):
@@ -184,7 +188,7 @@ def _paint(root: Element, colours: dict[str, str], shade: float, random: np.rand
 
 
 def _gradient(name: str, colour: str, shade: float, random: np.random.Generator) -> Element:
-    """From lighter to darker, across a shape or from somewhere in it."""
+    """A linear or radial gradient from a lighter to a darker shade of a color."""
     hue, light, saturation = _hls(colour)
     if random.random() < 0.5:
         angle = random.uniform(0, 2 * np.pi)
@@ -201,7 +205,7 @@ def _gradient(name: str, colour: str, shade: float, random: np.random.Generator)
 
 
 def _outline(root: Element, random: np.random.Generator, width: float) -> None:
-    """All parts in one line, dark or of no colour at all."""
+    """Give all parts the same dark outline."""
     drawn = list(root)
     around = Element(
         f"{{{SVG}}}g",
