@@ -106,7 +106,7 @@ WATCH = SeriesSet(
 # Of each label's training series, this share is dev: one of five, in the smallest set.
 DEV = 0.2
 WINDOW, HOP = 200, 100  # samples: 4 s, every 2 s
-#: TokenFeatures the parts of a set: what its labels are to be shown as, ``{label: name}``.
+#: Beside the parts of a set: what its labels are to be shown as, ``{label: name}``.
 NAMES = "names.json"
 
 

@@ -1,7 +1,7 @@
 """Four-part chorales as tokens: sixteenth-note steps of four voices to ids and back, exactly.
 
 Data flow: key, meter and pickup (a token each), then four tokens a step: what soprano, bass, tenor and alto do.
-A pitch is counted from the tonic, so that a chorale has the same tokens in every key. TokenFeatures each token a model
+A pitch is counted from the tonic, so that a chorale has the same tokens in every key. With each token a model
 reads what is sounding: see `COLUMNS`.
 """
 

@@ -2,7 +2,7 @@
 
 Data flow: text → units (`suite_music.notation.abc`) → tokens. A header line is one token, and so are a note (its pitch
 as a step of the scale of the key, so that a tune has the same tokens in every key), a length, a bar line with
-the blanks around it, an ornament. A unit that training has not seen is spelt in bytes. TokenFeatures each token a model
+the blanks around it, an ornament. A unit that training has not seen is spelt in bytes. With each token a model
 reads hints that follow from the tokens before it: see `COLUMNS`.
 """
 

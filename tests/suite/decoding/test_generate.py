@@ -158,7 +158,7 @@ def test_the_prefix_is_read_in_one_call_and_each_token_in_one_more() -> None:
     assert graph.calls == [(2, 3), (2, 1), (2, 1), (2, 1)]
 
 
-@pytest.mark.parametrize("reader", [None, Pairs])
+@pytest.mark.parametrize("features", [None, Pairs])
 def test_long_prefixes_are_read_in_chunks(reader: Any) -> None:
     graph, random = Graph(3), np.random.default_rng(0)
     prefixes = [random.integers(0, SIZE, size).tolist() for size in (3, 2 * PREFILL_CHUNK + 5, PREFILL_CHUNK, 1)]
@@ -166,7 +166,7 @@ def test_long_prefixes_are_read_in_chunks(reader: Any) -> None:
     assert [shape[:2] for shape in graph.calls[:4]] == [(4, PREFILL_CHUNK), (4, PREFILL_CHUNK), (4, 5), (4, 1)]
     for i, prefix in enumerate(prefixes):
         # Read token by token, with the state carried by hand.
-        read = reader().read if reader else int
+        read = reader().next if reader else int
         arrays = graph.initial(1)
         chance, row = np.random.default_rng([0, i]), list(prefix)
         for place in range(len(prefix) + 5):
@@ -222,7 +222,7 @@ def test_a_reader_says_what_the_graph_reads() -> None:
     assert graph.calls[0] == (1, 2, 2)
     assert graph.calls[1] == (1, 1, 2)
     reader = Pairs()
-    inputs = np.array([reader.read(t) for t in [1, 2, *row[:-1]]])
+    inputs = np.array([reader.next(t) for t in [1, 2, *row[:-1]]])
     found = score(graph, [inputs], [np.array([2, *row])])
     assert found[0].shape == (6,)
 
@@ -320,11 +320,11 @@ class Balanced:
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "plain": {},
-    "reader": {"reader": Pairs},
+    "features": {"features": Pairs},
     "constraint": {"constraints": [Alternating(), Alternating(), Alternating()]},
     "named state": {"constraints": [Balanced()] * 3},
     "no_repeat": {"sampling": Sampling(no_repeat=2)},
-    "all": {"constraints": [Balanced()] * 3, "reader": Pairs, "sampling": Sampling(temperature=1.5, no_repeat=3)},
+    "all": {"constraints": [Balanced()] * 3, "features": Pairs, "sampling": Sampling(temperature=1.5, no_repeat=3)},
 }
 
 
@@ -367,7 +367,7 @@ def test_a_state_is_continued_more_than_once() -> None:
 
 def test_more_tokens_are_read_before_generation_continues() -> None:
     """A chat: the model's turn ends with the stop token, and the next turn of the user is all that is read."""
-    rules = {"constraints": [Balanced()] * 2, "reader": Pairs, "sampling": Sampling(no_repeat=4)}
+    rules = {"constraints": [Balanced()] * 2, "features": Pairs, "sampling": Sampling(no_repeat=4)}
     first = generate(Graph(1), [[0], [3]], randoms(2), stop=END, limit=200, **rules)
     turns = [[int(token) for token in row if token >= 0] for row in np.stack(list(first), axis=1)]
     assert all(turn[-1] == END for turn in turns)
@@ -401,7 +401,7 @@ def test_more_tokens_are_read_before_generation_continues() -> None:
     ],
 )  # fmt: skip
 def test_a_state_that_does_not_fit_is_refused(change: Any) -> None:
-    options: dict[str, Any] = {"constraints": [Balanced()], "reader": Pairs, "sampling": Sampling(no_repeat=2)}
+    options: dict[str, Any] = {"constraints": [Balanced()], "features": Pairs, "sampling": Sampling(no_repeat=2)}
     state = through_bytes(generate(Graph(), [[0]], randoms(1), **options).state)
     change(state)
     with pytest.raises(UsageError):

@@ -58,14 +58,14 @@ def test_columns_say_what_is_sounding_and_whose_turn_it_is(chorale: Chorale) -> 
 def test_columns_continue_from_a_saved_state(chorale: Chorale) -> None:
     tokens = [START, *CODEC.tokens(chorale)]
     for count in range(len(tokens)):
-        first = CODEC.reader()
+        first = CODEC.token_features()
         found = [first.next(token) for token in tokens[:count]]
-        second = CODEC.reader(json.loads(json.dumps(first.state)))
+        second = CODEC.token_features(json.loads(json.dumps(first.state)))
         found += [second.next(token) for token in tokens[count:]]
         np.testing.assert_array_equal(found, CODEC.encode(chorale))
     for bad in ([16, 0, 4, 0, 0, 0, 0], [16, 24, 0, 0, 0, 0, 0], [5, 0, 0, 0, 0, 0, 0], [16, 0, 0, 0]):
         with pytest.raises(ValueError, match="not the state of a chorale"):
-            CODEC.reader(bad)
+            CODEC.token_features(bad)
 
 
 def test_tonics() -> None:

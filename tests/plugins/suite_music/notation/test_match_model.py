@@ -11,7 +11,7 @@ from suite_music.notation.match_model import CLASSES, MatchModel
 
 def hints(tokens: list[int]) -> list[tuple[int, int]]:
     reader = MatchModel()
-    return [reader.next(token) for token in tokens]
+    return [reader.read(token) for token in tokens]
 
 
 def slow(tokens: list[int]) -> int:

@@ -107,7 +107,7 @@ def test_the_search_of_the_core_writes_under_the_rules(codec: TuneCodec) -> None
     rules = [TuneRules(codec, meter=meter, bars=8) for meter in ("6/8", "3/4", "C|")]
     randoms = [np.random.default_rng(seed) for seed in range(3)]
     stream = generate(
-        Noise(codec.size), [[START]] * 3, randoms, constraints=rules, reader=lambda: Reader(codec), stop=END
+        Noise(codec.size), [[START]] * 3, randoms, constraints=rules, features=lambda: Reader(codec), stop=END
     )
     for tokens in np.stack(list(stream), axis=1):
         text = codec.decode(token for token in tokens if token >= 0)

@@ -118,9 +118,9 @@ def test_files_come_back(codec: TuneCodec) -> None:
 def test_columns_continue_from_a_saved_state(codec: TuneCodec, tunes: list[str]) -> None:
     tokens = [START, *codec.tokens(tunes[0])]
     for count in range(0, len(tokens), 5):
-        first = codec.reader()
+        first = codec.token_features()
         found = [first.next(token) for token in tokens[:count]]
-        second = codec.reader(json.loads(json.dumps(first.state)))
+        second = codec.token_features(json.loads(json.dumps(first.state)))
         found += [second.next(token) for token in tokens[count:]]
         np.testing.assert_array_equal(found, codec.encode(tunes[0]))
 
