@@ -175,7 +175,7 @@ def _measured(key: dict[str, Any], known: tuple[int, int] | None, folder: Path) 
         ]  # fmt: skip
     began = time.perf_counter()
     pace = _Pace()
-    made = train(task.name, out=out, settings=settings, report=pace, **given)
+    made = train(task.name, out=out, overwrite=True, settings=settings, report=pace, **given)
     seconds = time.perf_counter() - began
     part, figures = next(iter(made.manifest.metrics.items()))
     metric, score = task.score(figures)
@@ -199,7 +199,7 @@ def _affordable(name: str, given: dict[str, Any], seconds: float, out: Path) -> 
     place = out.with_name(f"{out.name}-speed")
     settings = [*given["settings"], f"training.epochs={SOME}", "training.patience=0"]
     try:
-        train(name, out=place, report=pace, **{**given, "settings": settings})
+        train(name, out=place, overwrite=True, report=pace, **{**given, "settings": settings})
     except _Enough:
         pass
     finally:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import struct
 import warnings
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from suite.errors import MissingExtra
+from suite.errors import MissingExtra, SuiteError, one_line
 from suite.nn.cells.base import Cell
 from suite.nn.cells.masking import masked_step
 from suite.nn.cells.tracing import DOMAIN, naming_cells
@@ -38,7 +39,8 @@ OPSET = 17
 def export(model: Model, folder: Path, weights: str = "model.safetensors") -> list[str]:
     """Write every graph of ``model`` into ``folder`` beside its weights file; returns the file names.
 
-    The weights file must be there already, with the values the model has.
+    The weights file must be there already, with the values the model has. Raises SuiteError for a model that has no
+    ONNX form.
     """
     model.eval()
     stored = _stored(folder / weights)
@@ -104,11 +106,14 @@ def _to_onnx(
         # The tracing exporter warns of its successor and of constants that shapes of the example become; the
         # first is a choice (above), the second is what verify() is for.
         warnings.simplefilter("ignore")
-        torch.onnx.export(
-            module, tuple(args), buffer, input_names=inputs, output_names=outputs,  # type: ignore[arg-type]
-            dynamic_axes=axes,
-            opset_version=OPSET, dynamo=False, do_constant_folding=False,
-        )  # fmt: skip
+        try:
+            torch.onnx.export(
+                module, tuple(args), buffer, input_names=inputs, output_names=outputs,  # type: ignore[arg-type]
+                dynamic_axes=axes,
+                opset_version=OPSET, dynamo=False, do_constant_folding=False,
+            )  # fmt: skip
+        except RuntimeError as error:
+            raise SuiteError(f"the model cannot be exported to ONNX: {one_line(error):.300}") from error
     return onnx.load_from_string(buffer.getvalue())
 
 
@@ -244,6 +249,13 @@ def _attribute(node: onnx.NodeProto, name: str) -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter prints notes about itself; they are no concern of somebody who trains a model."""
+    """Hold back what the exporter prints about itself, and the whole graph where it fails, from C++."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        yield
+        output = os.dup(1)
+        try:
+            with open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), 1)
+            yield
+        finally:
+            os.dup2(output, 1)
+            os.close(output)

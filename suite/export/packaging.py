@@ -59,10 +59,12 @@ def export_verified(
     from suite.export.verify import verify
 
     save_weights(model, folder / WEIGHTS, manifest.config["training"].get("weights", "float16"))
-    graphs = export(model, folder, WEIGHTS)
-    unsaved = Checkpoint(folder, dataclasses.replace(manifest, files=dict.fromkeys(graphs, "")))
     try:
-        return list(graphs), verify(model, unsaved, inputs)
+        graphs = export(model, folder, WEIGHTS)
+        unsaved = Checkpoint(folder, dataclasses.replace(manifest, files=dict.fromkeys(graphs, "")))
+        return graphs, verify(model, unsaved, inputs)
+    except MissingExtra:
+        raise
     except SuiteError as error:
         text = str(error).replace(f"{folder}/", "")
         raise SuiteError(f"{text}; {then}") from error

@@ -74,7 +74,8 @@ class LoadedModel(Generic[In, Target]):
     @property
     def sequence_graph(self) -> str:
         """The graph that reads an input: ``encoder``, or ``decoder`` for a model that is a decoder alone."""
-        return "encoder" if "encoder" in self.runtime.names else "decoder"
+        names = self.runtime.names
+        return "decoder" if "decoder" in names and "encoder" not in names else "encoder"
 
     def outputs_of(self, inputs: Sequence[Any], batch_size: int = 64) -> np.ndarray:
         """Raw outputs ``[N, K]`` of whole inputs, for what needs more than results, such as calibration."""

@@ -86,6 +86,8 @@ class Job:
     def fit_readout(self) -> Outcome:
         """Fit the last layer alone, in closed form (``training.method=readout``)."""
         config, model, codecs = self.setup.config, self.model, self.codecs
+        if not self.processes.main:
+            return Outcome(codecs, "dev", {}, lambda path: None)
         supervision = supervise(self.setup.task)
         if not isinstance(supervision, LabelSupervision):
             raise TypeError("a readout is of many-to-one tasks")

@@ -95,9 +95,8 @@ class StepSupervision(Supervision):
     task: AlignedTask[Any, Any, Any, Any]
 
     def unusable(self, codecs: Codecs[Any, Any], array: np.ndarray, target: np.ndarray) -> str:
-        codec = codecs.target
-        if isinstance(codec, SequenceTargetCodec):
-            least = codec.least(target)
+        if self._of_their_own_length(codecs.target):
+            least = codecs.target.least(target)
             if len(array) < least:
                 return (
                     f"{len(array)} steps of input are too few for its text, which takes {least}; is it the right text?"
@@ -110,19 +109,27 @@ class StepSupervision(Supervision):
         return ""
 
     def objective(self, data: EncodedSet, codecs: Codecs[Any, Any], config: Any, *, augment: bool) -> Objective:
-        from suite.training.losses import SEQUENCE_LOSSES, resolve_loss, resolve_sequence_loss
+        from suite.training.losses import resolve_loss, resolve_sequence_loss
         from suite.training.objectives import aligned, sequence_loss
 
         named, vary = codecs.target.loss, self._augmentation(data, codecs, config) if augment else None
-        if isinstance(codecs.target, SequenceTargetCodec):
+        if self._of_their_own_length(codecs.target):
             return sequence_loss(data.inputs, data.targets, resolve_sequence_loss(named), vary=vary)
-        if named in SEQUENCE_LOSSES:
-            raise UsageError(
-                f"{self.task.name}: the loss {named!r} needs a target codec with least(target), the fewest steps a "
-                "target takes (suite.codecs.SequenceTargetCodec)"
-            )
         row_loss = resolve_loss(named, config.training.label_smoothing)
         return aligned(data.inputs, data.targets, row_loss, vary=vary)
+
+    def _of_their_own_length(self, codec: Any) -> bool:
+        """Whether targets have a length of their own. Raises UsageError if the loss asks for that and there is none."""
+        if isinstance(codec, SequenceTargetCodec):
+            return True
+        from suite.training.losses import SEQUENCE_LOSSES
+
+        if codec.loss in SEQUENCE_LOSSES:
+            raise UsageError(
+                f"{self.task.name}: the loss {codec.loss!r} needs a target codec with least(target), the fewest steps "
+                "a target takes (suite.codecs.SequenceTargetCodec)"
+            )
+        return False
 
     def _augmentation(self, data: EncodedSet, codecs: Codecs[Any, Any], config: Any) -> Augment | None:
         task = self.task

@@ -187,6 +187,22 @@ def _changed(task: AnyTask, **attributes: Any) -> AnyTask:
 
 
 @pytest.fixture
+def replace(changed: Callable[..., AnyTask], monkeypatch: pytest.MonkeyPatch) -> Callable[..., AnyTask]:
+    """``replace("echo", assets=…)``: a registered task changed, and registered so for the length of the test."""
+    from suite.plugins import registry
+    from suite.plugins.entry_points import TASKS
+
+    originals: dict[str, AnyTask] = {}
+
+    def replace(name: str, **attributes: Any) -> AnyTask:
+        task = changed(originals.setdefault(name, registry().task(name)), **attributes)
+        monkeypatch.setitem(registry()._found[TASKS], name, task)
+        return task
+
+    return replace
+
+
+@pytest.fixture
 def echo(monkeypatch: pytest.MonkeyPatch) -> AnyTask:
     """The task ``echo``, registered: it says at every letter the one before it; its config has ``head.tied``."""
     from suite.plugins import registry

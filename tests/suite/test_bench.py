@@ -85,14 +85,27 @@ def test_what_fails_is_a_row_and_the_rest_is_made(data: None, tmp_path: Path, mo
     assert other in read(tmp_path), "of other plans nothing is lost"
 
 
+def test_a_run_that_was_trained_but_not_measured_is_made_again(
+    data: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = Plan(["echo"], ["gru"], minutes=0.002, seeds=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(bench, "streaming", lambda *given, **more: 1 / 0)
+        (row,) = run(plan, tmp_path)
+    assert row["error"] == "ZeroDivisionError: division by zero"
+    assert (tmp_path / "runs" / "echo-gru-0" / "suite.json").exists()
+    (row,) = run(plan, tmp_path)
+    assert "error" not in row
+
+
 def test_widths_that_match_the_parameters(data: None, echo: AnyTask, echo_file: Path) -> None:
     from suite import config as configs
     from suite.task.reading import read_examples
 
-    codecs = echo.fit(list(read_examples(echo, [echo_file])), echo.config())
+    codecs = echo.fit_codecs(list(read_examples(echo, [echo_file])), echo.config())
 
     def size(config: Any) -> int:
-        return sum(p.numel() for p in echo.build(config, codecs).parameters())
+        return sum(p.numel() for p in echo.build_model(config, codecs).parameters())
 
     settings = bench._matching(echo, "mingru", [echo_file])
     found = configs.override(echo.config(), [*settings, "encoder.cell=mingru"])

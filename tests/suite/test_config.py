@@ -143,6 +143,48 @@ def test_settings_apply_in_order_and_change_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "value", "changed"),
+    [
+        ("name", "a=b", {"name": "a=b"}),
+        ("on", True, {"on": True}),
+        ("layers", ["last", "mean"], {"layers": ("last", "mean")}),
+        ("layers", ("mean",), {"layers": ("mean",)}),
+        ("layers", "mean", {"layers": ("mean",)}),
+        ("limit", None, {"limit": None}),
+        ("limit", 7, {"limit": 7}),
+        ("either", "4", {"either": "4"}),
+        ("table", {"a": 1}, {"table": {"a": 1}}),
+        ("inner", Inner(size=9), {"inner": Inner(size=9)}),
+        ("inner.rate", 2, {"inner": Inner(rate=2.0)}),
+        ("inner.size", 1e2, {"inner": Inner(size=100)}),
+    ],
+)
+def test_a_dict_of_settings(path: str, value: Any, changed: dict[str, Any]) -> None:
+    assert override(Outer(), {path: value}) == dataclasses.replace(Outer(), **changed)
+
+
+def test_settings_of_a_dict_apply_in_order_and_values_are_not_read_as_text() -> None:
+    assert override(Outer(), {"inner.size": 5, "inner": Inner(rate=2), "inner.share": 0.2}) == Outer(
+        inner=Inner(rate=2, share=0.2)
+    )
+    for path, value, message in (
+        ("on", "true", "--set on: expected bool, got 'true'"),
+        ("inner.size", "5", "--set inner.size: expected int, got '5'"),
+        ("inner.size", True, "--set inner.size: expected int, got True"),
+        ("inner.size", 0, "--set inner.size: size must be 1 or more, not 0"),
+        ("inner", {"size": 5}, "--set inner: name one of its settings: size, rate, share"),
+        ("inner.siz", 5, "--set inner.siz: no such setting; did you mean 'size'?"),
+    ):
+        with pytest.raises(UsageError) as error:
+            override(Outer(), {path: value})
+        assert str(error.value) == message
+    with pytest.raises(
+        UsageError, match=r"^settings='inner\.size=5': give a list of path=value, or a dict of paths and"
+    ):
+        override(Outer(), "inner.size=5")
+
+
+@pytest.mark.parametrize(
     ("setting", "message"),
     [
         ("name", "--set name: expected path=value, for example name="),

@@ -18,5 +18,5 @@ def test_every_hook_is_known_and_explained() -> None:
 
 
 def test_the_interface_has_a_version() -> None:
-    assert hooks.API_VERSION == 1
+    assert hooks.API_VERSION == 2
     assert hooks.PROJECT == "suite"

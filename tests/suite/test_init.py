@@ -20,6 +20,17 @@ def test_every_name_is_there() -> None:
         _ = suite.nonesuch
 
 
+def test_dir_lists_what_is_public_and_nothing_else() -> None:
+    """What a notebook completes, before any of it was used and after."""
+    for name in suite.__all__:
+        getattr(suite, name)
+    assert [name for name in dir(suite) if not name.startswith("__")] == sorted(suite.__all__)
+    assert {"__version__", "__doc__", "__all__"} <= set(dir(suite))
+    program = "import suite; print(*dir(suite))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert [name for name in done.stdout.split() if not name.startswith("__")] == sorted(suite.__all__)
+
+
 def test_importing_costs_nothing() -> None:
     program = "import sys; before = set(sys.modules); import suite; print(*sorted(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -27,7 +38,7 @@ def test_importing_costs_nothing() -> None:
 
 
 def test_tasks() -> None:
-    assert suite.tasks()["sentiment"] == "The feeling of a text: positive, neutral or negative, and how much."
+    assert suite.tasks()["sentiment"] == "Sentiment of a text: positive, neutral or negative, with a polarity."
 
 
 def test_evaluate(tiny_checkpoint: Path, ratings_file: Path, tmp_path: Path) -> None:

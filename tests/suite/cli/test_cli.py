@@ -65,11 +65,11 @@ def test_version(cli: Cli) -> None:
 
 
 def test_tasks(cli: Cli) -> None:
-    assert any(re.match("sentiment +The feeling of a text", line) for line in cli("tasks").lines)
+    assert any(re.match("sentiment +Sentiment of a text", line) for line in cli("tasks").lines)
     found = [json.loads(line) for line in cli("tasks", "--json").lines]
     assert {
         "name": "sentiment",
-        "summary": "The feeling of a text: positive, neutral or negative, and how much.",
+        "summary": "Sentiment of a text: positive, neutral or negative, with a polarity.",
     } in found
 
 
@@ -276,7 +276,7 @@ def test_completion_survives_a_broken_plugin(monkeypatch: pytest.MonkeyPatch) ->
     from suite.cli import cli as command
 
     found = Registry([Offer(offers.TASKS, "broken", "no_such_module_at_all", "other", "1")])
-    monkeypatch.setattr(plugins, "registry", lambda: found)
+    monkeypatch.setattr("suite.plugins.registry", lambda: found)
     items = command.shell_complete(click.Context(command), "")
     assert next(item.value for item in items) == "broken"
     assert found.report()[0].status == "found"  # nothing was loaded
@@ -291,7 +291,7 @@ def test_the_commands_are_reserved() -> None:
 
 def test_a_broken_task_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     found = Registry([Offer(offers.TASKS, "broken", "no_such_module_at_all", "other", "1")])
-    monkeypatch.setattr(plugins, "registry", lambda: found)
+    monkeypatch.setattr("suite.plugins.registry", lambda: found)
     assert run(["broken", "predict", "x"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
@@ -313,7 +313,7 @@ def test_a_command_of_a_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     )
     monkeypatch.syspath_prepend(tmp_path)
     found = Registry([Offer(plugins.COMMANDS, "shout", "suite_test_shout", "other", "1")])
-    monkeypatch.setattr(plugins, "registry", lambda: found)
+    monkeypatch.setattr("suite.plugins.registry", lambda: found)
     assert "  shout    Say it loud." in cli("--help").out
     assert cli("shout", "hello").out == "HELLO\n"
     assert "stolen" not in cli("tasks").out

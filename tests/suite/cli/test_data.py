@@ -16,9 +16,10 @@ import pytest
 from suite.datasets.recipes import Recipe, Source, data_home, digest
 from suite.errors import DataError
 from suite.plugins import registry
-from suite.plugins.entry_points import TASKS
+from suite.task import AnyTask
 
 Cli = Callable[..., Any]
+Use = Callable[[Recipe | None], None]
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def build(folders: Mapping[str, Path], out: Path) -> None:
 
 
 @pytest.fixture
-def recipe(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
+def recipe(archive: Path, tmp_path: Path, use: Use, monkeypatch: pytest.MonkeyPatch) -> Recipe:
     """The recipe of the sentiment task is a small one, and its data folder an empty one."""
     monkeypatch.setenv("SUITE_DATA", str(tmp_path / "home"))
     content = archive.read_bytes()
@@ -54,15 +55,19 @@ def recipe(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Re
     )  # fmt: skip
     parts = {name: (1, digest([f"doc:{i + 1}"])) for i, name in enumerate(("train", "dev", "test"))}
     made = Recipe(sources=(source,), build=build, note="Three texts.", parts=parts)
-    use(monkeypatch, made)
+    use(made)
     return made
 
 
-def use(monkeypatch: pytest.MonkeyPatch, recipe: Recipe | None) -> None:
-    task = registry().task("sentiment")
-    changed = dataclasses.replace(task, recipe=None if recipe is None else lambda: recipe)
-    monkeypatch.setitem(registry()._found[TASKS], "sentiment", changed)
-    monkeypatch.setattr(registry(), "task_names", lambda: ["sentiment"])
+@pytest.fixture
+def use(replace: Callable[..., AnyTask], monkeypatch: pytest.MonkeyPatch) -> Use:
+    """``use(recipe)``: the only task has this recipe, or none."""
+
+    def use(recipe: Recipe | None) -> None:
+        replace("sentiment", recipe=None if recipe is None else staticmethod(lambda: recipe))
+        monkeypatch.setattr(registry(), "task_names", lambda: ["sentiment"])
+
+    return use
 
 
 def test_list(cli: Cli, recipe: Recipe) -> None:
@@ -106,14 +111,14 @@ def test_get_from_a_file_and_use_it(cli: Cli, recipe: Recipe, archive: Path, tin
 
 
 def test_the_recipe_is_trained_without_data(
-    cli: Cli, recipe: Recipe, archive: Path, tmp_path: Path, tiny_settings: list[str], monkeypatch: pytest.MonkeyPatch
+    cli: Cli, recipe: Recipe, archive: Path, tmp_path: Path, tiny_settings: list[str], use: Use
 ) -> None:
     def more(folders: Mapping[str, Path], out: Path) -> None:
         for name, texts in (("train", 12), ("dev", 4), ("test", 4)):
             rows = [{"key": f"{name}{i}", "text": f"text {i}", "polarity": (i % 3 - 1) / 2} for i in range(texts)]
             (out / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
-    use(monkeypatch, dataclasses.replace(recipe, build=more, parts={}, settings=("encoder.hidden=6",)))
+    use(dataclasses.replace(recipe, build=more, parts={}, settings=("encoder.hidden=6",)))
     assert cli("data", "get", "sentiment", "--from", archive).code == 0
     settings = [item for setting in tiny_settings if "hidden" not in setting for item in ("--set", setting)]
     assert cli("sentiment", "train", "--out", "mine", "--epochs", "1", *settings).code == 0
@@ -165,18 +170,16 @@ def test_a_client_that_fails_says_what_to_fetch_by_hand(
     assert ran.err.splitlines()[-1].startswith("suite: could not fetch example-1.0.tar.gz: pip failed; fetch that file")
 
 
-def test_data_that_comes_out_otherwise(
-    cli: Cli, recipe: Recipe, archive: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    use(monkeypatch, dataclasses.replace(recipe, parts={"train": (5, "0" * 16)}))
+def test_data_that_comes_out_otherwise(cli: Cli, recipe: Recipe, archive: Path, use: Use) -> None:
+    use(dataclasses.replace(recipe, parts={"train": (5, "0" * 16)}))
     ran = cli("data", "get", "sentiment", "--from", archive)
     assert (ran.code, ran.out) == (1, "")
     assert "sentiment: train came out as 1 rows" in ran.err.splitlines()[-1]
     assert not (data_home() / "sentiment").exists()
 
 
-def test_a_task_without_data(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    use(monkeypatch, None)
+def test_a_task_without_data(cli: Cli, use: Use) -> None:
+    use(None)
     assert cli("data", "list").out == "No installed task has data to fetch.\n"
     for verb in ("show", "get"):
         ran = cli("data", verb, "sentiment")

@@ -34,11 +34,23 @@ def test_export_elsewhere(cli: Cli, tiny_checkpoint: Path, tmp_path: Path) -> No
 def test_export_in_place_loses_nothing(cli: Cli, tiny_checkpoint: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_checkpoint, tmp_path / "mine")
     before = {p.name: p.read_bytes() for p in (tmp_path / "mine").iterdir()}
-    assert cli("sentiment", "export", "--checkpoint", "mine", "--out", "mine").code == 0
+    assert cli("sentiment", "export", "--checkpoint", "mine", "--out", "mine", "--overwrite").code == 0
     after = {p.name: p.read_bytes() for p in (tmp_path / "mine").iterdir()}
     assert after.keys() == before.keys()
     for name in ("model.safetensors", "curves.png", "words.json", "tokenizer.json", "target.json", "encoder.onnx"):
         assert after[name] == before[name]
+
+
+def test_a_checkpoint_is_replaced_only_if_asked(cli: Cli, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_checkpoint, tmp_path / "mine")
+    before = (tmp_path / "mine" / "README.md").read_bytes()
+    arguments = ["sentiment", "export", "--checkpoint", tiny_checkpoint, "--out", "mine", "--note", "Mine."]
+    ran = cli(*arguments)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.error == "suite: mine: is a checkpoint already; choose another --out, or replace it with --overwrite"
+    assert (tmp_path / "mine" / "README.md").read_bytes() == before
+    assert cli(*arguments, "--overwrite").code == 0
+    assert (tmp_path / "mine" / "README.md").read_bytes() != before
 
 
 def test_a_note_goes_to_the_card_and_stays(cli: Cli, tiny_checkpoint: Path, tmp_path: Path) -> None:
@@ -91,7 +103,7 @@ def test_a_checkpoint_without_graphs(cli: Cli, tiny_checkpoint: Path, tmp_path: 
     assert ran.error == (
         "suite: bare: has no encoder.onnx; run suite sentiment export --checkpoint bare, or use --runtime torch"
     )
-    assert cli("sentiment", "export", "--checkpoint", "bare", "--out", "bare").code == 0
+    assert cli("sentiment", "export", "--checkpoint", "bare", "--out", "bare", "--overwrite").code == 0
     assert cli("sentiment", "predict", "--runtime", "onnx", "--checkpoint", "bare", "x").code == 0
 
 

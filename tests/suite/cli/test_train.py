@@ -68,6 +68,16 @@ def test_the_default_place(train: Cli, tmp_path: Path) -> None:
     assert (tmp_path / "sentiment-checkpoint" / "suite.json").exists()
 
 
+def test_a_checkpoint_is_replaced_only_if_asked(train: Cli, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_checkpoint, tmp_path / "mine")
+    ran = train("--out", "mine", "--data", "not-even-read.csv")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.error == "suite: mine: is a checkpoint already; choose another --out, or replace it with --overwrite"
+    assert contents(tmp_path / "mine") == contents(tiny_checkpoint)
+    assert train("--out", "mine", "--overwrite", "--seed", "1").code == 0
+    assert contents(tmp_path / "mine") != contents(tiny_checkpoint)
+
+
 def test_bptt(train: Cli, cli: Cli, echo: Any, echo_file: Path) -> None:
     ran = cli("echo", "train", "--data", echo_file, "--bptt", "4", "--out", "mine")
     assert ran.code == 0
@@ -151,14 +161,14 @@ def test_init_from_what_ships_in_python(shipped: Path, ratings_file: Path, tmp_p
 def test_word_vectors(train: Cli, tmp_path: Path) -> None:
     (tmp_path / "vectors.txt").write_text("good 1 0 0 0 0 0 0 0\nbad -1 0 0 0 0 0 0 0\n")
     assert train("--out", "mine", "--vectors", "vectors.txt", epochs=1).code == 0
-    ran = train("--out", "mine", "--vectors", "vectors.txt", "--set", "embedding.features=9", epochs=1)
+    ran = train("--out", "other", "--vectors", "vectors.txt", "--set", "embedding.features=9", epochs=1)
     assert ran.code == 2
     assert ran.err.splitlines()[-1] == "suite: the vectors have 8 numbers a word: add --set embedding.features=8"
     (tmp_path / "vectors.txt").write_text("good 1 0\nbad one\n")
-    ran = train("--out", "mine", "--vectors", "vectors.txt", epochs=1)
+    ran = train("--out", "other", "--vectors", "vectors.txt", epochs=1)
     assert ran.code == 1
     assert "vectors.txt:2: " in ran.err.splitlines()[-1]
-    ran = train("--out", "mine", "--vectors", "none.txt", epochs=1)
+    ran = train("--out", "other", "--vectors", "none.txt", epochs=1)
     assert ran.code == 1
     assert "none.txt: No such file or directory" in ran.error
 
@@ -205,7 +215,7 @@ def test_an_interrupt_leaves_the_checkpoint_that_was_there(
     before = contents(tmp_path / "mine")
     with monkeypatch.context() as patch:
         interrupted_at(patch, 3)
-        assert train("--out", "mine", "--seed", "1").code == 130
+        assert train("--out", "mine", "--overwrite", "--seed", "1").code == 130
     assert contents(tmp_path / "mine") == before
 
 
@@ -362,14 +372,14 @@ def test_a_full_disk_while_saving(train: Cli, tmp_path: Path, monkeypatch: pytes
 
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "copyfile", full)
-        ran = train("--out", "mine", "--seed", "1")
+        ran = train("--out", "mine", "--overwrite", "--seed", "1")
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.splitlines()[-1].startswith("suite: cannot write mine: ")
     assert ran.err.splitlines()[-1].endswith("No space left on device; nothing was changed, make room")
     assert contents(tmp_path / "mine") == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["mine", "mine.run"]
     # The training itself is not lost: it goes on where it stood, which is at its end.
-    assert train("--out", "mine", "--seed", "1", "--resume").code == 0
+    assert train("--out", "mine", "--overwrite", "--seed", "1", "--resume").code == 0
     assert contents(tmp_path / "mine") != before
 
 

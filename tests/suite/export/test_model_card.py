@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 from suite.checkpoint import Checkpoint
@@ -10,6 +11,7 @@ from suite.config import paths
 from suite.export.model_card import card
 from suite.inference.loading import open_config
 from suite.plugins import registry
+from suite.task import AnyTask
 
 
 def test_a_card(tiny_checkpoint: Path) -> None:
@@ -31,10 +33,10 @@ def test_a_card(tiny_checkpoint: Path) -> None:
         assert f"| `{path}` | " in text
 
 
-def test_what_is_not_known_is_left_out(tiny_checkpoint: Path) -> None:
+def test_what_is_not_known_is_left_out(tiny_checkpoint: Path, changed: Callable[..., AnyTask]) -> None:
     task, opened = registry().task("sentiment"), Checkpoint.open(tiny_checkpoint)
     bare = dataclasses.replace(opened.manifest, data={}, metrics={}, streams=False)
-    text = card(dataclasses.replace(task, about=""), bare, [])
+    text = card(changed(task, about=""), bare, [])
     assert "no (it reads both ways)" in text
     assert "SHA-256" not in text
 

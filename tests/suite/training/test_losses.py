@@ -8,7 +8,18 @@ import pytest
 import torch
 
 from suite.errors import UsageError
-from suite.training.losses import LOSSES, ROWS, SEQUENCES, cross_entropy, loss, normal, written
+from suite.task import lazy
+from suite.training.losses import (
+    LOSSES,
+    ROWS,
+    SEQUENCE_LOSSES,
+    chunked_cross_entropy,
+    cross_entropy,
+    normal,
+    quantile,
+    resolve_loss,
+    resolve_sequence_loss,
+)
 
 
 def test_cross_entropy_is_minus_log_softmax_of_each_row() -> None:
@@ -50,16 +61,16 @@ def test_wild_spreads_stay_finite() -> None:
 @pytest.mark.parametrize("name", LOSSES)
 def test_one_loss_a_row(name: str) -> None:
     targets = torch.zeros(4, dtype=torch.int64) if name == "cross_entropy" else torch.zeros(4)
-    assert loss(name)(torch.randn(4, 2), targets).shape == (4,)
+    assert resolve_loss(name)(torch.randn(4, 2), targets).shape == (4,)
 
 
 def test_smoothing_spreads_a_share_of_the_target_over_all_outputs() -> None:
     outputs, target = torch.tensor([[1.0, 2.0, 4.0]]), torch.tensor([2])
     each = -torch.log_softmax(outputs, dim=1)[0]
-    found = loss("cross_entropy", 0.3)(outputs, target)
+    found = resolve_loss("cross_entropy", 0.3)(outputs, target)
     torch.testing.assert_close(found[0], 0.7 * each[2] + 0.3 * each.mean())
     with pytest.raises(UsageError, match="not for the loss 'normal'"):
-        loss("normal", 0.3)
+        resolve_loss("normal", 0.3)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -68,7 +79,7 @@ def test_a_large_heads_loss_and_gradients_are_those_of_its_outputs(rows: int, sm
     torch.manual_seed(0)
     given = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in ((rows, 5), (40, 5), (40,))]
     targets = torch.randint(0, 40, (rows,))
-    total = written(*given, targets, smoothing)
+    total = chunked_cross_entropy(*given, targets, smoothing)
     found = torch.autograd.grad(3 * total, given)
     features, weight, bias = given
     plain = cross_entropy(features @ weight.T + bias, targets, smoothing).sum()
@@ -81,17 +92,70 @@ def test_a_large_heads_loss_in_half_precision_is_near_and_its_gradients_are_in_f
     torch.manual_seed(0)
     given = [torch.randn(shape, requires_grad=True) for shape in ((30, 8), (50, 8), (50,))]
     targets = torch.randint(0, 50, (30,))
-    exact = torch.autograd.grad(written(*given, targets, 0.1), given)
+    exact = torch.autograd.grad(chunked_cross_entropy(*given, targets, 0.1), given)
     with torch.autocast("cpu", torch.bfloat16):
-        total = written(*given, targets, 0.1)
+        total = chunked_cross_entropy(*given, targets, 0.1)
     for ours, theirs in zip(torch.autograd.grad(total, given), exact, strict=True):
         assert ours.dtype == torch.float32
         assert float((ours - theirs).norm() / theirs.norm()) < 0.02
 
 
+def pinball(outputs: list[float], target: float) -> float:
+    """The mean pinball loss of quantiles at equal distances, written out."""
+    levels = [(q + 0.5) / len(outputs) for q in range(len(outputs))]
+    parts = [
+        level * (target - found) if target > found else (1 - level) * (found - target)
+        for level, found in zip(levels, outputs, strict=True)
+    ]
+    return sum(parts) / len(parts)
+
+
+def test_quantile_is_the_mean_pinball_loss() -> None:
+    outputs = [[-1.0, 0.5, 2.0], [0.0, 0.0, 3.0], [4.0, 2.0, 1.0]]
+    targets = [0.7, -2.0, 3.0]
+    found = quantile(torch.tensor(outputs), torch.tensor(targets))
+    torch.testing.assert_close(found, torch.tensor([pinball(o, t) for o, t in zip(outputs, targets, strict=True)]))
+
+
+def test_quantile_of_several_steps_is_the_mean_of_each() -> None:
+    torch.manual_seed(0)
+    outputs, targets = torch.randn(5, 4 * 3), torch.randn(5, 4)
+    steps = [quantile(outputs[:, 3 * step : 3 * step + 3], targets[:, step]) for step in range(4)]
+    torch.testing.assert_close(quantile(outputs, targets), torch.stack(steps).mean(0))
+
+
+def test_quantile_teaches_the_quantiles() -> None:
+    """Of a lopsided distribution, each by the share of targets that lie below it."""
+    torch.manual_seed(0)
+    targets = torch.rand(1000) ** 3
+    found = torch.zeros(4, requires_grad=True)
+    optimizer = torch.optim.Adam([found], lr=0.02)
+    for _ in range(300):
+        optimizer.zero_grad()
+        quantile(found.expand(len(targets), 4), targets).mean().backward()
+        optimizer.step()
+    shares = (targets[:, None] < found.detach()).float().mean(0)
+    torch.testing.assert_close(shares, torch.tensor([0.125, 0.375, 0.625, 0.875]), atol=0.02, rtol=0)
+
+
 def test_unknown_name() -> None:
     with pytest.raises(UsageError, match="did you mean 'normal'"):
-        loss("nromal")
+        resolve_loss("nromal")
+    with pytest.raises(
+        UsageError, match=r"^loss 'cct': no such sequence loss; did you mean 'ctc'\? or give a function$"
+    ):
+        resolve_sequence_loss("cct")
+
+
+def test_a_loss_that_a_plugin_brings_is_taken_as_it_is() -> None:
+    own = lazy("suite.training.losses:quantile")
+    outputs, targets = torch.randn(4, 3), torch.randn(4)
+    assert torch.equal(resolve_loss(own)(outputs, targets), quantile(outputs, targets))
+    assert resolve_sequence_loss(own) is own
+    with pytest.raises(
+        UsageError, match=r"^training\.label_smoothing is for targets that are one of many, not for the"
+    ):
+        resolve_loss(own, 0.1)
 
 
 # --- sequences ------------------------------------------------------------------------------------------------
@@ -114,7 +178,7 @@ def test_ctc_is_minus_log_of_all_ways_to_say_the_letters() -> None:
         "lengths": torch.tensor([5, 4, 1]), "targets": torch.tensor([[1, 2, 1], [1, 1, 0], [1, 2, 0]]),
         "sizes": torch.tensor([3, 2, 2]),
     }  # fmt: skip
-    losses = SEQUENCES["ctc"](None, batch, outputs)
+    losses = SEQUENCE_LOSSES["ctc"](None, batch, outputs)
     chances = outputs.softmax(2).numpy()
     assert float(losses[0]) == pytest.approx(-math.log(every_path(chances[0], [1, 2, 1])), abs=1e-4)
     assert float(losses[1]) == pytest.approx(-math.log(every_path(chances[1, :4], [1, 1])), abs=1e-4)
@@ -140,7 +204,7 @@ def test_the_loss_of_a_transducer_is_minus_log_of_all_ways_through_its_lattice()
     batch = {
         "lengths": torch.tensor([4, 3]), "targets": torch.tensor([[1, 2], [2, 0]]), "sizes": torch.tensor([2, 1]),
     }  # fmt: skip
-    losses = SEQUENCES["rnnt"](Joined(table), batch, frames)
+    losses = SEQUENCE_LOSSES["rnnt"](Joined(table), batch, frames)
     for row, (steps, letters) in enumerate([(4, [1, 2]), (3, [2])]):
         predicted = table[[0, *letters]]
         chances = (frames[row, :, None] + predicted[None]).softmax(-1).numpy()

@@ -13,14 +13,15 @@ from torch import Tensor
 from suite.data.batching import batches_by_length, batches_by_tokens
 from suite.nn.build import series_to_each, series_to_one, tokens_to_tokens
 from suite.nn.specs import AttentionSpec, EmbeddingSpec, HeadSpec, RecurrentSpec, StepHeadSpec
-from suite.training.losses import LOSSES, SEQUENCES, cross_entropy
+from suite.training.encoded import EncodedInputs
+from suite.training.losses import LOSSES, SEQUENCE_LOSSES, cross_entropy, quantile
 from suite.training.objectives import (
     Stretch,
     aligned,
     many_to_one,
     mean_loss,
     plan,
-    spelt,
+    sequence_loss,
     steps_each,
     unaligned,
 )
@@ -181,6 +182,38 @@ def test_every_loss_works_over_steps(name: str) -> None:
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
+@pytest.mark.parametrize("horizon", [1, 3])
+def test_targets_of_several_steps_ahead(horizon: int) -> None:
+    """Each item, or each step of one, is followed by a horizon of values, with three quantiles for each."""
+    torch.manual_seed(0)
+    random = np.random.default_rng(0)
+    whole = random.standard_normal((8, horizon)).astype(np.float32)
+    each = [random.standard_normal((length, horizon)).astype(np.float32) for length in LENGTHS]
+    sizes = RecurrentSpec(hidden=4, dropout=0)
+    one = series_to_one(2, sizes, HeadSpec(dropout=0), 3 * horizon)
+    every = series_to_each(2, sizes, StepHeadSpec(dropout=0), 3 * horizon)
+    both: Any = [(one, many_to_one(series(), whole, quantile)), (every, aligned(series(), each, quantile))]
+    for model, objective in both:
+        together, _ = objective.loss(model, objective.batch(Stretch([3, 1, 2]), np.random.default_rng), {})
+        alone = [objective.loss(model, objective.batch(Stretch([i]), np.random.default_rng), {})[0] for i in (3, 1, 2)]
+        assert float(together.detach()) == pytest.approx(sum(float(loss.detach()) for loss in alone), rel=1e-5)
+        together.backward()
+        assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("room", [0, 100, 10**9])
+def test_inputs_that_are_encoded_again_are_the_same_batches(room: int) -> None:
+    kept = EncodedInputs(lambda i: series()[i], room)
+    for i, array in enumerate(series()):
+        kept.append(i, array)
+    plain, again = aligned(series(), labels(), cross_entropy), aligned(kept, labels(), cross_entropy)
+    assert list(plain.lengths) == list(again.lengths)
+    stretch = Stretch([3, 1, 2], 1, 6)
+    one, two = (objective.batch(stretch, np.random.default_rng) for objective in (plain, again))
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
 # -- chance ------------------------------------------------------------------------------------------------
 
 
@@ -305,13 +338,13 @@ def test_a_number_of_steps_may_end_training_in_the_middle_of_an_epoch() -> None:
 # --- targets of their own length ------------------------------------------------------------------------------
 
 
-def test_spelt_items_are_counted_in_steps_and_lose_the_same_in_any_batch() -> None:
+def test_targets_of_their_own_length_are_counted_in_steps_and_lose_the_same_in_any_batch() -> None:
     torch.manual_seed(0)
     random = np.random.default_rng(0)
     inputs = [random.normal(size=(steps, 4)).astype(np.float32) for steps in (9, 6, 12)]
     targets = [np.array(letters, np.int64) for letters in ([1, 2], [2], [1, 1, 2])]
     model = series_to_each(4, RecurrentSpec(hidden=5, dropout=0, residual=False), StepHeadSpec(dropout=0), 3).eval()
-    objective = spelt(inputs, targets, SEQUENCES["ctc"])
+    objective = sequence_loss(inputs, targets, SEQUENCE_LOSSES["ctc"])
     assert objective.count(Stretch([0, 2])) == 21
     assert list(objective.lengths) == [9, 6, 12]
     whole = objective.batch(Stretch([0, 1, 2]), np.random.default_rng)
@@ -328,7 +361,7 @@ def test_what_is_changed_may_have_another_length() -> None:
         return np.ones((3 + index, 4), np.float32), np.array([1], np.int64)
 
     inputs, targets = [np.zeros((9, 4), np.float32)] * 2, [np.array([1, 2], np.int64)] * 2
-    objective = spelt(inputs, targets, SEQUENCES["ctc"], vary=vary)
+    objective = sequence_loss(inputs, targets, SEQUENCE_LOSSES["ctc"], vary=vary)
     batch = objective.batch(Stretch([0, 1]), np.random.default_rng)
     assert batch["lengths"].tolist() == [3, 4]
     assert batch["inputs"].shape == (2, 4, 4)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -14,12 +13,14 @@ import pytest
 import suite
 from suite import testing
 from suite.checkpoint import Checkpoint
-from suite.errors import DataError, MissingExtra, SuiteError, UsageError
-from suite.inference import model as pipelines
+from suite.errors import CheckpointError, DataError, MissingExtra, SuiteError, UsageError
+from suite.export.packaging import export_checkpoint
+from suite.inference import model as loaded
 from suite.inference.loading import open_config
 from suite.plugins import registry
 from suite.task import AnyTask
-from suite.training.train import _files, export_checkpoint, run_folder, train
+from suite.training.runs import run_folder
+from suite.training.train import train
 
 
 def call(out: Path, data: Path, settings: list[str], **options: Any) -> Checkpoint:
@@ -42,7 +43,7 @@ def test_what_is_written_down(ratings_file: Path, tmp_path: Path, tiny_settings:
     assert set(manifest.versions) >= {"python", "torch", "onnxruntime", "numpy", "sequence-suite"}
     # The figures are those of the model as it is shipped, on the part that chose it.
     _, codecs = open_config(registry().task("sentiment"), made)
-    assert set(codecs) == {"input", "target"}
+    assert codecs.files().keys() == {"target.json", "tokenizer.json", "words.json"}
     assert 0 <= manifest.metrics["dev"]["accuracy"] <= 1
     assert manifest.metrics["dev"]["items"] == 6
 
@@ -72,13 +73,54 @@ def test_paths_of_every_kind(ratings_file: Path, tmp_path: Path, tiny_settings: 
     one = call(tmp_path / "one", ratings_file, tiny_settings)
     two = train("sentiment", data=[str(ratings_file)], out=str(tmp_path / "two"), settings=tiny_settings, epochs=2)
     assert weights(one) == weights(two)
-    assert run_folder(tmp_path / "one") == tmp_path / "one.run"
+
+
+def test_settings_as_a_dict(ratings_file: Path, tmp_path: Path, tiny_settings: list[str]) -> None:
+    pairs = (setting.split("=") for setting in tiny_settings)
+    values = {path: float(text) if "." in text else int(text) for path, text in pairs}
+    values["head.pooling"] = ("last", "mean")
+    texts = [*tiny_settings, "head.pooling=last,mean"]
+    one, two = (call(tmp_path / name, ratings_file, given) for name, given in (("a", texts), ("b", values)))  # type: ignore[arg-type]
+    assert one.manifest.config == two.manifest.config
+    assert weights(one) == weights(two)
+    for wrong, message in (
+        ({"encoder.hiden": 8}, r"encoder\.hiden: no such setting; did you mean 'hidden'\?"),
+        ({"encoder.hidden": "8"}, r"encoder\.hidden: expected int, got '8'"),
+        (
+            "encoder.hidden=8",
+            r"^settings='encoder\.hidden=8': give a list of path=value, or a dict of paths and values$",
+        ),
+    ):
+        with pytest.raises(UsageError, match=message):
+            call(tmp_path / "c", ratings_file, wrong)  # type: ignore[arg-type]
+
+
+def test_an_existing_checkpoint_is_replaced_only_if_asked(
+    ratings_file: Path, tmp_path: Path, tiny_settings: list[str]
+) -> None:
+    before = weights(call(tmp_path / "ck", ratings_file, tiny_settings))
+    for data in (ratings_file, tmp_path / "not-even-read.csv"):
+        with pytest.raises(
+            CheckpointError, match=r"ck: is a checkpoint already; choose another --out, or replace it with --overwrite$"
+        ):
+            call(tmp_path / "ck", data, tiny_settings, seed=1)
+    assert weights(Checkpoint.open(tmp_path / "ck")) == before
+    assert weights(call(tmp_path / "ck", ratings_file, tiny_settings, seed=1, overwrite=True)) != before
+
+
+def test_a_place_that_cannot_be_written_is_found_before_any_data_is_read(
+    tmp_path: Path, tiny_settings: list[str]
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    for out in (tmp_path / "file" / "ck", Path("/proc/ck")):
+        with pytest.raises(SuiteError, match=rf"^cannot write {out}: .*; choose another --out$"):
+            call(out, tmp_path / "not-even-read.csv", tiny_settings)
 
 
 def test_resumed_at_the_end_it_is_finished_again(ratings_file: Path, tmp_path: Path, tiny_settings: list[str]) -> None:
     made = call(tmp_path / "ck", ratings_file, tiny_settings)
     before = weights(made)
-    assert weights(call(tmp_path / "ck", ratings_file, tiny_settings, resume=True)) == before
+    assert weights(call(tmp_path / "ck", ratings_file, tiny_settings, resume=True, overwrite=True)) == before
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, MemoryError])
@@ -140,25 +182,21 @@ def test_what_is_wrong(ratings_file: Path, tmp_path: Path, tiny_settings: list[s
         ({"data": []}, DataError, "no items to train on"),
         ({"dev": tmp_path / "nowhere.csv"}, DataError, "no such file"),
     ):
-        given = {"data": ratings_file, "out": tmp_path / "ck", "settings": tiny_settings, "epochs": 1, **options}
+        given: dict[str, Any] = {"data": ratings_file, "out": tmp_path / "ck", "settings": tiny_settings, "epochs": 1}
+        given |= {"overwrite": True, **options}
         if kind is None:
             assert train("sentiment", **given)
             continue
         with pytest.raises(kind, match=message):
             train("sentiment", **given)
     with pytest.raises(UsageError, match=r"no task named 'sentimnt'; did you mean 'sentiment'\?"):
-        train("sentimnt", data=ratings_file, out=tmp_path / "ck")
+        train("sentimnt", data=ratings_file, out=tmp_path / "other")
 
 
-def test_without_torch(
-    ratings_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_checkpoint: Path
-) -> None:
+def test_without_torch(ratings_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(MissingExtra, match=r"^training needs the \[train\] extra .*pip install"):
         train("sentiment", data=ratings_file, out=tmp_path / "ck")
-    monkeypatch.delitem(sys.modules, "suite.checkpoint.weights", raising=False)
-    with pytest.raises(MissingExtra, match=r"^exporting needs the \[train\] extra"):
-        export_checkpoint(Checkpoint.open(tiny_checkpoint), tmp_path / "ck")
 
 
 def test_the_manifest_is_json_to_everybody(tmp_path: Path, tiny_settings: list[str]) -> None:
@@ -197,10 +235,11 @@ def test_an_aligned_task_end_to_end(
         assert [len(answer.text) for answer in answers] == list(map(len, texts))
         assert answers[0].text[1:] == "abcdabc"
         assert [say(text).text for text in texts] == [answer.text for answer in answers]
-        whole = say.outputs([say.codecs.input.encode(text) for text in texts])
+        arrays = [say.codecs.input.encode(text) for text in texts]
+        whole = say.model.outputs(arrays)
         with monkeypatch.context() as patch:
-            patch.setattr(pipelines, "CHUNK_STEPS", 5)
-            cut = say.outputs([say.codecs.input.encode(text) for text in texts])
+            patch.setattr(loaded, "CHUNK_STEPS", 5)
+            cut = say.model.outputs(arrays)
         for one, two in zip(whole, cut, strict=True):
             assert one.shape == two.shape
             np.testing.assert_allclose(one, two, atol=1e-5)
@@ -213,37 +252,3 @@ def test_an_aligned_task_keeps_the_laws(echo: AnyTask, echo_file: Path, tmp_path
     made = train("echo", data=echo_file, out=tmp_path / "ck")
     assert testing.check_task(echo, checkpoint=made.path, inputs=["abcdabcd", "c", "dd"]) == []
     testing.check_resume(echo, echo_file, tmp_path, settings=["training.ema=0.9"], bptt=4, epochs=1)
-
-
-def test_a_target_a_step(echo: AnyTask, tmp_path: Path) -> None:
-    rows = [{"text": "abcd", "echo": "aabc"}, {"text": "abcd", "echo": "aab"}, {"text": "dc", "echo": "ad"}]
-    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    with pytest.raises(DataError, match=r"a\.jsonl:2: 3 targets for 4 steps of input; give one a step$"):
-        train("echo", data=tmp_path / "a.jsonl", dev=tmp_path / "a.jsonl", out=tmp_path / "ck")
-    bad: list[DataError] = []
-    made = train(
-        "echo", data=tmp_path / "a.jsonl", dev=tmp_path / "a.jsonl", out=tmp_path / "ck", epochs=1, on_error=bad.append
-    )
-    assert made.manifest.data["items"] == [2, 2]
-    assert len(bad) == 2
-
-
-def test_where_bptt_has_no_place(
-    echo: AnyTask, echo_file: Path, ratings_file: Path, tiny_settings: list[str], tmp_path: Path
-) -> None:
-    with pytest.raises(UsageError, match=r"^--bptt cuts the sequences of aligned tasks; sentiment is many-to-one: "):
-        call(tmp_path / "ck", ratings_file, tiny_settings, bptt=8)
-    with pytest.raises(UsageError, match=r"^--bptt carries state forwards, which encoder\.bidirectional cannot: "):
-        train("echo", data=echo_file, out=tmp_path / "ck", settings=["encoder.bidirectional=true"], bptt=8)
-    with pytest.raises(UsageError, match=r"^--set training\.bptt: bptt must be 0 or more, not -1$"):
-        train("echo", data=echo_file, out=tmp_path / "ck", settings=["training.bptt=-1"])
-    assert not run_folder(tmp_path / "ck").exists()
-
-
-def test_without_data_and_a_recipe_the_labelled_samples_are_learnt(echo: Any, echo_file: Path, tmp_path: Path) -> None:
-    (tmp_path / "samples").mkdir()
-    sample = tmp_path / "samples" / "labelled.jsonl"
-    sample.write_bytes(echo_file.read_bytes())
-    assert _files(dataclasses.replace(echo, assets=tmp_path), None, None, {}) == ([sample], [], ())
-    with pytest.raises(UsageError, match="echo has no recipe of its own: give --data FILE"):
-        _files(echo, None, None, {})
