@@ -3,6 +3,9 @@
 A task's configuration is one frozen dataclass, nested as deep as it likes, with a default for every field.
 This module turns one into plain JSON and back, and applies ``--set encoder.hidden=512``. An unknown key or a
 value of the wrong type is an error that names the place and the nearest field.
+
+A field made by ``options_field`` holds the options of something that another field names, such as the options of a
+recurrent cell: ``--set encoder.cell_options.heads=4``.
 """
 
 from __future__ import annotations
@@ -13,17 +16,56 @@ import json
 import math
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from suite.errors import SuiteError, UsageError, nearest
 
 C = TypeVar("C")
 
+_OPTIONS = "suite.options"
+
+
+@dataclass(frozen=True)
+class _Options:
+    """The metadata of a field made by ``options_field``."""
+
+    of: str
+    find: Callable[[str], type | None]
+
+
+def options_field(of: str, find: Callable[[str], type | None]) -> Any:
+    """A dataclass field for the options of what the field ``of`` names: a dict from option names to values.
+
+    The options' names, types and defaults are those of a frozen dataclass that is looked up only when an option is set
+    or checked. The field is left out of a configuration's JSON while it is empty, and it is emptied by a setting that
+    changes ``of``.
+
+    Args:
+        of: The name of the field, in the same dataclass, whose value has options, such as ``cell``.
+        find: Returns the dataclass of the options for a value of that field, or None where it has none.
+    """
+    return dataclasses.field(default_factory=dict, hash=False, metadata={_OPTIONS: _Options(of, find)})
+
+
+def check_options(config: Any, where: str = "") -> None:
+    """Check the values of every options field in ``config``, at any depth.
+
+    Raises:
+        UsageError: For an unknown option, or a value of the wrong type.
+    """
+    for field in dataclasses.fields(config):
+        value, path = getattr(config, field.name), f"{where}{field.name}"
+        if dataclasses.is_dataclass(value):
+            check_options(value, f"{path}.")
+        elif _OPTIONS in field.metadata and value:
+            from_dict(_options_type(config, field, path), value, where=path)
+
 
 def to_dict(config: Any) -> dict[str, Any]:
     """A configuration as plain JSON values: tuples become lists, and numbers that JSON lacks (NaN, ∞) None."""
-    return {f.name: _plain(getattr(config, f.name)) for f in dataclasses.fields(config)}
+    return {f.name: _plain(getattr(config, f.name)) for f in _written(config)}
 
 
 def from_dict(kind: type[C], values: Mapping[str, Any], *, where: str = "", error: type[SuiteError] = UsageError) -> C:
@@ -83,15 +125,18 @@ def override(config: C, settings: Mapping[str, Any] | Iterable[str]) -> C:
     """
     if isinstance(settings, str):
         raise UsageError(f"settings={settings!r}: give a list of path=value, or a dict of paths and values")
+    changes: list[tuple[str, Any]] = []
     if isinstance(settings, Mapping):
-        for path, value in settings.items():
-            config = _replace(config, str(path).split("."), value, str(path))
-        return config
-    for setting in settings:
-        path, equals, text = str(setting).partition("=")
-        if not equals:
-            raise UsageError(f"--set {setting}: expected path=value, for example {_example(config)}")
-        config = _replace(config, path.strip().split("."), _Text(text.strip()), path.strip())
+        changes += ((str(path), value) for path, value in settings.items())
+    else:
+        for setting in settings:
+            path, equals, text = str(setting).partition("=")
+            if not equals:
+                raise UsageError(f"--set {setting}: expected path=value, for example {_example(config)}")
+            changes.append((path.strip(), _Text(text.strip())))
+    # Options are set last: which ones there are depends on another setting.
+    for path, value in sorted(changes, key=lambda change: _sets_option(config, change[0])):
+        config = _replace(config, path.split("."), value, path)
     return config
 
 
@@ -102,10 +147,12 @@ class _Text(str):
 def paths(config: Any, prefix: str = "") -> dict[str, Any]:
     """Every dotted path of a configuration with its value."""
     found: dict[str, Any] = {}
-    for field in dataclasses.fields(config):
+    for field in _written(config):
         value, path = getattr(config, field.name), f"{prefix}{field.name}"
         if dataclasses.is_dataclass(value):
             found.update(paths(value, f"{path}."))
+        elif _OPTIONS in field.metadata:
+            found.update({f"{path}.{name}": option for name, option in value.items()})
         else:
             found[path] = value
     return found
@@ -119,6 +166,35 @@ def _example(config: Any) -> str:
 def required(field: dataclasses.Field[Any]) -> bool:
     """Whether a field has no default."""
     return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _written(config: Any) -> Iterator[dataclasses.Field[Any]]:
+    """The fields of a configuration, without options fields that are empty."""
+    return (f for f in dataclasses.fields(config) if _OPTIONS not in f.metadata or getattr(config, f.name))
+
+
+def _options_type(config: Any, field: dataclasses.Field[Any], where: str) -> type:
+    """The dataclass of the options in a field. Raises UsageError if there are none."""
+    options: _Options = field.metadata[_OPTIONS]
+    name = getattr(config, options.of)
+    found = options.find(name)
+    if found is None:
+        raise UsageError(f"{where}: {options.of} {name!r} has no options")
+    return found
+
+
+def _sets_option(config: Any, path: str) -> bool:
+    """Whether a path leads into an options field."""
+    for key in path.split("."):
+        field = next((f for f in dataclasses.fields(config) if f.name == key), None)
+        if field is None:
+            return False
+        if _OPTIONS in field.metadata:
+            return True
+        config = getattr(config, key)
+        if not dataclasses.is_dataclass(config):
+            return False
+    return False
 
 
 def _plain(value: Any) -> Any:
@@ -139,6 +215,9 @@ def _replace(config: Any, keys: list[str], given: Any, path: str) -> Any:
             f"--set {path}: no such setting; {nearest(path, paths(config)) if rest else nearest(head, names)}"
         )
     current = getattr(config, head)
+    field = next(f for f in dataclasses.fields(config) if f.name == head)
+    if _OPTIONS in field.metadata:
+        return dataclasses.replace(config, **{head: _replace_options(config, field, rest, given, path)})
     if rest:
         if not dataclasses.is_dataclass(current):
             raise UsageError(f"--set {path}: {head} has no settings of its own")
@@ -148,10 +227,34 @@ def _replace(config: Any, keys: list[str], given: Any, path: str) -> Any:
         inner = ", ".join(f.name for f in dataclasses.fields(current))
         raise UsageError(f"--set {path}: name one of its settings: {inner}")
     value = _typed(hint, _parse(str(given), hint) if isinstance(given, _Text) else given, f"--set {path}", UsageError)
+    changed = {head: value}
+    if value != current:
+        changed |= {f.name: {} for f in dataclasses.fields(config) if _has_options_of(f, head)}
     try:
-        return dataclasses.replace(config, **{head: value})
+        return dataclasses.replace(config, **changed)
     except ValueError as problem:
         raise UsageError(f"--set {path}: {problem}") from problem
+
+
+def _has_options_of(field: dataclasses.Field[Any], name: str) -> bool:
+    return _OPTIONS in field.metadata and field.metadata[_OPTIONS].of == name
+
+
+def _replace_options(
+    config: Any, field: dataclasses.Field[Any], rest: list[str], given: Any, path: str
+) -> dict[str, Any]:  # fmt: skip
+    """The options of a field after one of them (``rest``) is set, or all of them. Raises UsageError."""
+    where = f"--set {path}"
+    kind = _options_type(config, field, where)
+    if not rest:
+        values = _parse(str(given), dict) if isinstance(given, _Text) else given
+        from_dict(kind, values, where=where)
+        return dict(values)
+    if len(rest) > 1:
+        raise UsageError(f"{where}: {rest[0]} has no settings of its own")
+    own = getattr(config, field.name)
+    changed = _replace(from_dict(kind, own, where=where), rest, given, path)
+    return {**own, rest[0]: _plain(getattr(changed, rest[0]))}
 
 
 def _parse(text: str, hint: Any) -> Any:

@@ -14,7 +14,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "assets" / "sentiment" / "checkpoint" / "suite.json"
-MODULES = ("suite", "suite.inference.pipeline", "suite.inference.sessions", "suite.codecs.parsing")
+MODULES = (
+    "suite", "suite.inference.pipeline", "suite.inference.sessions", "suite.codecs.parsing", "suite.nn.build",
+)  # fmt: skip
 
 pytestmark = pytest.mark.skipif(not SHIPPED.exists(), reason="the shipped checkpoint is not in this checkout")
 
@@ -31,7 +33,10 @@ def examples(text: str, name: str) -> doctest.DocTest:
     return doctest.DocTestParser().get_doctest(text, {}, name, name, 0)
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/contract.md", "docs/plugins.md", "docs/training.md"])
+PAGES = ("README.md", "docs/cells.md", "docs/contract.md", "docs/plugins.md", "docs/training.md")
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_examples_in_pages_run(name: str, place: Path) -> None:
     test = examples((ROOT / name).read_text(encoding="utf-8"), name)
     assert test.examples

@@ -21,7 +21,8 @@ import click
 from suite.cli import options
 from suite.cli.lists import list_names
 from suite.cli.output import as_line, table
-from suite.errors import MissingExtra, PluginError, SuiteError, nearest, one_line
+from suite.config import override, to_dict
+from suite.errors import MissingExtra, PluginError, SuiteError, UsageError, nearest, one_line
 from suite.plugins import registry
 from suite.plugins.entry_points import CELLS
 
@@ -78,8 +79,9 @@ def _measured(command: F) -> F:
 
 @cells.command("show")
 @click.argument("name")
+@click.option("--set", "settings", multiple=True, metavar="OPTION=VALUE", help="An option of the cell, e.g. heads=4.")
 @_measured
-def show(name: str, plot: Path | None, inputs: int, hidden: int, as_json: bool) -> None:
+def show(name: str, settings: tuple[str, ...], plot: Path | None, inputs: int, hidden: int, as_json: bool) -> None:
     """Show what a cell is, and what it does.
 
     Equation, source, size; gradients over distance, at the start and after training; recall over a delay; clipping;
@@ -87,7 +89,7 @@ def show(name: str, plot: Path | None, inputs: int, hidden: int, as_json: bool) 
     """
     with _Progress(1) as progress:
         _check([name])
-        found = _inspect(name, inputs, hidden, progress)
+        found = _inspect(name, inputs, hidden, _options(name, settings), progress)
         exploding = _exploding(inputs, hidden)
     if as_json:
         click.echo(as_line({"name": name, **found.to_dict(), "exploding": exploding.to_dict()}))
@@ -99,8 +101,13 @@ def show(name: str, plot: Path | None, inputs: int, hidden: int, as_json: bool) 
 
 @cells.command("compare")
 @click.argument("names", nargs=-1, metavar="[NAME]…")
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME.OPTION=VALUE", help="An option of one cell, e.g. gdn.heads=4."
+)
 @_measured
-def compare(names: tuple[str, ...], plot: Path | None, inputs: int, hidden: int, as_json: bool) -> None:
+def compare(
+    names: tuple[str, ...], settings: tuple[str, ...], plot: Path | None, inputs: int, hidden: int, as_json: bool
+) -> None:
     """Compare cells in one table and one figure.
 
     All of them by default; a few seconds each.
@@ -109,14 +116,15 @@ def compare(names: tuple[str, ...], plot: Path | None, inputs: int, hidden: int,
     found, failed = dict[str, "Inspection"](), 0
     with _Progress(len(chosen)) as progress:
         _check(chosen)
+        cell_options = _options_by_cell(chosen, settings)
         for name in chosen:
             try:
-                found[name] = _inspect(name, inputs, hidden, progress)
+                found[name] = _inspect(name, inputs, hidden, cell_options.get(name, {}), progress)
             except SuiteError as error:  # one that is broken does not lose the others
                 failed += 1
                 progress.clear()
                 click.echo(f"suite: {one_line(error)}", err=True)
-        found = _costs_together(found, inputs, hidden) if found else found
+        found = _costs_together(found, inputs, hidden, cell_options) if found else found
         exploding = _exploding(inputs, hidden) if found else None
     if as_json:
         for name, inspection in found.items():
@@ -140,26 +148,54 @@ def _check(names: Sequence[str]) -> None:
         raise MissingExtra("measuring a cell", "train", error) from error
 
 
+def _options(name: str, settings: Sequence[str]) -> dict[str, Any]:
+    """A cell's options after some settings, ``OPTION=VALUE`` each. Raises UsageError for a wrong one."""
+    kind = registry().cell(name).options if settings else None
+    if settings and kind is None:
+        raise UsageError(f"--set {settings[0]}: cell {name!r} has no options")
+    return {} if kind is None else to_dict(override(kind(), settings))
+
+
+def _options_by_cell(names: Sequence[str], settings: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The options of each cell that some settings are of, ``NAME.OPTION=VALUE`` each."""
+    own: dict[str, list[str]] = {}
+    for setting in settings:
+        name, dot, rest = setting.partition(".")
+        if not dot or name not in names:
+            hint = f"; {nearest(name, names)}" if dot else ""
+            raise UsageError(f"--set {setting}: expected NAME.OPTION=VALUE with one of the cells compared{hint}")
+        own.setdefault(name, []).append(rest)
+    return {name: _options(name, given) for name, given in own.items()}
+
+
 # --- measuring -----------------------------------------------------------------------------------------------------
 
 
-def _inspect(name: str, inputs: int, hidden: int, progress: _Progress) -> Inspection:
+def _inspect(
+    name: str, inputs: int, hidden: int, cell_options: Mapping[str, Any], progress: _Progress
+) -> Inspection:  # fmt: skip
     from suite.nn.inspect import inspect
 
     progress.next(name)
     cell = registry().cell(name)
     try:
-        return inspect(cell, inputs, hidden, say=progress.say)
+        return inspect(cell, inputs, hidden, options=cell_options, say=progress.say)
+    except UsageError:
+        raise
     except Exception as error:  # a cell of somebody's may raise anything
         hint = "suite.testing.check_cell says which law it breaks"
         raise PluginError(f"cell {name!r} failed at {inputs} → {hidden}: {one_line(error)}; {hint}") from error
 
 
-def _costs_together(found: dict[str, Inspection], inputs: int, hidden: int) -> dict[str, Inspection]:
+def _costs_together(
+    found: dict[str, Inspection], inputs: int, hidden: int, cell_options: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Inspection]:  # fmt: skip
     """The same with all costs measured again, by turns: only then can they be compared on a busy machine."""
+    from suite.nn.cells.base import with_options
     from suite.nn.inspect import costs_per_step
 
-    costs = costs_per_step([registry().cell(name) for name in found], inputs, hidden)
+    makers = [with_options(registry().cell(name), cell_options.get(name, {})) for name in found]
+    costs = costs_per_step(makers, inputs, hidden)
     return {name: replace(one, cost=cost) for (name, one), cost in zip(found.items(), costs, strict=True)}
 
 
@@ -240,6 +276,7 @@ def _described(name: str, found: Inspection, exploding: Clipping) -> str:
         *(f"  {line}" for line in (facts.equation or "(no equation given)").splitlines()),
         "",
         _labelled("source", facts.source or "not given"),
+        *([_labelled("options", ", ".join(f"{k}={v}" for k, v in facts.options.items()))] if facts.options else []),
         _labelled("parameters", f"{facts.parameters:,} ({facts.inputs} inputs → {facts.hidden} hidden)"),
         _labelled("state", f"{state}: {facts.state_numbers:,} numbers, {facts.state_bytes:,} bytes a sequence"),
         "",

@@ -1,8 +1,7 @@
-"""Word n-grams with Witten and Bell's smoothing, as the ARPA files that other tools read and write too.
+"""Word n-gram language models with Witten–Bell smoothing, and ARPA files.
 
-Data flow: texts → counts of every run of up to n words → interpolated probabilities and what is left for words unseen
-after each → `TableNgramLM`, which says how likely a word is after some others → an ARPA file, and back; or
-`PackedNgramLM`, the same as arrays, which a checkpoint holds and which is there at once.
+Data flow: texts → n-gram counts → interpolated probabilities and back-off weights → `TableNgramLM` → an ARPA file, and
+back; or `PackedNgramLM`, the same model as arrays in a file of a checkpoint, which loads at once.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ from suite.config import check_ranges
 from suite.data.readers import read_rows
 from suite.errors import CheckpointError, DataError, UsageError, one_line
 
-#: The file of a checkpoint that packed n-grams are in.
+#: The file of a checkpoint that holds a packed model.
 FILE = "ngrams.npz"
 
 START, END, UNKNOWN = "<s>", "</s>", "<unk>"
-#: The log10 that ARPA files have for what never comes.
+#: The log10 of probability 0 in ARPA files.
 LOG10_ZERO = -99.0
 LOG10 = math.log(10)
-#: The longest run that a model may have.
+#: The highest order of a model.
 MAX_ORDER = 9
 
 Ngram = tuple[str, ...]
@@ -41,10 +40,11 @@ Ngram = tuple[str, ...]
 
 @dataclass(frozen=True)
 class NgramSpec:
-    """What is learnt of the texts of training, for a search to lean on.
+    """The n-gram model of the training texts.
 
-    ``order`` is the longest run of words that counts, 0 where nothing is learnt; runs of three words or more count if
-    they came ``least`` times.
+    Attributes:
+        order: The model's order, the length of its longest n-grams in words; 0 for no model.
+        least: The least count of an n-gram of three words or more.
     """
 
     order: int = 3
@@ -57,19 +57,19 @@ class NgramSpec:
 
 
 class NgramLM(ABC):
-    """How likely a word is after others."""
+    """An n-gram language model with back-off."""
 
     @property
     @abstractmethod
     def order(self) -> int:
-        """The longest run of words that counts."""
+        """The length of the longest n-grams, in words."""
 
     @abstractmethod
-    def entry(self, run: Ngram) -> tuple[float, float] | None:
-        """A run's (log10 probability of the last word after the others, log10 back-off weight); None for none."""
+    def entry(self, ngram: Ngram) -> tuple[float, float] | None:
+        """The (log10 probability of the last word given the others, log10 back-off weight) of an n-gram, or None."""
 
     def score(self, word: str, before: Sequence[str]) -> float:
-        """The natural log of a word's probability after others, of which the last ``order − 1`` count."""
+        """The natural log of a word's probability, given the last ``order − 1`` of the words before it."""
         past = tuple(self._known(word) for word in before[-(self.order - 1) :]) if self.order > 1 else ()
         word = self._known(word)
         weight = 0.0
@@ -78,7 +78,7 @@ class NgramLM(ABC):
             if found is not None:
                 return (weight + found[0]) * LOG10
             if not past:
-                return (weight + LOG10_ZERO) * LOG10  # not even unknown words are expected
+                return (weight + LOG10_ZERO) * LOG10  # the model has no unknown word
             weight += (self.entry(past) or (0.0, 0.0))[1]
             past = past[1:]
 
@@ -86,7 +86,7 @@ class NgramLM(ABC):
         return UNKNOWN if self.entry((word,)) is None else word
 
     def perplexity(self, texts: Iterable[str]) -> float:
-        """What a word, the end of a text included, is worth a choice of."""
+        """The perplexity of texts, per word, the end of a text counted as one."""
         total, count = 0.0, 0
         for text in texts:
             words = [START, *text.split(), END]
@@ -97,7 +97,7 @@ class NgramLM(ABC):
 
 @dataclass(frozen=True)
 class TableNgramLM(NgramLM):
-    """``tables[n - 1]`` of runs of n words: (log10 probability of the last after the others, log10 back-off weight)."""
+    """A model as dicts: ``tables[n - 1]`` has the entries of the n-grams of n words (see ``NgramLM.entry``)."""
 
     tables: tuple[Mapping[Ngram, tuple[float, float]], ...]
 
@@ -105,16 +105,20 @@ class TableNgramLM(NgramLM):
     def order(self) -> int:
         return len(self.tables)
 
-    def entry(self, run: Ngram) -> tuple[float, float] | None:
-        return self.tables[len(run) - 1].get(run)
+    def entry(self, ngram: Ngram) -> tuple[float, float] | None:
+        return self.tables[len(ngram) - 1].get(ngram)
 
 
 class PackedNgramLM(NgramLM):
-    """The same as sorted arrays, which take a tenth of the memory and no time to be read.
+    """A model as sorted arrays (a trie), which take a tenth of the memory of dicts and load at once.
 
-    ``words`` are in order, and the runs of n words are the rows of a table, in order too: ``lasts[n - 1]`` says with
-    which word each ends, ``logs[n - 1]`` ``[rows, 2]`` what `TableNgramLM` has of it, ``children[n - 1]`` how many
-    longer runs it begins.
+    The n-grams of n words are the rows of level n, in the order of their words.
+
+    Args:
+        words: The vocabulary, sorted.
+        children: For each level but the last, how many n-grams of the next level begin with each row.
+        lasts: For each level, the index of each row's last word.
+        logs: For each level, the entries of ``NgramLM.entry``, ``[rows, 2]``.
     """
 
     def __init__(
@@ -123,24 +127,25 @@ class PackedNgramLM(NgramLM):
     ) -> None:  # fmt: skip
         sizes = [len(words), *(int(count.sum()) for count in children)]
         if sizes != [len(last) for last in lasts] or [(size, 2) for size in sizes] != [log.shape for log in logs]:
-            raise ValueError("its tables do not belong together")
+            raise ValueError("the sizes of its tables do not match")
         self.words, self.children, self.lasts, self.logs = words, children, lasts, logs
         self._ids = {word: i for i, word in enumerate(words)}
         self._starts = [np.concatenate([[0], np.cumsum(count, dtype=np.int64)]) for count in children]
 
     @classmethod
     def from_tables(cls, model: TableNgramLM) -> Self:
-        """The arrays of tables in which each run's beginning is a run too, as `train_ngram` makes them."""
+        """The packed form of a model that has every n-gram's beginning too, as ``train_ngram`` makes it."""
         words = sorted(word for (word,) in model.tables[0])
         ids = {word: i for i, word in enumerate(words)}
         tables = [
-            sorted((tuple(ids[word] for word in run), entry) for run, entry in table.items()) for table in model.tables
+            sorted((tuple(ids[word] for word in ngram), entry) for ngram, entry in table.items())
+            for table in model.tables
         ]
         children = []
         for shorter, longer in itertools.pairwise(tables):
-            count = Counter(run[:-1] for run, _ in longer)
-            children.append(np.asarray([count[run] for run, _ in shorter], np.uint32))
-        lasts = [np.asarray([run[-1] for run, _ in table], np.uint32) for table in tables]
+            count = Counter(ngram[:-1] for ngram, _ in longer)
+            children.append(np.asarray([count[ngram] for ngram, _ in shorter], np.uint32))
+        lasts = [np.asarray([ngram[-1] for ngram, _ in table], np.uint32) for table in tables]
         logs = [np.asarray([entry for _, entry in table], np.float16).reshape(-1, 2) for table in tables]
         return cls(words, children, lasts, logs)
 
@@ -148,22 +153,22 @@ class PackedNgramLM(NgramLM):
     def order(self) -> int:
         return len(self.lasts)
 
-    def entry(self, run: Ngram) -> tuple[float, float] | None:
+    def entry(self, ngram: Ngram) -> tuple[float, float] | None:
         row, end = 0, len(self.words)
-        for n, word in enumerate(run):
+        for n, word in enumerate(ngram):
             number = self._ids.get(word)
             if number is None:
                 return None
             row = bisect_left(self.lasts[n], number, row, end)
             if row == end or self.lasts[n][row] != number:
                 return None
-            if n + 1 < len(run):
+            if n + 1 < len(ngram):
                 row, end = self._starts[n][row : row + 2].tolist()
-        value, weight = self.logs[len(run) - 1][row].tolist()
+        value, weight = self.logs[len(ngram) - 1][row].tolist()
         return value, weight
 
     def files(self) -> dict[str, bytes]:
-        """A checkpoint's file."""
+        """The model as a file of a checkpoint."""
         arrays: dict[str, Any] = {"words": np.frombuffer("\n".join(self.words).encode(), np.uint8)}
         for name in ("children", "lasts", "logs"):
             arrays |= {f"{name}{n}": array for n, array in enumerate(getattr(self, name), 1)}
@@ -171,7 +176,7 @@ class PackedNgramLM(NgramLM):
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        """Of a checkpoint's file. Raises CheckpointError for one that is none."""
+        """The model of a checkpoint's files. Raises CheckpointError if its file is missing or damaged."""
         arrays = unpacked(files, FILE)
         try:
             order = sum(name.startswith("lasts") for name in arrays)
@@ -183,11 +188,18 @@ class PackedNgramLM(NgramLM):
 
 
 def train_ngram(texts: Iterable[str], order: int = 3, min_count: int = 1) -> TableNgramLM:
-    """The model of some texts, each a line of words (Witten and Bell, 1991, their method C, interpolated).
+    """Train a model with interpolated Witten–Bell smoothing (Witten and Bell, 1991, method C).
 
-    After a run that came c times with t different words next, a new word has t / (c + t) of the probability, shared
-    as the shorter run says; the shortest shares it evenly. Runs of three words or more count from ``min_count`` times
-    on. Raises DataError for no words.
+    After a history that was seen c times with t different next words, t / (c + t) of the probability goes to the
+    distribution after the shorter history; below the empty history it is uniform.
+
+    Args:
+        texts: The texts, words separated by spaces.
+        order: The length of the longest n-grams.
+        min_count: The least count of an n-gram of three words or more.
+
+    Raises:
+        DataError: If there are no words.
     """
     if order < 1:
         raise ValueError(f"order must be 1 or more, not {order}")
@@ -195,51 +207,51 @@ def train_ngram(texts: Iterable[str], order: int = 3, min_count: int = 1) -> Tab
     for text in texts:
         if not (words := text.split()):
             continue
-        run = (START, *words, END)
+        ngram = (START, *words, END)
         for n in range(1, order + 1):
-            # No run ends with the start: it is given.
-            counts[n - 1].update(run[i : i + n] for i in range(1 if n == 1 else 0, len(run) - n + 1))
+            # No n-gram ends with the start: it is always given.
+            counts[n - 1].update(ngram[i : i + n] for i in range(1 if n == 1 else 0, len(ngram) - n + 1))
     if not counts[0]:
-        raise DataError("no words to learn from; give a text, a sentence a line")
+        raise DataError("no words to train on; give texts, one sentence per line")
     for n in range(2, order):
-        counts[n] = Counter({run: count for run, count in counts[n].items() if count >= min_count})
+        counts[n] = Counter({ngram: count for ngram, count in counts[n].items() if count >= min_count})
 
-    following: defaultdict[Ngram, list[int]] = defaultdict(lambda: [0, 0])  # how often, and by how many words
+    following: defaultdict[Ngram, list[int]] = defaultdict(lambda: [0, 0])  # count, and number of different next words
     for table in counts:
-        for run, count in table.items():
-            entry = following[run[:-1]]
+        for ngram, count in table.items():
+            entry = following[ngram[:-1]]
             entry[0], entry[1] = entry[0] + count, entry[1] + 1
-    share = {run: kinds / (total + kinds) for run, (total, kinds) in following.items()}
-    even = 1 / (len(counts[0]) + 1)  # the words there are, and the unknown one
+    share = {ngram: distinct / (total + distinct) for ngram, (total, distinct) in following.items()}
+    even = 1 / (len(counts[0]) + 1)  # the vocabulary and the unknown word
 
     probabilities: dict[Ngram, float] = {(UNKNOWN,): share[()] * even}
     for table in counts:
-        for run, count in table.items():
-            before = run[:-1]
-            lower = probabilities[run[1:]] if before else even
-            probabilities[run] = (1 - share[before]) * count / following[before][0] + share[before] * lower
+        for ngram, count in table.items():
+            before = ngram[:-1]
+            lower = probabilities[ngram[1:]] if before else even
+            probabilities[ngram] = (1 - share[before]) * count / following[before][0] + share[before] * lower
     tables: list[dict[Ngram, tuple[float, float]]] = [{} for _ in range(order)]
-    for run, value in probabilities.items():
-        # What is written with a run is the share of new words after it.
-        tables[len(run) - 1][run] = (math.log10(value), math.log10(share[run]) if run in share else 0.0)
+    for ngram, value in probabilities.items():
+        # The back-off weight is the share of words unseen after the n-gram.
+        tables[len(ngram) - 1][ngram] = (math.log10(value), math.log10(share[ngram]) if ngram in share else 0.0)
     tables[0][START,] = (LOG10_ZERO, math.log10(share[START,]) if (START,) in share else 0.0)
     return TableNgramLM(tuple(tables))
 
 
 def fit_ngram(texts: Iterable[str], spec: NgramSpec) -> PackedNgramLM | None:
-    """What a search is to expect after these texts; None where there is nothing to expect."""
-    spoken = [text for text in texts if text.strip()]
-    return PackedNgramLM.from_tables(train_ngram(spoken, spec.order, spec.least)) if spec.order and spoken else None
+    """The packed model of training texts; None if ``spec.order`` is 0 or there are no words."""
+    nonempty = [text for text in texts if text.strip()]
+    return PackedNgramLM.from_tables(train_ngram(nonempty, spec.order, spec.least)) if spec.order and nonempty else None
 
 
 def write_arpa(model: TableNgramLM, path: Path) -> None:
-    """Write an ARPA file."""
+    """Write a model as an ARPA file. Raises DataError if it cannot be written."""
     lines = ["\\data\\", *(f"ngram {n}={len(table)}" for n, table in enumerate(model.tables, 1))]
     for n, table in enumerate(model.tables, 1):
         lines += ["", f"\\{n}-grams:"]
-        for run, (value, weight) in sorted(table.items()):
+        for ngram, (value, weight) in sorted(table.items()):
             last = f"\t{weight:.6f}" if n < model.order else ""
-            lines.append(f"{value:.6f}\t{' '.join(run)}{last}")
+            lines.append(f"{value:.6f}\t{' '.join(ngram)}{last}")
     try:
         path.write_text("\n".join([*lines, "", "\\end\\", ""]), encoding="utf-8")
     except OSError as error:
@@ -247,7 +259,7 @@ def write_arpa(model: TableNgramLM, path: Path) -> None:
 
 
 def read_arpa(path: Path) -> TableNgramLM:
-    """The model of an ARPA file, which may be gzipped. Raises DataError, naming the line, for what is none."""
+    """Read an ARPA file, which may be gzipped. Raises DataError, naming the line, for a malformed one."""
     try:
         with _text(path) as file:
             return TableNgramLM(tuple(_tables(file, str(path))))
@@ -273,26 +285,36 @@ def _tables(lines: Iterable[str], name: str) -> Iterator[dict[Ngram, tuple[float
         elif table is not None and text:
             fields = text.split()
             try:
-                value, run = float(fields[0]), tuple(fields[1 : order + 1])
+                value, ngram = float(fields[0]), tuple(fields[1 : order + 1])
                 weight = float(fields[order + 1]) if len(fields) > order + 1 else 0.0
             except ValueError:
-                value, run, weight = math.nan, (), 0.0
-            if len(run) != order or len(fields) > order + 2 or not value <= 0:
+                value, ngram, weight = math.nan, (), 0.0
+            if len(ngram) != order or len(fields) > order + 2 or not value <= 0:
                 raise DataError(
-                    f"{name}:{number}: not a log probability, {order} words and a weight, as ARPA has them; mend it"
+                    f"{name}:{number}: expected a log probability, {order} words and a back-off weight; correct it"
                 )
-            table[run], done = (value, weight), done + 1
+            table[ngram], done = (value, weight), done + 1
     else:
-        raise DataError(f"{name}: no \\end\\ in it: it is cut short, or not an ARPA file; copy it again")
+        raise DataError(f"{name}: no \\end\\ in it: truncated, or not an ARPA file; copy it again")
     if table is None or not done:
         raise DataError(f"{name}: no n-grams in it; give an ARPA file")
     yield table
 
 
 def train_ngram_files(files: Sequence[str], order: int, out: Path, plain: Callable[[str], str]) -> dict[str, Any]:
-    """Write a model of the texts in some files, a sentence a line or row, as ``plain`` makes each; what it is like."""
+    """Train a model on files of text and write it as an ARPA file.
+
+    Args:
+        files: Files with one sentence per line or row.
+        order: The length of the longest n-grams.
+        out: The ARPA file to write.
+        plain: Normalises a sentence to words separated by spaces.
+
+    Returns:
+        The file, the number of texts and n-grams, and the perplexity on the texts.
+    """
     if not files:
-        raise UsageError("give files of text, a sentence a line, or - for standard input")
+        raise UsageError("give files of text, one sentence per line, or - for standard input")
     if not 1 <= order <= MAX_ORDER:
         raise UsageError(f"order={order}: expected a whole number from 1 to {MAX_ORDER}")
     texts = []
@@ -312,13 +334,13 @@ def train_ngram_files(files: Sequence[str], order: int, out: Path, plain: Callab
 
 
 def load_arpa(path: Path) -> TableNgramLM:
-    """The model of an ARPA file, read anew only where it has changed."""
+    """The model of an ARPA file, cached until the file changes. Raises DataError if it cannot be read."""
     try:
-        return _kept(path, path.stat().st_mtime_ns)
+        return _cached(path, path.stat().st_mtime_ns)
     except OSError as error:
         raise DataError(f"{one_line(error)}; give a model that train-lm wrote, or an ARPA file") from error
 
 
 @lru_cache(4)
-def _kept(path: Path, changed: int) -> TableNgramLM:
+def _cached(path: Path, changed: int) -> TableNgramLM:
     return read_arpa(path)

@@ -1,11 +1,11 @@
-"""What training has seen, for what is written to lean on: a vector and a text of each of its items.
+"""Reranking a beam by its nearest training examples.
 
-Data flow: what the encoder made of an input → its mean over places, less that of all items, of length 1 → the most
-similar items of training → how like their texts each hypothesis of a beam is → the hypotheses in another order.
+Data flow: the encoder's outputs of an input → their mean over places, centred and normalised → the most similar
+training examples → the similarity of each hypothesis to their texts → the hypotheses in a new order.
 
-That a caption should be what similar pictures' captions agree on is Devlin et al.'s (2015, arXiv:1505.04467); here a
-model's own hypotheses are chosen from, so that what is written need not have been written before. Texts are compared
-by the letters they share, as chrF has it (Popović, 2015, doi:10.18653/v1/W15-3049).
+After consensus captions of Devlin et al. (2015), arXiv:1505.04467; here a model's own hypotheses are reranked, so that
+the result need not be a text of the training data. Texts are compared by chrF (Popović, 2015,
+doi:10.18653/v1/W15-3049).
 """
 
 from __future__ import annotations
@@ -24,54 +24,60 @@ if TYPE_CHECKING:
     from suite.decoding.beam_search import EncoderOutput
     from suite.runtime import Runtime
 
-#: The file of a checkpoint that they are in.
+#: The file of a checkpoint that holds the training examples.
 FILE = "remembered.npz"
-#: How much less a less similar item counts, and how much likeness counts beside the log-probability a token: chosen on
-#: dev, by captions of photographs.
+#: The softmax temperature of the examples' similarities, and the weight of text similarity relative to the mean
+#: log-probability per token. Tuned on the dev set of a captioning model.
 TEMPERATURE, WEIGHT = 0.2, 4.0
-#: Hypotheses that are chosen from, at least.
+#: The least size of a beam that is reranked.
 MIN_HYPOTHESES = 16
 #: Letters in a row that are compared, at most, and how much what is missing counts beside what is too much.
 CHRF_ORDER, CHRF_BETA = 6, 2
-#: Items that go through the encoder together, and that are kept at most: each takes as many bytes as it has features.
+#: The batch size of the encoder, and the most examples kept: each takes one byte per feature.
 ENCODER_BATCH, MAX_ITEMS = 16, 10_000
 
-#: How often each run of one letter, two, … is in a text.
+#: The counts of a text's character n-grams, for n = 1, 2, …
 CharacterNgrams = tuple[Counter[str], ...]
 
 
 class ExampleMemory:
-    """Items of training: ``vectors`` ``[N, D]``, of 127ths, less their ``mean`` ``[D]``, and a text of each."""
+    """Training examples to compare with.
+
+    Attributes:
+        vectors: Centred, normalised vectors times 127, int8 ``[N, D]``.
+        mean: What was subtracted to centre them, float32 ``[D]``.
+        texts: The text of each example.
+    """
 
     def __init__(self, vectors: np.ndarray, mean: np.ndarray, texts: Sequence[str]) -> None:
         if not texts or vectors.shape != (len(texts), *mean.shape) or mean.ndim != 1:
-            raise ValueError("its arrays do not belong together")
+            raise ValueError("the shapes of its arrays do not match")
         self.vectors, self.mean, self.texts = vectors, mean, tuple(texts)
         self._directions = vectors.astype(np.float32) / 127
 
     @classmethod
     def from_vectors(cls, vectors: np.ndarray, texts: Sequence[str]) -> Self:
-        """Of what `pool_memory` makes of the items, ``[N, D]``."""
+        """The memory of examples with these vectors (see ``pool_memory``), float32 ``[N, D]``."""
         mean = vectors.mean(axis=0).astype(np.float32)
-        return cls(np.round(_directions(vectors - mean) * 127).astype(np.int8), mean, texts)
+        return cls(np.round(_normalized(vectors - mean) * 127).astype(np.int8), mean, texts)
 
     def nearest(self, vector: np.ndarray, count: int) -> list[tuple[float, str]]:
-        """The texts of the ``count`` most similar items, each with its share of 1, the most similar first."""
-        (direction,) = _directions(vector[None] - self.mean)
+        """The texts of the ``count`` most similar examples with weights that sum to 1, the most similar first."""
+        (direction,) = _normalized(vector[None] - self.mean)
         similar = self._directions @ direction
         places = np.argsort(-similar, kind="stable")[:count]
         shares = np.exp((similar[places] - similar[places[0]]) / TEMPERATURE)
         return [(float(share), self.texts[i]) for share, i in zip(shares / shares.sum(), places, strict=True)]
 
     def files(self) -> dict[str, bytes]:
-        """A checkpoint's file."""
+        """The memory as a file of a checkpoint."""
         texts = "\0".join(text.replace("\0", " ") for text in self.texts).encode()
         arrays = {"vectors": self.vectors, "mean": self.mean, "texts": np.frombuffer(texts, np.uint8)}
         return {FILE: packed(arrays)}
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        """Of a checkpoint's file. Raises CheckpointError for one that is none."""
+        """The memory of a checkpoint's files. Raises CheckpointError if its file is missing or damaged."""
         arrays = unpacked(files, FILE)
         try:
             return cls(arrays["vectors"], arrays["mean"], arrays["texts"].tobytes().decode().split("\0"))
@@ -80,7 +86,7 @@ class ExampleMemory:
 
 
 def build_memory(runtime: Runtime, arrays: Sequence[np.ndarray], texts: Sequence[str]) -> ExampleMemory:
-    """What is kept of some items: what the encoder makes of their inputs, and a text of each."""
+    """The memory of training examples: their encoded inputs, run through the encoder, and their texts."""
     from suite.decoding.beam_search import encode
 
     parts = [
@@ -90,25 +96,33 @@ def build_memory(runtime: Runtime, arrays: Sequence[np.ndarray], texts: Sequence
 
 
 def pool_memory(given: EncoderOutput) -> np.ndarray:
-    """A vector ``[N, D]`` for what an encoder made of each input: the mean of its memory over the places there are."""
+    """The mean of each input's memory over its places, ``[N, D]``."""
     values, mask = given.memory["memory.values"], given.memory["memory.mask"]
-    there = mask.astype(np.float32)[..., None]
-    return np.asarray((values * there).sum(axis=1) / np.maximum(there.sum(axis=1), 1), np.float32)
+    weights = mask.astype(np.float32)[..., None]
+    return np.asarray((values * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1), np.float32)
 
 
 def rerank(hypotheses: Sequence[tuple[str, float]], neighbours: Sequence[tuple[float, str]]) -> list[int]:
-    """The numbers of hypotheses, (text, mean log-probability a token) each, in the order that neighbours make."""
-    others = [(share, _runs(text)) for share, text in neighbours]
+    """Rank hypotheses by score and similarity to the neighbours' texts.
+
+    Args:
+        hypotheses: Pairs (text, mean log-probability per token).
+        neighbours: Pairs (weight, text), as ``ExampleMemory.nearest`` returns them.
+
+    Returns:
+        The indices of the hypotheses, best first.
+    """
+    others = [(share, _character_ngrams(text)) for share, text in neighbours]
     ranks = []
     for text, score in hypotheses:
-        own = _runs(text)
+        own = _character_ngrams(text)
         ranks.append(score + WEIGHT * sum(share * _similarity(own, other) for share, other in others))
     return sorted(range(len(ranks)), key=lambda i: -ranks[i])
 
 
 def chrf_similarity(found: str, wanted: str) -> float:
-    """How many runs of up to six letters two texts share, 0 … 1."""
-    return _similarity(_runs(found), _runs(wanted))
+    """The chrF score of two texts, 0 … 1."""
+    return _similarity(_character_ngrams(found), _character_ngrams(wanted))
 
 
 def _similarity(found: CharacterNgrams, wanted: CharacterNgrams) -> float:
@@ -125,12 +139,12 @@ def _similarity(found: CharacterNgrams, wanted: CharacterNgrams) -> float:
     return (1 + CHRF_BETA**2) * precision * recall / (CHRF_BETA**2 * precision + recall)
 
 
-def _runs(text: str) -> CharacterNgrams:
+def _character_ngrams(text: str) -> CharacterNgrams:
     letters = "".join(text.split())
     return tuple(Counter(letters[i : i + n] for i in range(len(letters) - n + 1)) for n in range(1, CHRF_ORDER + 1))
 
 
-def _directions(vectors: np.ndarray) -> np.ndarray:
-    """Vectors ``[N, D]`` of length 1."""
+def _normalized(vectors: np.ndarray) -> np.ndarray:
+    """Vectors ``[N, D]``, normalised to length 1."""
     length = np.sqrt(np.square(vectors).sum(axis=1, keepdims=True))
     return np.asarray(vectors / np.maximum(length, math.ulp(1.0)))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.checkpoint import Checkpoint, Manifest, save
-from suite.errors import SuiteError, one_line
+from suite.errors import MissingExtra, SuiteError, one_line
 from suite.inference.loading import open_config
 from suite.plugins import registry
 from suite.task import AnyTask, Codecs

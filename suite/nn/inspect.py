@@ -11,7 +11,7 @@ import copy
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -20,9 +20,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from suite.nn.cells.base import Cell
+from suite.config import from_dict, to_dict
+from suite.nn.cells.base import Cell, make_cell, with_options
 from suite.nn.cells.initialisation import rnn_parameters
 from suite.nn.cells.rnn import RNN
+
+#: Options of a cell, by name.
+Options = Mapping[str, object]
+#: A cell class, or a function that makes a cell of some numbers of inputs and hidden features.
+MakeCell = Callable[[int, int], Cell]
 
 #: How far apart in time: distances of gradients, and delays of recall.
 DISTANCES = (1, 2, 5, 10, 20, 50, 100)
@@ -45,16 +51,17 @@ class Facts:
     source: str
     inputs: int
     hidden: int
+    options: dict[str, Any]
     parameters: int
     state: dict[str, tuple[int, ...]]
     state_numbers: int
     state_bytes: int
 
 
-def facts(cell_class: type[Cell], inputs: int, hidden: int) -> Facts:
-    """A cell's equation, source, parameters, and state: its arrays, the numbers and the bytes they hold."""
+def facts(cell_class: type[Cell], inputs: int, hidden: int, options: Options | None = None) -> Facts:
+    """A cell's equation, source, parameters, options, and state: its arrays, and their numbers and bytes."""
     with _repeatable(0):
-        cell = cell_class(inputs, hidden)
+        cell = make_cell(cell_class, inputs, hidden, options)
         arrays = cell.initial(1).values()
     return Facts(
         equation=cell_class.equation,
@@ -65,6 +72,7 @@ def facts(cell_class: type[Cell], inputs: int, hidden: int) -> Facts:
         state={name: tuple(shape) for name, shape in cell.state_shapes().items()},
         state_numbers=sum(array.numel() for array in arrays),
         state_bytes=sum(array.numel() * array.element_size() for array in arrays),
+        options=to_dict(from_dict(cell_class.options, options or {})) if cell_class.options else {},
     )
 
 
@@ -124,7 +132,7 @@ def recall_sequences(inputs: int, rows: int, delay: int, generator: torch.Genera
 
 
 def learn_recall(
-    cell_class: type[Cell], delay: int, *, inputs: int = 16, hidden: int = 32, steps: int = 100, seed: int = 0
+    make: MakeCell, delay: int, *, inputs: int = 16, hidden: int = 32, steps: int = 100, seed: int = 0
 ) -> Learnt:
     """Train a cell and a linear readout of its last output to recall over ``delay``, for at most ``steps`` steps.
 
@@ -133,7 +141,7 @@ def learn_recall(
     """
     with _repeatable(seed):
         generator = torch.Generator().manual_seed(seed)
-        cell = cell_class(inputs, hidden)
+        cell = make(inputs, hidden)
         readout = nn.Linear(hidden, SYMBOLS)
         parameters = [*cell.parameters(), *readout.parameters()]
         adam = _Adam(parameters, lr=0.01)
@@ -155,7 +163,7 @@ def learn_recall(
 
 
 def recall_by_delay(
-    cell_class: type[Cell],
+    make: MakeCell,
     delays: Sequence[int] = DISTANCES,
     *,
     inputs: int = 16,
@@ -173,7 +181,7 @@ def recall_by_delay(
     for delay in delays:
         if say is not None:
             say(f"learning to recall over {delay}")
-        found[delay] = learn_recall(cell_class, delay, inputs=inputs, hidden=hidden, steps=steps, seed=seed)
+        found[delay] = learn_recall(make, delay, inputs=inputs, hidden=hidden, steps=steps, seed=seed)
     return found
 
 
@@ -242,13 +250,13 @@ class Cost:
     scan_ratio: float
 
 
-def cost_per_step(cell_class: type[Cell], inputs: int = 16, hidden: int = 32) -> Cost:
-    """What a step of one cell costs now (see ``costs_per_step``)."""
-    return costs_per_step([cell_class], inputs, hidden)[0]
+def cost_per_step(make: MakeCell, inputs: int = 16, hidden: int = 32) -> Cost:
+    """The cost of a step of one cell (see ``costs_per_step``)."""
+    return costs_per_step([make], inputs, hidden)[0]
 
 
 def costs_per_step(
-    cell_classes: Sequence[type[Cell]], inputs: int = 16, hidden: int = 32, *, length: int = 1000, rounds: int = 10
+    makers: Sequence[MakeCell], inputs: int = 16, hidden: int = 32, *, length: int = 1000, rounds: int = 10
 ) -> list[Cost]:
     """What a step costs now, without gradients, at batch 1: stepping, and in a scan of ``length`` steps.
 
@@ -256,8 +264,8 @@ def costs_per_step(
     little as can be.
     """
     with _repeatable(0), torch.no_grad():
-        classes: list[type[Cell]] = list(dict.fromkeys([RNN, *cell_classes]))
-        cells = [made(inputs, hidden).eval() for made in classes]
+        each: list[MakeCell] = list(dict.fromkeys([RNN, *makers]))
+        cells = [make(inputs, hidden).eval() for make in each]
         x = torch.randn(1, length, inputs)
         best = [[math.inf, math.inf] for _ in cells]
         for i in range(rounds + 1):
@@ -266,8 +274,8 @@ def costs_per_step(
                 if i:  # the first round warms up
                     least[:] = map(min, least, found)
     step, scan = best[0]
-    costs = {made: Cost(a, b, a / step, b / scan) for made, (a, b) in zip(classes, best, strict=True)}
-    return [costs[cell_class] for cell_class in cell_classes]
+    costs = {make: Cost(a, b, a / step, b / scan) for make, (a, b) in zip(each, best, strict=True)}
+    return [costs[make] for make in makers]
 
 
 def _step_time(cell: Cell, x: Tensor) -> float:
@@ -347,22 +355,27 @@ def inspect(
     inputs: int = 16,
     hidden: int = 32,
     *,
+    options: Options | None = None,
     seed: int = 0,
     say: Callable[[str], None] | None = None,
 ) -> Inspection:
-    """Measure one cell: a few seconds at the sizes given here. ``say`` gets a line before each part."""
+    """Measure one cell: a few seconds at the sizes given here. ``say`` gets a line before each part.
+
+    Raises UsageError for options that the cell does not have, or of the wrong type.
+    """
     say = say or (lambda line: None)
     say("gradients")
-    known = facts(cell_class, inputs, hidden)
+    known = facts(cell_class, inputs, hidden, options)
+    make = with_options(cell_class, options or {})
     # Longer than the distances asked for: a trained cell treats the symbol, which comes first, like nothing else.
     x, _ = recall_sequences(inputs, 16, DISTANCES[-1] + 20, torch.Generator().manual_seed(seed))
     with _repeatable(seed):
-        fresh = cell_class(inputs, hidden)
+        fresh = make(inputs, hidden)
     initial = gradient_by_distance(fresh, x=x, seed=seed)
-    recall = recall_by_delay(cell_class, inputs=inputs, hidden=hidden, seed=seed, say=say)
+    recall = recall_by_delay(make, inputs=inputs, hidden=hidden, seed=seed, say=say)
     trained = gradient_by_distance(recall[TRAINED_AT].cell, x=x, seed=seed)
     say("cost")
-    return Inspection(known, initial, trained, recall, cost_per_step(cell_class, inputs, hidden))
+    return Inspection(known, initial, trained, recall, cost_per_step(make, inputs, hidden))
 
 
 # --- inside --------------------------------------------------------------------------------------------------------

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from suite.config import check_ranges
+from suite.config import check_ranges, options_field
+
+
+def _cell_options(cell: str) -> type | None:
+    """The dataclass of a registered cell's options, or None. This imports the cell, and so torch."""
+    from suite.nn.cells.registry import cell_class
+
+    return cell_class(cell).options
 
 
 @dataclass(frozen=True)
@@ -15,7 +23,8 @@ class RecurrentSpec:
     ``cell`` is any registered cell. ``residual`` adds a layer's input to its output where the sizes agree;
     ``norm`` normalises each layer's input. ``feedforward`` > 0 follows each layer by a two-layer perceptron
     ``feedforward`` times as wide as ``hidden``; linear cells (mingru, rglru) gain most from it.
-    ``bidirectional`` reads both ways; such an encoder sees the future and cannot stream.
+    ``bidirectional`` reads both ways; such an encoder sees the future and cannot stream. ``cell_options`` are the
+    options of a cell that has some (``Cell.options``), by name; those left out have their defaults.
     """
 
     cell: str = "lstm"
@@ -26,6 +35,7 @@ class RecurrentSpec:
     norm: Literal["none", "layer", "rms"] = "none"
     feedforward: float = 0.0
     bidirectional: bool = False
+    cell_options: Mapping[str, object] = options_field("cell", _cell_options)
 
     def __post_init__(self) -> None:
         check_ranges(self, least={"hidden": 1, "layers": 1, "feedforward": 0}, shares=("dropout",))

@@ -1,12 +1,15 @@
 """The laws every cell, task and codec keeps, as checks that anybody can run on their own plugin::
 
-    from suite.testing import check_cell, check_codec, check_light, check_plugin, check_resume, check_task
+    from suite.testing import check_cell, check_codec, check_frontend, check_plugin, check_resume, check_task
 
     def test_everything_that_my_plugin_brings():
         check_plugin("my_package")
 
     def test_my_cell():
         check_cell(MyCell)
+
+    def test_my_frontend():                      # one with state, see suite.nn.layers.frontends
+        check_frontend(MyFrontend())
 
 ``pytest --suite-plugin my_package`` runs every law of a plugin as a test of its own.
 
@@ -45,6 +48,7 @@ from suite.testing.cells import (
     steps_equal_scan,
 )
 from suite.testing.codecs import Cuts, check_codec, cuts
+from suite.testing.frontends import check_frontend
 from suite.testing.tasks import (
     batch_equals_singles,
     check_light,
@@ -57,10 +61,10 @@ from suite.testing.tasks import (
 )
 
 __all__ = [
-    "Cuts", "LawBroken", "Start", "batch_equals_singles", "check_cell", "check_codec", "check_light", "check_plugin",
-    "check_resume", "check_task", "chunks_equal_whole", "cuts", "exports_to_onnx", "gradients_are_right",
-    "padding_is_invisible", "rows_are_independent", "runtimes_agree", "samples", "saving_changes_nothing",
-    "state_is_declared", "steps_equal_scan", "stream_equals_offline",
+    "Cuts", "LawBroken", "Start", "batch_equals_singles", "check_cell", "check_codec", "check_frontend", "check_light",
+    "check_plugin", "check_resume", "check_task", "chunks_equal_whole", "cuts", "exports_to_onnx",
+    "gradients_are_right", "padding_is_invisible", "rows_are_independent", "runtimes_agree", "samples",
+    "saving_changes_nothing", "state_is_declared", "steps_equal_scan", "stream_equals_offline",
 ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,13 +26,26 @@ Start = Callable[["Cell", int], "State"]
 
 
 def check_cell(
-    cell: Callable[[int, int], Cell], *, inputs: int = 5, hidden: int = 7, start: Start | None = None
-) -> None:
+    cell: Callable[[int, int], Cell], *, inputs: int = 5, hidden: int = 7, start: Start | None = None,
+    options: Mapping[str, object] | None = None,
+) -> None:  # fmt: skip
     """Laws 1–5 for a cell class, in float64 and float32, and that it exports to ONNX.
 
-    Every law is tried from a random non-zero state with three rows; ``start(cell, rows)`` makes it where
-    standard normal numbers are no valid state. Raises LawBroken.
+    Every law is tried from a random non-zero state with three rows.
+
+    Args:
+        cell: The cell class, or a function that makes a cell of ``inputs`` and ``hidden`` features.
+        inputs, hidden: The sizes to check it at.
+        start: ``start(cell, rows)`` makes the random state, where standard normal numbers are no valid state.
+        options: Options of the cell by name, of a class that has some; those left out have their defaults.
+
+    Raises:
+        LawBroken: If a law does not hold.
+        UsageError: For an unknown option, or a wrong value.
     """
+    from suite.nn.cells.base import make_cell
+
+    cell = functools.partial(make_cell, cell, options=options)
     for law in (
         state_is_declared, steps_equal_scan, chunks_equal_whole, padding_is_invisible, rows_are_independent,
         gradients_are_right,

@@ -203,16 +203,18 @@ def _list(value: Paths | None) -> list[str | Path]:
 def _changed(
     config: Any, cell: str | None, settings: Mapping[str, Any] | Iterable[str], epochs: int | None, bptt: int | None
 ) -> Any:
-    config = configs.override(config, settings)
     parts = configs.stacks(config)
-    if cell is not None:
-        config = configs.override(config, {f"{part}.cell": cell for part in parts})
+    cells = {f"{part}.cell": cell for part in parts if cell is not None}
+    # Before the settings, which may set the cell's options; and after them, since --cell wins over --set.
+    config = configs.override(configs.override(configs.override(config, cells), settings), cells)
     if epochs is not None:
         config = configs.override(config, {"training.epochs": epochs})
     if bptt is not None:
         config = configs.override(config, {"training.bptt": bptt})
+    # An unknown cell or option is reported before any data is read.
     for part in parts:
-        registry().cell(getattr(config, part).cell)  # an unknown cell is reported before any data is read
+        registry().cell(getattr(config, part).cell)
+    configs.check_options(config)
     return config
 
 

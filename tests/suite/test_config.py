@@ -10,7 +10,17 @@ from typing import Any, Literal
 
 import pytest
 
-from suite.config import check_ranges, from_dict, from_options, override, paths, stacks, to_dict
+from suite.config import (
+    check_options,
+    check_ranges,
+    from_dict,
+    from_options,
+    options_field,
+    override,
+    paths,
+    stacks,
+    to_dict,
+)  # fmt: skip
 from suite.errors import CheckpointError, UsageError
 from suite.nn.specs import HeadSpec, RecurrentSpec
 from suite.training.specs import TrainingSpec
@@ -243,3 +253,91 @@ def test_the_stacks_of_a_configuration() -> None:
     assert stacks(both(RecurrentSpec(), RecurrentSpec(), HeadSpec())) == ["encoder", "decoder"]
     assert stacks(both(None, RecurrentSpec(), RecurrentSpec())) == ["encoder"]
     assert stacks(Outer()) == []
+
+
+# --- options of what another field names ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Heads:
+    heads: int = 2
+    rate: float = 0.5
+    names: tuple[str, ...] = ("a",)
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, least={"heads": 1})
+
+
+@dataclass(frozen=True)
+class Stack:
+    cell: str = "plain"
+    hidden: int = 4
+    cell_options: Mapping[str, object] = options_field("cell", {"plain": None, "heads": Heads, "other": Inner}.get)
+
+
+@dataclass(frozen=True)
+class Model:
+    encoder: Stack = field(default_factory=Stack)
+    decoder: Stack = field(default_factory=lambda: Stack(cell="heads", cell_options={"heads": 3}))
+
+
+def test_options_are_left_out_of_json_while_there_are_none() -> None:
+    assert to_dict(Model())["encoder"] == {"cell": "plain", "hidden": 4}
+    assert to_dict(Model())["decoder"] == {"cell": "heads", "hidden": 4, "cell_options": {"heads": 3}}
+    assert from_dict(Model, json.loads(json.dumps(to_dict(Model())))) == Model()
+    assert list(paths(Model())) == [
+        "encoder.cell", "encoder.hidden", "decoder.cell", "decoder.hidden", "decoder.cell_options.heads"
+    ]  # fmt: skip
+    assert hash(Model()) == hash(Model())
+
+
+@pytest.mark.parametrize(
+    ("settings", "options"),
+    [
+        (["encoder.cell_options.heads=4", "encoder.cell=heads"], {"heads": 4}),
+        (["encoder.cell=heads", "encoder.cell_options.names=a,b"], {"names": ["a", "b"]}),
+        (["encoder.cell=heads", "encoder.cell_options.title=5"], {"title": "5"}),
+        (["encoder.cell=heads", "encoder.cell_options.rate=1", "encoder.cell_options.heads=1"],
+         {"rate": 1.0, "heads": 1}),
+        (['encoder.cell_options={"heads": 5}', "encoder.cell=heads"], {"heads": 5}),
+        ({"encoder.cell": "heads", "encoder.cell_options.heads": 4}, {"heads": 4}),
+        ({"encoder.cell": "heads", "encoder.cell_options": {"heads": 4}}, {"heads": 4}),
+    ],
+)  # fmt: skip
+def test_an_option_is_set_in_any_order(settings: Any, options: dict[str, Any]) -> None:
+    found = override(Model(), settings)
+    assert found.encoder.cell_options == options
+    check_options(found)
+
+
+def test_options_go_with_what_they_are_of() -> None:
+    assert override(Model(), ["decoder.cell=other"]).decoder.cell_options == {}
+    assert override(Model(), ["decoder.cell=heads", "decoder.hidden=9"]).decoder.cell_options == {"heads": 3}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["decoder.cell_options.heds=1"],
+         "--set decoder.cell_options.heds: no such setting; did you mean 'heads'?"),
+        (["decoder.cell_options.heads=many"], "--set decoder.cell_options.heads: expected int, got 'many'"),
+        (["decoder.cell_options.heads=0"], "--set decoder.cell_options.heads: heads must be 1 or more, not 0"),
+        (["decoder.cell_options.heads.more=0"], "--set decoder.cell_options.heads.more: heads has no settings"),
+        (['decoder.cell_options={"heds": 1}'], "--set decoder.cell_options.heds: no such setting"),
+        (["decoder.cell_options=1"], "--set decoder.cell_options: expected an object, got 1"),
+        (["encoder.cell_options.heads=1"], "--set encoder.cell_options.heads: cell 'plain' has no options"),
+        ({"decoder.cell_options.rate": "fast"}, "--set decoder.cell_options.rate: expected float, got 'fast'"),
+    ],
+)  # fmt: skip
+def test_a_bad_option(settings: Any, message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        override(Model(), settings)
+    assert str(error.value).startswith(message)
+
+
+def test_options_that_code_gave_are_checked() -> None:
+    with pytest.raises(UsageError, match=r"^encoder\.cell_options: cell 'plain' has no options$"):
+        check_options(Model(encoder=Stack(cell_options={"heads": 1})))
+    with pytest.raises(UsageError, match=r"^encoder\.cell_options\.heds: no such setting; did you mean 'heads'"):
+        check_options(Model(encoder=Stack(cell="heads", cell_options={"heds": 1})))

@@ -8,16 +8,20 @@ to the definition.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from suite.config import from_dict
+from suite.errors import UsageError
 from suite.nn.cells.masking import length_mask, masked_step
 from suite.nn.cells.state import State
 from suite.nn.cells.tracing import recurrence_placeholder
 
-__all__ = ["Cell", "State", "fold"]
+__all__ = ["Cell", "State", "fold", "make_cell", "with_options"]
 
 
 class Cell(nn.Module):
@@ -26,10 +30,30 @@ class Cell(nn.Module):
     A subclass sets ``equation`` and ``source`` and defines ``recur`` (and ``project``, where part of a step
     does not depend on the state: it then runs once over all time), or ``step`` alone. State that is more than
     one vector ``h [B, H]`` is declared by ``state_shapes``; it starts at zero.
+
+    A cell with options of its own (heads, say) declares their dataclass, frozen and with a default for every field, as
+    ``options``, and takes a value of it as the keyword argument ``options``::
+
+        @dataclass(frozen=True)
+        class LeakyOptions:
+            leak: float = 0.9
+
+        class Leaky(Cell):
+            options = LeakyOptions
+
+            def __init__(self, inputs: int, hidden: int, options: LeakyOptions = LeakyOptions()) -> None: ...
+
+    Users set them with ``--set encoder.cell_options.leak=0.5``.
+
+    Attributes:
+        equation: The recurrence, as lines of plain text.
+        source: The publication it is from.
+        options: The dataclass of the cell's options; None for a cell without.
     """
 
     equation: ClassVar[str] = ""
     source: ClassVar[str] = ""
+    options: ClassVar[type | None] = None
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
@@ -79,6 +103,35 @@ class Cell(nn.Module):
         if torch.onnx.is_in_onnx_export():
             return recurrence_placeholder(self, list(self.state_shapes()), self.hidden, projected, state, mask)
         return fold(self, projected, state, mask)
+
+
+def make_cell(
+    cell: Callable[..., Cell], inputs: int, hidden: int, options: Mapping[str, object] | None = None
+) -> Cell:  # fmt: skip
+    """A cell of a class, with options by name; those left out have their defaults.
+
+    Raises:
+        UsageError: For an unknown option, a value of the wrong type, or a size or value that the cell refuses.
+    """
+    declared: type | None = getattr(cell, "options", None)
+    if declared is None:
+        if options:
+            raise UsageError(f"cell_options: {_name(cell)} has no options")
+        return cell(inputs, hidden)
+    values: object = from_dict(declared, options or {}, where="cell_options")
+    try:
+        return cell(inputs, hidden, options=values)
+    except ValueError as error:
+        raise UsageError(f"cell_options: {_name(cell)}: {error}") from error
+
+
+def with_options(cell: type[Cell], options: Mapping[str, object]) -> Callable[[int, int], Cell]:
+    """The cell class with some of its options set: a function from ``inputs`` and ``hidden`` to a cell."""
+    return cell if cell.options is None and not options else functools.partial(make_cell, cell, options=options)
+
+
+def _name(cell: Callable[..., Cell]) -> str:
+    return str(getattr(cell, "__name__", cell))
 
 
 def fold(cell: Cell, projected: Tensor, state: State, mask: Tensor | None) -> tuple[Tensor, State]:

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from suite.errors import UsageError
+from suite.nn.layers.frontends import Frontend
 from suite.nn.specs import EmbeddingSpec, MaskSpec
 
 
-class Embedding(nn.Module):
+class Embedding(Frontend):
     """Token ids ``[B, T]`` to vectors ``[B, T, D]``.
 
     The token ``silent`` is the zero vector for good: an unknown word is then what a dropped word is, and says
@@ -34,6 +35,9 @@ class Embedding(nn.Module):
             if self.table.padding_idx is not None:
                 self.table.weight[self.table.padding_idx] = 0
 
+    def example(self) -> Tensor:
+        return torch.zeros(2, 2, dtype=torch.int64)
+
     def forward(self, inputs: Tensor) -> Tensor:
         x: Tensor = self.table(inputs)
         if self.scale is not None:
@@ -43,7 +47,7 @@ class Embedding(nn.Module):
         return _thinned(x, self.dropout) if self.training and self.dropout else x
 
 
-class FactoredEmbedding(nn.Module):
+class FactoredEmbedding(Frontend):
     """Rows of whole numbers ``[B, T, F]`` to vectors ``[B, T, D]``: a table for each of the F columns, joined.
 
     The first column is the token and has ``spec.features``; the others are what is known beside it, each with as
@@ -61,18 +65,24 @@ class FactoredEmbedding(nn.Module):
         for table in (self.table, *self.beside):
             nn.init.normal_(table.weight, std=table.embedding_dim**-0.5)
 
+    def example(self) -> Tensor:
+        return torch.zeros(2, 2, 1 + len(self.beside), dtype=torch.int64)
+
     def forward(self, inputs: Tensor) -> Tensor:
         tables = (self.table, *self.beside)
         x = torch.cat([table(inputs[..., i]) for i, table in enumerate(tables)], dim=-1)
         return _thinned(x, self.dropout) if self.training and self.dropout else x
 
 
-class FeatureInput(nn.Module):
+class FeatureInput(Frontend):
     """Feature vectors ``[B, T, D]`` as they are."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
         self.features = features
+
+    def example(self) -> Tensor:
+        return torch.zeros(2, 2, self.features)
 
     def forward(self, inputs: Tensor) -> Tensor:
         return inputs

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from suite.nn.cells.base import Cell
+from suite.nn.cells.base import Cell, make_cell
 from suite.nn.cells.masking import length_mask
 from suite.nn.cells.state import State
 from suite.nn.specs import RecurrentSpec
@@ -18,8 +18,8 @@ class RecurrentLayer(nn.Module):
     def __init__(self, cell: type[Cell], inputs: int, spec: RecurrentSpec) -> None:
         super().__init__()
         self.norm = _norm(spec.norm, inputs)
-        self.cell = cell(inputs, spec.hidden)
-        self.back = cell(inputs, spec.hidden) if spec.bidirectional else None
+        self.cell = make_cell(cell, inputs, spec.hidden, spec.cell_options)
+        self.back = make_cell(cell, inputs, spec.hidden, spec.cell_options) if spec.bidirectional else None
         self.outputs = spec.hidden * (2 if spec.bidirectional else 1)
         self.dropout = nn.Dropout(spec.dropout)
         self.residual = spec.residual and inputs == self.outputs

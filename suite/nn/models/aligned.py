@@ -41,7 +41,7 @@ class Aligned(SingleGraphModel):
             self.head.append(nn.Linear(width, table.embedding_dim))
 
     def forward(self, inputs: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
-        y, following = self.encoder(self.frontend(inputs), lengths, state)
+        y, following = self.encode(inputs, lengths, state)
         outputs: Tensor = self.head(y)
         if self.bias is not None:
             outputs = functional.linear(outputs, self.frontend.table.weight, self.bias)  # type: ignore[union-attr,arg-type]

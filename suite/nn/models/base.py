@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from suite.nn.cells.base import Cell
 from suite.nn.cells.state import State
+from suite.nn.layers.frontends import apply_frontend, initial_state
 from suite.nn.layers.recurrent import RecurrentStack
 from suite.nn.specs import HeadSpec, RecurrentSpec, StepHeadSpec
 
@@ -60,8 +61,16 @@ class SingleGraphModel(Model):
         self.register_buffer("example", example, persistent=False)
 
     def initial(self, batch: int) -> State:
-        """The state before any input."""
-        return self.encoder.initial(batch)
+        """The state before any input: that of a front end with state is named ``frontend.*``."""
+        own = initial_state(self.frontend, batch, next(self.parameters()))
+        return {**prefixed("frontend", own), **self.encoder.initial(batch)}
+
+    def encode(self, inputs: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
+        """Front end and encoder: inputs ``[B, T, …]`` to features ``[B, T, H]``, and their next state."""
+        own = {name[9:]: value for name, value in state.items() if name.startswith("frontend.")}
+        x, after = apply_frontend(self.frontend, inputs, lengths, own)
+        y, following = self.encoder(x, lengths, state)
+        return y, {**prefixed("frontend", after), **following}
 
     def graphs(self) -> dict[str, Graph]:
         example = self.example

@@ -41,7 +41,7 @@ class ManyToOne(SingleGraphModel):
     def forward(self, inputs: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
         carried = {k: v for k, v in state.items() if not k.startswith("pool.")}
         pools = {k[5:]: v for k, v in state.items() if k.startswith("pool.")}
-        y, following = self.encoder(self.frontend(inputs), lengths, carried)
+        y, following = self.encode(inputs, lengths, carried)
         vectors = []
         for module in self.poolings:
             vector, after = module(y, lengths, pools)

@@ -11,6 +11,7 @@ from suite.nn.cells.base import Cell
 from suite.nn.cells.state import State
 from suite.nn.layers.attending_decoder import AttendingDecoder
 from suite.nn.layers.embeddings import Embedding
+from suite.nn.layers.frontends import apply_frontend, initial_state
 from suite.nn.layers.recurrent import RecurrentStack
 from suite.nn.models.base import Graph, Model, Tensors, prefixed
 from suite.nn.specs import AttentionSpec, RecurrentSpec, StepHeadSpec
@@ -133,7 +134,8 @@ class Unaligned(EncoderDecoder):
 
     def encode(self, inputs: Tensor, lengths: Tensor) -> tuple[State, Tensor]:
         assert self.encoder is not None
-        x = self.frontend(inputs)
+        start = initial_state(self.frontend, lengths.shape[0], self.bias)
+        x, _ = apply_frontend(self.frontend, inputs, lengths, start)
         y, _ = self.encoder(x, lengths, self.encoder.initial(x.shape[0]))
         # Beyond a row's length it is zero.
         mean = y.sum(1) / lengths.clamp(min=1)[:, None].to(y.dtype)

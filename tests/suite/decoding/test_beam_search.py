@@ -178,7 +178,7 @@ def test_rules_that_leave_no_answer() -> None:
         def mask(self, state: Any) -> np.ndarray:
             return np.arange(V) != END
 
-    with pytest.raises(SuiteError, match="leave no answer of the length"):
+    with pytest.raises(SuiteError, match="allows no hypothesis within the length limit"):
         search(Decoder(), given(0), start=START, end=END, limits=[3], constraints=[Never()])
 
 

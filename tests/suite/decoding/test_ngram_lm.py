@@ -98,11 +98,12 @@ ngram 2=1
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "cut short, or not an ARPA file"), ("hello\n", "cut short, or not an ARPA file"),
+        ("", "truncated, or not an ARPA file"), ("hello\n", "truncated, or not an ARPA file"),
         ("\\data\\\n\\end\\\n", "no n-grams in it"), ("\\1-grams:\n-1 a\n", "no ..nd. in it"),
-        ("\\1-grams:\nx a\n\\end\\\n", r":2: not a log probability, 1 words"),
-        ("\\1-grams:\n-1\n\\end\\\n", r":2: not a log probability"), ("\\1-grams:\n0.5 a\n\\end\\\n", ":2: not a log"),
-        ("\\1-grams:\n-1 a b c\n\\end\\\n", ":2: not a log"),
+        ("\\1-grams:\nx a\n\\end\\\n", r":2: expected a log probability, 1 words"),
+        ("\\1-grams:\n-1\n\\end\\\n", r":2: expected a log probability"),
+        ("\\1-grams:\n0.5 a\n\\end\\\n", ":2: expected a log"),
+        ("\\1-grams:\n-1 a b c\n\\end\\\n", ":2: expected a log"),
     ],
 )  # fmt: skip
 def test_what_is_no_arpa_file(tmp_path: Path, text: str, message: str) -> None:
@@ -185,7 +186,7 @@ def test_how_much_is_learnt_of_texts() -> None:
 
 
 def test_no_words_and_no_order() -> None:
-    with pytest.raises(DataError, match="no words to learn from"):
+    with pytest.raises(DataError, match="no words to train on"):
         train_ngram(["", " "])
     with pytest.raises(ValueError, match="order must be 1 or more"):
         train_ngram(TEXTS, 0)

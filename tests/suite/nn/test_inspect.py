@@ -188,7 +188,8 @@ def test_cost_beside_rnn() -> None:
 def test_as_json(lstm: Inspection) -> None:
     values = json.loads(json.dumps(lstm.to_dict()))
     assert list(values) == [
-        "equation", "source", "inputs", "hidden", "parameters", "state", "gradient", "recall", "clipping", "cost_us",
+        "equation", "source", "inputs", "hidden", "options", "parameters", "state", "gradient", "recall", "clipping",
+        "cost_us",
     ]  # fmt: skip
     assert values["state"] == {"arrays": {"h": [32], "c": [32]}, "numbers": 64, "bytes": 256}
     assert values["gradient"]["distance"] == values["recall"]["delay"] == list(DISTANCES)
