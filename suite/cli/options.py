@@ -28,27 +28,31 @@ def _or_before(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
 
 
 as_json = click.option(
-    "--json", "as_json", is_flag=True, callback=_or_before, help="Print JSON, one object a line."
+    "--json", "as_json", is_flag=True, callback=_or_before, help="Print JSON, one object per line."
 )  # fmt: skip
 checkpoint = click.option(
-    "--checkpoint", type=click.Path(path_type=Path), metavar="DIR", help="Another model than the shipped one."
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Checkpoint directory, or the name of a shipped model (default: the shipped one).",
 )
 runtime = click.option(
-    "--runtime", type=click.Choice(["onnx", "torch"]), help="What runs the model; onnx where it is there."
+    "--runtime", type=click.Choice(["onnx", "torch"]), help="Runtime (default: onnx, if the checkpoint has graphs)."
 )
 columns = click.option(
-    "--columns", metavar="OURS=YOURS,…", callback=_columns, help="Names of your columns, e.g. text=review,label=stars."
+    "--columns",
+    metavar="OURS=YOURS,…",
+    callback=_columns,
+    help="Names of your columns, for example text=review,label=stars.",
 )
 file_format = click.option(
     "--format", "file_format", type=click.Choice(["txt", "csv", "tsv", "jsonl", "json", "parquet"]),
-    help="The format of the input, where its name does not tell.",
+    help="File format (default: by the file's extension).",
 )  # fmt: skip
-batch_size = click.option(
-    "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Items computed together."
-)
-overwrite = click.option("--overwrite", is_flag=True, help="Replace a checkpoint that is there already.")
-note = click.option("--note", default="", metavar="TEXT", help="For the model's card: what it is for, and what not.")
-skip_errors = click.option("--skip-errors", is_flag=True, help="Name and count bad items instead of stopping.")
+batch_size = click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Batch size.")
+overwrite = click.option("--overwrite", is_flag=True, help="Replace an existing checkpoint.")
+note = click.option("--note", default="", metavar="TEXT", help="Note for the model card: intended use and limits.")
+skip_errors = click.option("--skip-errors", is_flag=True, help="Report and count bad items instead of stopping.")
 
 
 def plot(text: str) -> Callable[[F], F]:

@@ -42,9 +42,9 @@ def _predict(task: AnyTask) -> click.Command:
         "--input",
         "input_file",
         metavar="FILE",
-        help="A file, or one with the names of files."
+        help="A file, or a .txt with file names."
         if task.data.inputs == "files"
-        else f"Read inputs from a file, or - for standard input (a column {column.name}, or one item a line).",
+        else f"File with inputs (a column {column.name}, or one item per line), or - for standard input.",
     )
     @options.where(task.data.inputs == "values", options.file_format, options.columns)
     @options.checkpoint
@@ -111,12 +111,12 @@ def _predict_help(task: AnyTask) -> str:
     column = task.data.columns[0]
     if task.data.inputs == "files":
         return (
-            f"Answer each input, in order.\n\nINPUTS are files ({column.help}); --input FILE names one more, a .txt "
-            "with the names of several, or - for names on standard input."
+            f"Predict for each input, in order.\n\nINPUTS are files ({column.help}). --input FILE is one more, a .txt "
+            "with file names, or - for file names on standard input."
         )
     return (
-        f"Answer each input ({column.help}), in order.\n\nINPUTS are arguments; or give --input FILE, or pipe them in, "
-        "one a line. Files may be .txt, .csv, .tsv, .jsonl, .json or .parquet."
+        f"Predict for each input ({column.help}), in order.\n\nINPUTS are arguments; or give --input FILE, or pipe them "
+        "in, one per line. Files may be .txt, .csv, .tsv, .jsonl, .json or .parquet."
     )
 
 
@@ -258,10 +258,10 @@ def _command(task: AnyTask, command: Command) -> click.Command:
 
 
 def _evaluate(task: AnyTask) -> click.Command:
-    @click.command("evaluate", help="Figures of a model on labelled data; on the shipped samples if none is given.")
+    @click.command("evaluate", help="Evaluate a model on labelled data (default: the shipped samples).")
     @click.option("--data", multiple=True, metavar="FILE", help=_data_help(task))
-    @click.option("--part", type=click.Choice(["train", "dev", "test"]), help="A part of the recipe's own data "
-                  f"(fetched by suite data get {task.name}).")  # fmt: skip
+    @click.option("--part", type=click.Choice(["train", "dev", "test"]), help="A part of the recipe's data "
+                  f"(downloaded by suite data get {task.name}).")  # fmt: skip
     @options.file_format
     @options.columns
     @options.checkpoint
@@ -269,7 +269,7 @@ def _evaluate(task: AnyTask) -> click.Command:
     @options.batch_size
     @options.as_json
     @options.skip_errors
-    @options.where(task.plots.evaluation, options.plot("draw the figures to this PNG file"))
+    @options.where(task.plots.evaluation, options.plot("draw the evaluation to this PNG file"))
     @options.of_task(task.options_of("evaluate"))
     def evaluate(
         data: tuple[str, ...], part: str | None, file_format: str | None, columns: Any, checkpoint: Path | None,
@@ -304,7 +304,7 @@ def _data_help(task: AnyTask) -> str:
 
 
 def _info(task: AnyTask) -> click.Command:
-    @click.command("info", help="What a model is: its sizes, data, figures and settings.")
+    @click.command("info", help="Show a model's size, data, metrics and settings.")
     @options.checkpoint
     @options.as_json
     def info(checkpoint: Path | None, as_json: bool) -> None:
@@ -323,7 +323,7 @@ def _info(task: AnyTask) -> click.Command:
             "size": f"{opened.size / 1e6:.1f} MB, {manifest['parameters']:,} parameters",
             "cell": ", ".join(manifest["cells"]),
             "mapping": manifest["mapping"],
-            "streams": "yes" if manifest["streams"] else "no: it reads both ways",
+            "streams": "yes" if manifest["streams"] else "no: bidirectional",
             **{name: ", ".join(value) if isinstance(value, list) else value for name, value in own.items()},
             "files": ", ".join(sorted(manifest["files"])),
         }
@@ -333,9 +333,11 @@ def _info(task: AnyTask) -> click.Command:
 
 
 def _export(task: AnyTask) -> click.Command:
-    @click.command("export", help="Write a model's ONNX graphs anew from its weights, verified against torch.")
+    @click.command("export", help="Export a model's weights to ONNX again, verified against torch.")
     @options.checkpoint
-    @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to; default ./TASK-export.")
+    @click.option(
+        "--out", type=click.Path(path_type=Path), metavar="DIR", help="Output directory (default: ./TASK-export)."
+    )
     @options.overwrite
     @options.note
     def export(checkpoint: Path | None, out: Path | None, overwrite: bool, note: str) -> None:
@@ -355,7 +357,7 @@ def _export(task: AnyTask) -> click.Command:
 
 
 def _demo(task: AnyTask) -> click.Command:
-    @click.command("demo", help="Show the task on its sample inputs.")
+    @click.command("demo", help="Run the task on its sample inputs.")
     @options.as_json
     @options.where(bool(task.plots.results), options.plot(task.plots.results))
     def demo(as_json: bool, plot: Path | None = None) -> None:

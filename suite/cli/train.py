@@ -22,24 +22,28 @@ def train_command(task: AnyTask) -> click.Command:
     instead = (
         "the recipe of the shipped model" if task.recipe else "the labelled samples" if task.labelled_samples else ""
     )
-    where = f". Without it, {instead}" if instead else ""
+    where = f" (default: {instead})" if instead else ""
 
     @click.command("train", help=_help(task))
     @click.option("--data", multiple=True, metavar="FILE", help=f"Labelled files; may be repeated{where}.")
-    @click.option("--dev", multiple=True, metavar="FILE", help=f"Files to choose by; default: {_held_out(task)}.")
-    @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to; default ./TASK-checkpoint.")
-    @options.overwrite
-    @click.option("--cell", metavar="NAME", help="The recurrent cell (see suite cells).")
     @click.option(
-        "--set", "settings", multiple=True, metavar="PATH=VALUE", help="Any setting, e.g. encoder.hidden=256."
+        "--dev", multiple=True, metavar="FILE", help=f"Files to choose the best epoch by (default: {_held_out(task)})."
     )
-    @click.option("--epochs", type=click.IntRange(1), help="How often to go through the data.")
-    @click.option("--bptt", type=click.IntRange(1), metavar="N", help="Read long sequences N steps at a time, the "
-                  "state carried on (aligned tasks).")  # fmt: skip
-    @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Where chance starts.")
-    @click.option("--resume", is_flag=True, help="Go on with an interrupted run into the same --out.")
+    @click.option(
+        "--out", type=click.Path(path_type=Path), metavar="DIR", help="Output directory (default: ./TASK-checkpoint)."
+    )
+    @options.overwrite
+    @click.option("--cell", metavar="NAME", help="Recurrent cell (see suite cells).")
+    @click.option(
+        "--set", "settings", multiple=True, metavar="PATH=VALUE", help="Any setting, for example encoder.hidden=256."
+    )
+    @click.option("--epochs", type=click.IntRange(1), help="Number of epochs.")
+    @click.option("--bptt", type=click.IntRange(1), metavar="N", help="Truncated backpropagation through time: "
+                  "update every N steps (aligned tasks).")  # fmt: skip
+    @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed.")
+    @click.option("--resume", is_flag=True, help="Continue an interrupted run into the same --out.")
     @click.option("--init-from", type=click.Path(path_type=Path), metavar="DIR|shipped|NAME",
-                  help="Start from another model's weights and codecs, as one that ships, by its name.")  # fmt: skip
+                  help="Start from the weights and codecs of another model, or of a shipped one.")  # fmt: skip
     @options.note
     @options.file_format
     @options.columns
@@ -66,7 +70,7 @@ def train_command(task: AnyTask) -> click.Command:
                 )  # fmt: skip
             except KeyboardInterrupt:
                 if _speaks():
-                    display.say(f"interrupted; go on with the same command and --resume (kept in {place}.run)")
+                    display.say(f"interrupted; continue with the same command and --resume (saved in {place}.run)")
                 raise
         if not _speaks():
             return
@@ -92,14 +96,14 @@ def _help(task: AnyTask) -> str:
         else ""
     )
     return (
-        f"Train a model on your own data.\n\n{files}{columns}{sides}. What was learnt is exported to ONNX, "
-        "verified, and written with its curves and a model card."
+        f"Train a model on your own data.\n\n{files}{columns}{sides}. The model is exported to ONNX, "
+        "verified, and written with its training curves and a model card."
     )
 
 
 def _held_out(task: AnyTask) -> str:
     share = task.config().training.hold_out
-    return f"{share:.0%} of the data, by rule" if share else "none, all of the data is learnt from"
+    return f"{share:.0%} of the data, held out by a fixed rule" if share else "none: training uses all of the data"
 
 
 class Display:
