@@ -8,12 +8,14 @@ TASK ?= sentiment
 SIDE_BY_SIDE := -n auto --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint types figures bench clean
+.PHONY: help demo test test-all lint types docs figures clean
 
 help:
 	@echo "make demo      set up what using a model needs, and run the demo of every task"
 	@echo "make test      set up what training needs, and run lint, types and tests"
 	@echo "make test-all  the same with the tests that take minutes"
+	@echo "make lint      ruff, import-linter (layers, circles) and the word list alone"
+	@echo "make docs      build the documentation site with its API reference, into site/"
 	@echo "make figures TASK=sentiment   measure the published figures, into docs/figures.json"
 	@echo "make clean     remove the environment and caches"
 
@@ -38,6 +40,8 @@ demo: $(VENV)/base
 lint: $(VENV)/full
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	PYTHONPATH=plugins $(BIN)/lint-imports --no-cache
+	$(BIN)/python tests/lint/words.py
 
 types: $(VENV)/full
 	$(BIN)/mypy
@@ -48,8 +52,14 @@ test: lint types
 test-all: lint types
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
+# The site's dependencies are its own: it needs neither torch nor the tests.
+docs: $(VENV)/base
+	$(UV) -c constraints.txt -e '.[docs]'
+	$(BIN)/python docs/api.py
+	$(BIN)/zensical build --clean
+
 figures: $(VENV)/full
 	$(BIN)/python tests/benchmarks/figures.py $(TASK)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build dist site docs/api *.egg-info .mypy_cache .ruff_cache .pytest_cache

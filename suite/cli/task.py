@@ -115,8 +115,8 @@ def _predict_help(task: AnyTask) -> str:
             "with file names, or - for file names on standard input."
         )
     return (
-        f"Predict for each input ({column.help}), in order.\n\nINPUTS are arguments; or give --input FILE, or pipe them "
-        "in, one per line. Files may be .txt, .csv, .tsv, .jsonl, .json or .parquet."
+        f"Predict for each input ({column.help}), in order.\n\nINPUTS are arguments; or give --input FILE, or pipe "
+        "them in, one per line. Files may be .txt, .csv, .tsv, .jsonl, .json or .parquet."
     )
 
 
