@@ -51,8 +51,7 @@ def _flat(array: np.ndarray) -> list[Any]:
 def _of_row(row: Mapping[str, Any], task: AnyTask, where: str) -> Any:
     name = task.data.columns[0].name
     if name not in row:
-        hint = nearest(name, map(str, row))
-        raise DataError(f"{where} has no {name!r} ({task.data.columns[0].help}); {hint} give what {name!r} would hold")
+        raise DataError(f"{where} has no {name!r} ({task.data.columns[0].help}); {nearest(name, map(str, row))}")
     return row[name]
 
 

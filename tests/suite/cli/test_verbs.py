@@ -1,4 +1,4 @@
-"""Verbs that only a task has, answers that it writes, and arguments that hold several inputs."""
+"""Commands that only a task has, predictions of its own, and arguments that hold several inputs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ import pytest
 
 import suite
 from suite.errors import DataError, UsageError
+from suite.inference.model import LoadedModel
+from suite.inference.pipeline import Pipeline
 from suite.plugins import registry
-from suite.plugins.entry_points import TASKS
-from suite.task import AnyTask, Option, Result, Verb
+from suite.task import AnyTask, Codecs, Command, DataSpec, ManyToOneTask, Option, Plots, Result, Streaming
+
+Model = LoadedModel[Any, Any]
+Replaced = Callable[..., AnyTask]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,41 +26,47 @@ class Said(Result):
     label: str
 
 
-def shout(pipeline: Any, *inputs: str, times: int, mark: str) -> Iterator[Said]:
+def shout(model: Model, *inputs: str, times: int, mark: str) -> Iterator[Said]:
     for text in inputs or ("nothing",):
-        yield Said(input=text, label=f"{pipeline(text).label}{mark}" * times)
+        yield Said(input=text, label=f"{Pipeline(model)(text).label}{mark}" * times)
 
 
-def count(pipeline: Any, *inputs: str) -> dict[str, Any]:
-    return {"inputs": len(inputs), "words": pipeline.codecs.input.size}
+def count(model: Model, *inputs: str) -> dict[str, Any]:
+    return {"inputs": len(inputs), "words": model.codecs.input.size}
 
 
-VERBS = (
-    Verb(
+def spell(model: None, *inputs: str) -> Iterator[Said]:
+    assert model is None
+    for text in inputs:
+        yield Said(input=text, label=" ".join(text))
+
+
+COMMANDS = (
+    Command(
         name="shout", help="Say it aloud.", run=shout, inputs="[TEXT]...", plots=True, render=lambda r: r.label or None,
         options=(
-            Option(name="times", type=int, help="how often", default=1),
+            Option(name="times", type=int, help="how often", default=1, minimum=0, maximum=3),
             Option(name="mark", type=str, help="what after", default="!", choices=("!", "?")),
         ),
     ),
-    Verb(name="count", help="Count.", run=count, inputs="[TEXT]..."),
+    Command(name="count", help="Count.", run=count, inputs="[TEXT]..."),
+    Command(name="spell-out", help="Spell.", run=spell, inputs="[TEXT]...", needs_model=False, end=".\n",
+            render=lambda r: r.label),
 )  # fmt: skip
 
 
 @pytest.fixture
-def replaced(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AnyTask]:
-    """The sentiment task with some of its fields changed."""
+def replaced(shipped: Path, replace: Callable[..., AnyTask]) -> Replaced:
+    """The sentiment task with some of its attributes changed, and the small checkpoint as the one it ships."""
 
-    def replace(**changes: Any) -> AnyTask:
-        task = dataclasses.replace(registry().task("sentiment"), **changes)
-        monkeypatch.setitem(registry()._found[TASKS], "sentiment", task)
-        return task
+    def replaced(**changes: Any) -> AnyTask:
+        return replace("sentiment", **changes)
 
-    return replace
+    return replaced
 
 
-def test_a_verb_on_the_command_line(cli: Any, replaced: Callable[..., AnyTask]) -> None:
-    replaced(verbs=VERBS)
+def test_a_command_on_the_command_line(cli: Any, replaced: Replaced) -> None:
+    replaced(commands=COMMANDS)
     ran = cli("sentiment", "shout", "What a lovely film", "x", "--times", "2", "--mark", "?")
     assert (ran.code, ran.err) == (0, "")
     assert ran.lines[0] == "positive?positive?"
@@ -69,34 +79,49 @@ def test_a_verb_on_the_command_line(cli: Any, replaced: Callable[..., AnyTask]) 
     assert "Say it aloud." in cli("sentiment", "--help").out
 
 
-def test_a_verb_draws(cli: Any, replaced: Callable[..., AnyTask]) -> None:
+def test_a_command_that_needs_no_model(cli: Any, replaced: Replaced, shipped: Path) -> None:
+    replaced(commands=COMMANDS)
+    (shipped / "checkpoint" / "suite.json").unlink()
+    assert cli("sentiment", "spell-out", "ab", "cd").out == "a b.\nc d.\n"
+    assert "--checkpoint" not in cli("sentiment", "spell-out", "--help").out
+    assert "--checkpoint" in cli("sentiment", "count", "--help").out
+
+
+def test_a_command_draws(cli: Any, replaced: Replaced) -> None:
     drawn = []
-    replaced(verbs=VERBS, plot=lambda *given: drawn.append(given))
+    replaced(commands=COMMANDS, plot=lambda self, *given: drawn.append(given))
     ran = cli("sentiment", "shout", "good", "--plot", "x.png")
     assert (ran.code, ran.err) == (0, "drawn: x.png\n")
-    (_, inputs, results, path) = drawn[0]
+    (model, inputs, results, path) = drawn[0]
+    assert isinstance(model, LoadedModel)
     assert inputs == [results[0].input] == ["good"]
     assert path == Path("x.png")
 
 
 @pytest.mark.parametrize(
     ("arguments", "error"),
-    [(["--mark", "."], "'.' is not one of '!', '?'"), (["--times", "many"], "'many' is not a valid integer")],
+    [
+        (["--mark", "."], "'.' is not one of '!', '?'"),
+        (["--times", "many"], "'many' is not a valid integer"),
+        (["--times", "4"], "times=4: expected a whole number of at most 3"),
+    ],
 )
-def test_a_verbs_options_are_checked(cli: Any, replaced: Callable[..., AnyTask], arguments: list[str], error: str) -> None:
-    replaced(verbs=VERBS)
+def test_a_commands_options_are_checked(cli: Any, replaced: Replaced, arguments: list[str], error: str) -> None:
+    replaced(commands=COMMANDS)
     ran = cli("sentiment", "shout", *arguments)
     assert ran.code == 2
     assert error in ran.error
 
 
-def test_a_verb_in_python(replaced: Callable[..., AnyTask]) -> None:
-    replaced(verbs=VERBS)
+def test_a_command_in_python(replaced: Replaced) -> None:
+    replaced(commands=COMMANDS)
     pipeline = suite.pipeline("sentiment")
     assert [r.label for r in pipeline.shout("What a lovely film", times=2)] == ["positive!positive!"]
+    assert {"shout", "count", "spell_out", "model"} <= set(dir(pipeline))
     for given, error in (
         ({"mark": "."}, r"^mark='\.': known: !, \?$"),
         ({"tims": 1}, r"^sentiment shout: no option 'tims'; did you mean 'times'\?$"),
+        ({"times": -1}, r"^times=-1: expected a whole number of at least 0$"),
     ):
         with pytest.raises(UsageError, match=error):
             pipeline.shout("x", **given)
@@ -104,47 +129,68 @@ def test_a_verb_in_python(replaced: Callable[..., AnyTask]) -> None:
         pipeline.whisper("x")
 
 
-def test_a_tasks_own_stream(cli: Any, replaced: Callable[..., AnyTask]) -> None:
-    def stream(pipeline: Any) -> Iterator[Said]:
+def test_a_tasks_own_stream(cli: Any, replaced: Replaced) -> None:
+    def stream(model: Model) -> Iterator[Said]:
         yield Said(input=0, label="on and on")
 
-    replaced(verbs=[Verb(name="stream", help="Without end.", run=stream, render=lambda r: r.label)])
+    own = Command(name="stream", help="Without end.", run=stream, render=lambda r: r.label)
+    replaced(commands=[own])
     assert cli("sentiment", "stream").out == "on and on\n"
+    replaced(commands=[own], streaming=None)
+    assert cli("sentiment", "stream").out == "on and on\n"
+    with pytest.raises(UsageError, match=r"^sentiment: use pipeline\.stream\(…\)$"):
+        suite.stream("sentiment")
 
 
-def test_a_task_that_takes_no_pieces_has_no_verb_for_them(cli: Any, replaced: Callable[..., AnyTask]) -> None:
-    replaced(chunks=None)
+@pytest.mark.parametrize("streaming", [None, Streaming()])
+def test_a_task_that_parses_no_bytes_has_no_verb_for_them(
+    cli: Any, replaced: Replaced, streaming: Streaming | None
+) -> None:
+    replaced(streaming=streaming)
     assert "stream " not in cli("sentiment", "--help").out
     assert "No such command 'stream'" in cli("sentiment", "stream").error
 
 
-def test_answers_that_are_written(cli: Any, replaced: Callable[..., AnyTask], labels_file: Path) -> None:
-    batches = []
+def test_a_task_that_does_not_stream_says_so_in_python(replaced: Replaced) -> None:
+    replaced(streaming=None)
+    with pytest.raises(UsageError, match=r"^sentiment: does not stream; use predict$"):
+        suite.stream("sentiment")
+    task = replaced(streaming=Streaming())
+    with suite.stream("sentiment") as session:
+        assert [update.input for update in session.feed("a good day")] == ["a", "good"]
+    with pytest.raises(UsageError, match=r"^sentiment: its streams have no parser of bytes; feed a session with"):
+        task.stream_parser()
 
-    def answer(pipeline: Any, pieces: list[str], arrays: list[Any], **options: Any) -> list[Said]:
+
+def test_predictions_of_its_own(cli: Any, replaced: Replaced, labels_file: Path) -> None:
+    batches, judged = [], []
+
+    def predict(self: AnyTask, model: Model, pieces: list[str], arrays: list[Any], **options: Any) -> list[Said]:
         batches.append(len(pieces))
-        assert [len(a) for a in arrays] == [len(pipeline.codecs.input.encode(p)) for p in pieces]
+        assert [len(a) for a in arrays] == [len(model.codecs.input.encode(p)) for p in pieces]
         return [Said(input=piece, label=piece.upper()) for piece in pieces]
 
-    task = replaced(answer=answer, render=lambda r: r.label)
+    def metrics(self: AnyTask, results: Any, examples: Any) -> dict[str, Any]:
+        judged.extend(result.label for result in results)
+        return {}
+
+    changes = {"predict": predict, "render": lambda self, result: result.label, "metrics": metrics}
+    changes["check_example"] = lambda self, example, codecs: example
+    replaced(**changes)
     assert cli("sentiment", "predict", "one", "two").lines == ["ONE", "TWO"]
     assert [r.label for r in suite.pipeline("sentiment")(["a", "b", "c"], batch_size=2)] == ["A", "B", "C"]
     assert batches == [2, 2, 1]
-    judged = []
-    replaced(answer=answer, metrics=lambda results, examples: judged.extend(r.label for r in results) or {}, check=None)
     suite.evaluate("sentiment", labels_file)
+    assert len(judged) == 60
     assert all(label.isupper() for label in judged)
     judged.clear()
-    replaced(
-        judged_by="outputs", answer=answer, metrics=lambda r, e: judged.extend(x.label for x in r) or {}, check=None
-    )
+    replaced(**changes, predict_for_evaluation=ManyToOneTask.predict)
     suite.evaluate("sentiment", labels_file)
     assert {*judged} <= {"positive", "neutral", "negative"}
-    assert task.answer is answer
 
 
-def test_arguments_that_hold_several_inputs(cli: Any, replaced: Callable[..., AnyTask], tmp_path: Path) -> None:
-    def expand(argument: str, on_error: Any) -> Iterator[tuple[str, Any]]:
+def test_arguments_that_hold_several_inputs(cli: Any, replaced: Replaced, tmp_path: Path) -> None:
+    def expand(self: AnyTask, argument: str, on_error: Any, **options: Any) -> Iterator[tuple[str, Any]]:
         if argument == "none":
             raise DataError("none: nothing in it")
         for number, word in enumerate(Path(argument).name.split("+"), 1):
@@ -154,7 +200,11 @@ def test_arguments_that_hold_several_inputs(cli: Any, replaced: Callable[..., An
             yield f"{argument}:{number}", word
 
     drawn = []
-    replaced(expand=expand, render=lambda r: str(r.input), plot=lambda p, inputs, r, f: drawn.extend(inputs))
+    data = DataSpec(columns=registry().task("sentiment").data.columns, inputs="files")
+    replaced(
+        data=data, expand_inputs=expand, render=lambda self, r: str(r.input),
+        plot=lambda self, model, inputs, results, file: drawn.extend(inputs),
+    )  # fmt: skip
     assert cli("sentiment", "predict", "a+b", "c").lines == ["a", "b", "c"]
     ran = cli("sentiment", "predict", "a+bad+b", "none", "d", "--skip-errors", "--plot", "x.png")
     assert ran.lines == ["a", "b", "d"]
@@ -170,7 +220,7 @@ def test_arguments_that_hold_several_inputs(cli: Any, replaced: Callable[..., An
     assert cli("sentiment", "predict", stdin=b"a+b\nc\n").lines == ["a", "b", "c"]
 
 
-def test_options_that_change_how_an_input_is_read(replaced: Callable[..., AnyTask]) -> None:
+def test_options_that_change_how_an_input_is_read(replaced: Replaced) -> None:
     class Louder:
         def __init__(self, codec: Any) -> None:
             self.codec = codec
@@ -181,22 +231,33 @@ def test_options_that_change_how_an_input_is_read(replaced: Callable[..., AnyTas
         def __getattr__(self, name: str) -> Any:
             return getattr(self.codec, name)
 
-    def adapt(codecs: Any, *, loud: bool = False, **options: Any) -> Any:
-        return {**codecs, "input": Louder(codecs.input)} if loud else codecs
+    def configure(self: AnyTask, codecs: Codecs[Any, Any], *, loud: bool = False, **options: Any) -> Any:
+        return codecs.replace(input=Louder(codecs.input)) if loud else codecs
+
+    def decode(self: AnyTask, outputs: Any, codecs: Any, item: Any, *, final: Any = None, **options: Any) -> Said:
+        return Said(input=item, label=f"{outputs[0]:.3f}")
 
     replaced(
-        adapt=adapt, options=[Option(name="loud", type=bool, help="", default=False)],
-        decode=lambda outputs, codecs, text, final=None, **options: Said(input=text, label=f"{outputs[0]:.3f}"),
+        configure_codecs=configure, decode=decode, options=[Option(name="loud", type=bool, help="", default=False)]
     )  # fmt: skip
     pipeline = suite.pipeline("sentiment")
     assert pipeline("film", loud=True).label != pipeline("film").label
     assert pipeline("film").label == pipeline("film", loud=False).label
 
 
-def test_plot_is_offered_where_something_is_drawn(cli: Callable[..., Any], replaced: Callable[..., AnyTask]) -> None:
+def test_options_have_bounds_on_the_command_line_and_in_python(cli: Any, replaced: Replaced) -> None:
+    replaced(options=[Option(name="share", type=float, help="a share", default=0.5, minimum=0, maximum=1)])
+    assert cli("sentiment", "predict", "x", "--share", "1").code == 0
+    ran = cli("sentiment", "predict", "x", "--share", "1.5")
+    assert (ran.code, ran.out, ran.error) == (2, "", "suite: share=1.5: expected a number of at most 1")
+    with pytest.raises(UsageError, match=r"^share=-0\.1: expected a number of at least 0$"):
+        suite.pipeline("sentiment")("x", share=-0.1)
+
+
+def test_plot_is_offered_where_something_is_drawn(cli: Any, replaced: Replaced) -> None:
     for verb in ("predict", "demo", "evaluate"):
         assert "--plot" in cli("sentiment", verb, "--help").out
-    replaced(plot=None, plot_evaluation=None)
+    replaced(plots=Plots())
     for verb in ("predict", "demo", "evaluate"):
         assert "--plot" not in cli("sentiment", verb, "--help").out
         ran = cli("sentiment", verb, "--plot", "x.png")

@@ -16,7 +16,6 @@ import pytest
 
 import suite
 from suite.errors import CheckpointError, DataError, UsageError
-from suite.inference import model as pipelines
 from suite.inference.model import LoadedModel
 from suite.inference.pipeline import Pipeline
 from suite.task import Result
@@ -84,48 +83,6 @@ def test_timing(classify: Pipeline) -> None:
     assert classify("x", timing=True).seconds > 0
 
 
-class Frame:
-    """What a DataFrame looks like from outside."""
-
-    def __init__(self, **columns: list[Any]) -> None:
-        self._columns, self.columns, self.dtypes = columns, list(columns), None
-
-    def __getitem__(self, name: str) -> list[Any]:
-        return self._columns[name]
-
-
-class Series(list[Any]):
-    """What a Series looks like from outside."""
-
-    dtype, name = "object", "text"
-
-    def to_numpy(self) -> Any:
-        return np.asarray(self)
-
-
-def test_tables_and_series_are_unpacked(classify: Pipeline) -> None:
-    expected = polarities(classify(TEXTS[:3]))
-    for given in (
-        Frame(id=[1, 2, 3], text=TEXTS[:3]),
-        Series(TEXTS[:3]),
-        np.array(TEXTS[:3]),
-        np.array(TEXTS[:3], dtype=object),
-        [{"text": text, "id": 1} for text in TEXTS[:3]],
-    ):
-        assert polarities(classify(given)) == expected
-    assert classify({"text": TEXTS[0]}).polarity == expected[0]
-    assert classify(np.array(TEXTS[0])).polarity == expected[0]
-
-
-def test_tables_without_the_column_are_refused(classify: Pipeline) -> None:
-    with pytest.raises(DataError, match=r"no column 'text' \(the text\), but id, review; pass the column itself"):
-        classify(Frame(id=[1], review=["x"]))
-    with pytest.raises(DataError, match=r"^input 2 has no 'text' \(the text\); did you mean 'txt'\?"):
-        classify([{"text": "a"}, {"txt": "b"}])
-    with pytest.raises(DataError, match=r"an array of shape \(1, 2\) of texts"):
-        classify(np.array([["a", "b"]]))
-
-
 def test_pipelines_and_results_pickle(classify: Pipeline) -> None:
     again = pickle.loads(pickle.dumps(classify))
     assert again(TEXTS[0]) == classify(TEXTS[0])
@@ -136,7 +93,10 @@ def test_pipelines_and_results_pickle(classify: Pipeline) -> None:
 
 def test_what_a_pipeline_shows(classify: Pipeline) -> None:
     assert repr(classify) == f"<Pipeline 'sentiment' from {classify.name} (onnx)>"
-    assert "generate" in dir(suite.pipeline("music"))
+    assert repr(Pipeline(LoadedModel(classify.task, classify.codecs, classify.runtime))) == (
+        "<Pipeline 'sentiment' from memory (onnx)>"
+    )
+    assert {"task", "codecs", "runtime", "model"} <= set(dir(classify))
 
 
 # --- inputs that cannot be used -------------------------------------------------------------------------------
@@ -185,8 +145,12 @@ def test_on_error(classify: Pipeline, batch_size: int) -> None:
 
 
 def test_none_leaves_a_gap(classify: Pipeline) -> None:
-    found = classify(["good", "", "bad", 5], batch_size=2, on_error="none")
-    assert [r and r.input for r in found] == ["good", None, "bad", None]
+    for batch_size in (1, 2, 100):
+        found = classify(["good", "", "bad", 5], batch_size=batch_size, on_error="none")
+        assert [r and r.input for r in found] == ["good", None, "bad", None]
+        assert list(classify(iter(["", 5, ""]), batch_size=batch_size, on_error="none")) == [None, None, None]
+    timed = classify(["good", "", "bad"], on_error="none", timing=True)
+    assert [r and r.seconds > 0 for r in timed] == [True, None, True]
     assert classify("", on_error="none") is None
     with pytest.raises(UsageError, match="give a function of"):
         classify("x", on_error="skip")
@@ -219,44 +183,6 @@ def test_what_cannot_be_opened(tmp_path: Path, tiny_checkpoint: Path) -> None:
 
 
 # --- long inputs ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", ["onnx", "torch"])
-@pytest.mark.parametrize("stretch", [1, 3, 10])
-def test_stretches_equal_the_whole(
-    tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch, stretch: int, kind: Any
-) -> None:
-    opened = Pipeline.open("sentiment", tiny_checkpoint, runtime=kind)
-    arrays = [opened.codecs.input.encode(text) for text in TEXTS[:12]]
-    whole = opened.model.outputs(arrays)
-    monkeypatch.setattr(pipelines, "CHUNK_STEPS", stretch)
-    np.testing.assert_allclose(opened.model.outputs(arrays), whole, atol=1e-5)
-
-
-def test_a_long_input_does_not_widen_the_others(classify: Pipeline) -> None:
-    """A batch with one long text takes the memory of that text, not of a batch of such texts."""
-    graph = classify.runtime.graph("encoder")
-    largest = 0
-
-    class Watched:
-        names = ("encoder",)
-
-        def graph(self, name: str) -> Any:
-            return self
-
-        def initial(self, batch: int) -> Any:
-            return graph.initial(batch)
-
-        def __call__(self, arrays: Any) -> Any:
-            nonlocal largest
-            largest = max(largest, arrays["inputs"].size)
-            return graph(arrays)
-
-    watched = Pipeline(LoadedModel(classify.task, classify.codecs, Watched()))  # type: ignore[arg-type]
-    texts = ["good " * 20_000, *TEXTS[:31]]
-    expected = [classify(text).polarity for text in texts]
-    assert polarities(watched(texts)) == pytest.approx(expected, abs=1e-5)
-    assert largest <= pipelines.CHUNK_STEPS
 
 
 def test_a_text_of_a_million_words(classify: Pipeline) -> None:

@@ -148,23 +148,35 @@ def test_a_saved_session_continues_where_it_stood(pipeline: Pipeline, tiny_check
         assert second.finish() == last
 
 
-def test_a_saved_session_is_small_and_names_what_is_wrong_with_it(
-    pipeline: Pipeline, tiny_labels_checkpoint: Path
-) -> None:
+def test_a_session_says_what_it_is(pipeline: Pipeline) -> None:
     session = open_session(pipeline.model)
-    session.feed("a good da")
-    saved = session.dumps()
-    assert len(saved) < 4096
-    assert open_session(pipeline.model).loads(saved).finish() == session.finish()
-    for at in range(0, len(saved), 7):
-        altered = bytes([*saved[:at], saved[at] ^ 1, *saved[at + 1 :]])
-        with pytest.raises(UsageError, match=r"^(the saved session is altered|not a saved session)"):
-            stream(pipeline, state=altered)
-    for wrong in (b"", b"x", saved[:-1], saved + b" "):
-        with pytest.raises(UsageError, match="saved session"):
-            stream(pipeline, state=wrong)
-    with pytest.raises(UsageError, match="of another checkpoint; use it with the one it came from"):
-        stream("sentiment", tiny_labels_checkpoint, state=saved)
+    session.feed("word " * 1234)
+    assert repr(session) == "<Session of 'sentiment' after 1,234 steps>"
+
+
+def test_a_stream_is_opened_by_name_by_pipeline_or_by_model(pipeline: Pipeline, tiny_checkpoint: Path) -> None:
+    found = []
+    for session in (
+        stream("sentiment", tiny_checkpoint), stream(pipeline.task, tiny_checkpoint), stream(pipeline),
+        stream(pipeline.model), stream("sentiment", tiny_checkpoint, runtime="onnx"),
+    ):  # fmt: skip
+        session.feed("What a lovely film")
+        found.append(session.finish())
+    assert found == [found[0]] * 5
+    with pytest.raises(UsageError, match=r"^sentiment: no option 'sure'"):
+        stream(pipeline, sure=0.5)
+    with pytest.raises(UsageError, match=r"^sentiment: on_error is for tasks that read whole segments; leave it out$"):
+        stream(pipeline, on_error=lambda error: None)
+
+
+def test_what_is_loaded_takes_the_place_of_what_was_read(pipeline: Pipeline) -> None:
+    first, second = open_session(pipeline.model), open_session(pipeline.model)
+    first.feed("an awful, awful da")
+    second.feed("lovely lovely film")
+    assert second.loads(first.dumps()) is second
+    assert second.steps == first.steps == 3
+    assert second.pending
+    assert second.finish() == first.finish()
 
 
 def test_a_state_is_a_copy(pipeline: Pipeline) -> None:
