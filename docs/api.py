@@ -65,7 +65,14 @@ def summary(module: str) -> str:
 def main() -> None:
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir()
-    lines = ["# API reference", "", "Made from the docstrings of the code.", "", "| package | what is in it |", "|---|---|"]
+    lines = [
+        "# API reference",
+        "",
+        "Made from the docstrings of the code.",
+        "",
+        "| package | what is in it |",
+        "|---|---|",
+    ]
     for package, what in PACKAGES.items():
         lines.append(f"| [`{package}`]({package}.md) | {what} |")
         page = [f"# {package}", ""]

@@ -1,4 +1,4 @@
-"""The extension manual: every hook a plugin may implement.
+"""The plugin hooks: every function that a plugin may implement.
 
 A plugin is an installed package that names a module under one of three entry-point groups; the entry point's
 *name* is what users type, so listing needs no import::
@@ -13,7 +13,7 @@ A plugin is an installed package that names a module under one of three entry-po
     shout = "suite_shout"                  # suite shout …
 
 The first line of the module's docstring is its one-line summary; it is read without importing the module.
-When something is used, its module is imported, guarded, and asked through the hooks below. A module under
+On first use the module is imported, every failure caught, and the hooks below are called. A module under
 ``suite.tasks`` or ``suite.commands`` must not import torch; one under ``suite.cells`` may.
 """
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from suite.task import AnyTask
 
 PROJECT = "suite"
-#: The version of this interface; a plugin made for a newer one is refused with a clear message.
+#: The version of this interface; a plugin written for another one is refused with a clear message.
 API_VERSION = 2
 
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -41,12 +41,12 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def suite_tasks() -> Sequence[AnyTask | type[AnyTask]]:  # type: ignore[empty-body]
-    """The tasks this module brings, as classes or instances. Each task's name is an entry point of the module."""
+    """The tasks this module provides, as classes. The name of each is an entry point of the module."""
 
 
 @hookspec
 def suite_cells() -> Mapping[str, type[Cell]]:  # type: ignore[empty-body]
-    """The recurrent cells this module brings, by the name ``--cell`` takes."""
+    """The recurrent cells this module provides, by the name that ``--cell`` takes."""
 
 
 @hookspec

@@ -193,11 +193,11 @@ def test_a_task_loads_no_torch_and_no_other_task(task: str, tiny_checkpoint: Pat
     for arguments in runs:
         loaded = modules(*arguments)
         assert not loaded & {"torch", "matplotlib", "onnx", "safetensors"}, arguments
-        others = {o.module for o in registry()._offers.values() if o.group == TASKS and o.name != task}
+        others = {o.module for o in registry()._entry_points.values() if o.group == TASKS and o.name != task}
         assert not loaded & others, arguments
 
 
-@pytest.mark.parametrize("module", sorted({o.module for o in registry()._offers.values() if o.group == TASKS}))
+@pytest.mark.parametrize("module", sorted({o.module for o in registry()._entry_points.values() if o.group == TASKS}))
 def test_importing_a_plugin_loads_no_torch(module: str) -> None:
     loaded = modules(f"import sys, {module}; print('LOADED', *sys.modules)")
     assert not loaded & {"torch", "matplotlib", "onnx", "safetensors"}

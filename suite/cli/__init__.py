@@ -190,7 +190,7 @@ def _whose_fault(error: Exception, arguments: Sequence[str]) -> str:
     from suite.plugins.entry_points import TASKS
 
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if label := registry().whose(frame.filename):
+        if label := registry().owner(frame.filename):
             place = f"{frame.filename}:{frame.lineno}, in {frame.name}"
             return f"plugin {label} failed: {one_line(error)} ({place}); --debug shows more"
     for name in arguments:

@@ -1,4 +1,4 @@
-"""``suite plugins``: what is installed, what is wrong with it, whether it keeps the laws, and how to begin one."""
+"""``suite plugins``: list plugins, show, check and diagnose them, or create a new one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KINDS = {"tasks": TASKS, "cells": CELLS, "commands": COMMANDS}
 
 
 class _Plugins(click.Group):
-    """Says what to type where somebody gives a plugin in the place of a command."""
+    """Says what to type if a plugin's name is given instead of a command."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -37,7 +37,7 @@ class _Plugins(click.Group):
 def plugins(ctx: click.Context, as_json: bool) -> None:
     """List the plugins, and say what is wrong with a broken one.
 
-    Each is loaded, guarded: one that is broken harms no other.
+    Each is loaded; a broken one does not affect the others.
     """
     if ctx.invoked_subcommand is None:
         _list(as_json)
@@ -57,14 +57,14 @@ def _list(as_json: bool) -> None:
         return
     rows = []
     for status in found:
-        offers = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in sorted(status.names.items()))
+        names = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in sorted(status.names.items()))
         seconds = "" if status.seconds is None else f"{status.seconds * 1000:.0f} ms"
-        rows.append((_shown(status.module), status.version, offers, seconds, verdict(status)))
-    click.echo(table(rows, ("plugin", "version", "offers", "load", "status")))
+        rows.append((_shown(status.module), status.version, names, seconds, verdict(status)))
+    click.echo(table(rows, ("plugin", "version", "provides", "load", "status")))
 
 
 def _shown(module: str) -> str:
-    """A module's name; of a file in a plugin folder its own, which says enough in a table."""
+    """A module's name; for a file in a plugin folder its name alone, which is enough in a table."""
     return Path(module).name if module.endswith(".py") else module
 
 
@@ -82,7 +82,7 @@ def described(status: Status) -> dict[str, Any]:
 
 
 def verdict(status: Status) -> str:
-    """What became of a plugin, in words."""
+    """The status of a plugin, in words."""
     printed = f"; prints while it loads: {' '.join(status.output.split())[:40]!r}" if status.output else ""
     return status.status + (f": {status.error}" if status.error else "") + printed
 
@@ -94,19 +94,19 @@ def verdict(status: Status) -> str:
 @click.argument("name")
 @options.as_json
 def show(name: str, as_json: bool) -> None:
-    """Show all that a plugin brings.
+    """Show everything that a plugin provides.
 
-    NAME is that of its module, its package, or of a task, cell or command of it.
+    NAME is its module, its package, or a task, cell or command of it.
     """
     for number, status in enumerate(registry().find(name)):
         status = registry().load(status.module)
         source = path_of(status.module)
-        brings = registry().brings(status.module)
+        provides = registry().provides(status.module)
         values: dict[str, Any] = {
             **described(status), "source": str(source) if source else None, "printed": status.output or None,
             "hooks": [hook for hook in HOOK.values() if _has(status.module, hook)],
-            "tasks": {name: _task(task) for name, task in brings[TASKS].items()} or status.names.get("tasks", []),
-            "cells": {name: _cell(cell) for name, cell in brings[CELLS].items()} or status.names.get("cells", []),
+            "tasks": {name: _task(task) for name, task in provides[TASKS].items()} or status.names.get("tasks", []),
+            "cells": {name: _cell(cell) for name, cell in provides[CELLS].items()} or status.names.get("cells", []),
         }  # fmt: skip
         if as_json:
             click.echo(as_line(values))
@@ -115,54 +115,66 @@ def show(name: str, as_json: bool) -> None:
 
 
 def _has(module: str, hook: str) -> bool:
-    return hasattr(registry().loaded(module), hook)
+    return hasattr(registry().module(module), hook)
 
 
 def _task(task: AnyTask) -> dict[str, Any]:
-    """What there is to know of a task, without a checkpoint of it."""
+    """The declaration of a task."""
     return {
         "summary": task.summary,
         "mapping": task.mapping,
-        "streams by the": task.streaming.unit if task.streaming is not None else "no stream of the core's",
+        "streams by": task.streaming.unit if task.streaming is not None else "it does not stream",
         "columns": [column.name for column in task.data.columns],
         "codecs": [task.input_codec.__name__, task.target_codec.__name__],
         "metric": task.monitor[0].metric if task.monitor else None,
         "options": [f"--{o.name.replace('_', '-')} ({', '.join(o.verbs)})" for o in task.options],
-        "verbs": [command.name for command in task.commands],
+        "commands": [command.name for command in task.commands],
         "ships": [str(task.checkpoint)] if task.ships else "no checkpoint",
     }
 
 
 def _cell(cell: Any) -> dict[str, Any]:
-    """What a cell's class says of itself."""
+    """The equation and source of a cell."""
     return {"equation": cell.equation or None, "source": cell.source or None}
 
 
 @plugins.command("check")
 @click.argument("names", nargs=-1, required=True, metavar="NAME…")
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="FILE",
+    help="Labelled data to check a task on, instead of its labelled samples; may be repeated.",
+)
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The checkpoint to check a task with, instead of the one that it ships.",
+)
 @options.as_json
-def check(names: tuple[str, ...], as_json: bool) -> None:
-    """Check that plugins keep the laws: what is broken, and where.
+def check(names: tuple[str, ...], data: tuple[str, ...], checkpoint: Path | None, as_json: bool) -> None:
+    """Check the laws for plugins: which are broken, and where.
 
-    NAME is that of a module, a package, or of a task or cell. The laws are in docs/contract.md; a task that ships no
-    checkpoint is trained for an epoch on its labelled samples first, which needs the [train] extra.
+    NAME is a module, a package, a file of a plugin folder, or a task or cell. The laws are in docs/contract.md; a task
+    without a checkpoint is trained for an epoch on its labelled data first, which needs the [train] extra.
     """
-    from suite.testing.laws import laws, tried
+    from suite.testing.laws import laws, run
 
     marks = {"holds": "✓", "broken": "✗", "not checked": "–"}
     count = failed = 0
     of = ""
-    for law in [law for name in dict.fromkeys(names) for law in laws(name)]:
-        outcome = tried(law)
-        count, failed = count + 1, failed + (outcome.verdict == "broken")
+    for law in [law for name in dict.fromkeys(names) for law in laws(name, data=data, checkpoint=checkpoint)]:
+        result = run(law)
+        count, failed = count + 1, failed + (result.verdict == "broken")
         if as_json:
-            values = {"of": law.of, "law": law.text, "verdict": outcome.verdict, "said": outcome.said or None}
+            values = {"of": law.of, "law": law.text, "verdict": result.verdict, "message": result.message or None}
             click.echo(as_line(values))
             continue
         if law.of != of:
             of = law.of
             click.echo(_shown(of))
-        click.echo(f"  {marks[outcome.verdict]} {law.text}" + (f": {outcome.said}" if outcome.said else ""))
+        click.echo(f"  {marks[result.verdict]} {law.text}" + (f": {result.message}" if result.message else ""))
     if failed:
         raise SuiteError(f"{failed} of {count} laws do not hold; see the lines above")
 
@@ -174,13 +186,13 @@ def check(names: tuple[str, ...], as_json: bool) -> None:
 @options.as_json
 @click.option("--timeout", type=click.FloatRange(1), default=60.0, show_default=True, help="Seconds a plugin may take.")
 def doctor(as_json: bool, timeout: float) -> None:
-    """Look for everything that may be wrong: environment, versions, and each plugin, loaded in a process of its own.
+    """Diagnose an installation: environment, versions, and each plugin, loaded in a process of its own.
 
-    It works where nothing else does: a plugin that ends the process, or never ends, is named and passed over.
+    This works even if nothing else does: a plugin that ends the process, or hangs, is named and skipped.
     """
     from suite.plugins.doctor import examine
 
-    found = examine(timeout=timeout, say=None if as_json else click.echo)
+    found = examine(timeout=timeout, say=None if as_json else click.echo, preload=("suite.inference.pipeline",))
     if as_json:
         click.echo(as_line(found))
     if found["faults"]:
@@ -195,23 +207,23 @@ def doctor(as_json: bool, timeout: float) -> None:
 @click.argument("name", required=False)
 @click.option("--mapping", metavar="NAME", help="many-to-one, one-to-many, aligned or unaligned.")
 @click.option("--cell", "is_cell", is_flag=True, help="A recurrent cell, for every task, instead of a task.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to; default ./NAME.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The folder to write; default ./NAME.")
 def new(name: str | None, mapping: str | None, is_cell: bool, out: Path | None) -> None:
-    """Write a whole small plugin that works: a package with a task (or a cell), sample data, tests and a README.
+    """Create a small plugin that works: a package with a task (or a cell), sample data, tests and a README.
 
-    On a terminal, what is not given is asked for.
+    On a terminal, asks for what is not given.
     """
     from suite.plugins.scaffold import MAPPINGS, checked_name, write
 
     asks = _asks()
     if name is None:
         if not asks:
-            raise UsageError("give a name, as in suite plugins new my-task")
+            raise UsageError("give a name: suite plugins new my-task")
         name = click.prompt("Name, as it will be typed", value_proc=lambda text: checked_name(text.strip()))
         if not is_cell and mapping is None:
             is_cell = click.confirm("A cell, instead of a task?", default=False)
     if is_cell and mapping is not None:
-        raise UsageError("--mapping is for a task; leave it or --cell out")
+        raise UsageError("--mapping is for a task: leave out --mapping or --cell")
     if not is_cell and mapping is None:
         if asks:
             for each, words in MAPPINGS.items():
@@ -227,7 +239,7 @@ def new(name: str | None, mapping: str | None, is_cell: bool, out: Path | None) 
 
 
 def _asks() -> bool:
-    """Whether there is somebody to ask."""
+    """Whether questions can be asked: standard input is a terminal."""
     return sys.stdin.isatty()
 
 

@@ -16,7 +16,10 @@ class Feeder(Protocol):
     """The incremental face of an input codec: pieces in, finished steps out."""
 
     def feed(self, piece: Any) -> list[tuple[Any, np.ndarray]]:
-        """The steps that ``piece`` completed, each as (raw step, array ``[T, …]``)."""
+        """The steps that ``piece`` completes, each as (raw step, array ``[T, …]``).
+
+        The raw step is a JSON value: a session keeps the last one, and can be saved.
+        """
         ...
 
     def flush(self) -> list[tuple[Any, np.ndarray]]:

@@ -1,8 +1,8 @@
-"""What may be wrong with an installation, looked for in processes of their own: ``suite plugins doctor``.
+"""``suite plugins doctor``: diagnose an installation, loading its plugins in a process of their own.
 
-Data flow: the names of all plugin modules → a child process loads one after the other and says what became of each →
-faults and notes. A plugin that ends the process, or hangs, is named, and another child goes on with the rest; so it
-works when everything is broken. Nothing of a plugin is loaded in this process.
+Data flow: the names of all plugin modules → a child process loads them one by one and reports on each → faults and
+notes. If a plugin ends the process, or hangs, it is named and another child continues with the rest, so that this works
+even if every plugin is broken. This process itself loads no plugin.
 """
 
 from __future__ import annotations
@@ -25,20 +25,26 @@ from typing import IO, Any
 from suite.plugins import DISABLE, Registry, Status, registry
 from suite.plugins.entry_points import CELLS, FOLDERS, OWN_DISTRIBUTION
 
-#: A module that takes longer to load (seconds, what the suite itself needs aside) keeps its users waiting.
+#: Seconds from which loading a plugin counts as slow, without what the suite itself needs.
 SLOW = 1.0
-#: A process may take so long (seconds) before it loads the first plugin.
+#: Seconds that a child process may take before it loads the first plugin.
 START = 300.0
-#: The settings that an environment may hold.
+#: The environment variables that the suite reads.
 VARIABLES = ("SUITE_DATA", "SUITE_THREADS", DISABLE, FOLDERS)
 _BASE = ("click", "pluggy", "numpy", "onnxruntime", "tokenizers", "tqdm", "pillow")
 
 
-def examine(*, timeout: float = 60.0, say: Callable[[str], None] | None = None) -> dict[str, Any]:
-    """Everything that may be wrong, as JSON values; ``say`` gets it line by line, for people.
+def examine(
+    *, timeout: float = 60.0, say: Callable[[str], None] | None = None, preload: Sequence[str] = ()
+) -> dict[str, Any]:
+    """A report on the installation, as JSON values; ``say`` is called with its lines for people.
 
     Keys: ``environment``, ``versions``, ``extras`` (what is missing of each), ``plugins`` (each with ``status``,
     ``error``, ``traceback``, ``notes``), and ``faults``, one line each.
+
+    Args:
+        timeout: Seconds that a plugin may take to load.
+        preload: Modules imported before any plugin, so that their time is not counted as a plugin's.
     """
     tell = say or (lambda line: None)
     environment = {
@@ -62,7 +68,7 @@ def examine(*, timeout: float = 60.0, say: Callable[[str], None] | None = None) 
 
     tell("plugins")
     plugins = []
-    for found in _plugins(registry(), timeout):
+    for found in _plugins(registry(), timeout, preload):
         plugins.append(found)
         label = " ".join(filter(None, [found["distribution"], found["version"]]))
         if found["status"] in ("broken", "refused") or (found["status"] == "loaded" and found["error"]):
@@ -77,11 +83,11 @@ def examine(*, timeout: float = 60.0, say: Callable[[str], None] | None = None) 
 
 
 def _lines(found: dict[str, Any], label: str) -> Iterator[str]:
-    """One plugin for people."""
+    """The report on one plugin, for people."""
     mark = {"loaded": "!" if found["error"] or found["notes"] else "✓", "broken": "✗", "refused": "✗"}
-    said = "" if found["status"] == "loaded" else f": {found['status']}"
-    said += f": {found['error']}" if found["error"] else ""
-    yield f"  {mark.get(found['status'], '–')} {found['module']} ({label}){said}"
+    state = "" if found["status"] == "loaded" else f": {found['status']}"
+    state += f": {found['error']}" if found["error"] else ""
+    yield f"  {mark.get(found['status'], '–')} {found['module']} ({label}){state}"
     yield from (f"      {note}" for note in found["notes"])
     yield from (f"      {line}" for line in (found["traceback"] or "").splitlines())
 
@@ -94,7 +100,7 @@ def _version(name: str) -> str | None:
 
 
 def _extras() -> dict[str, list[str]]:
-    """What is missing of each extra that a user may want: extra → names of packages."""
+    """The packages missing of each extra that a user may want: extra → names."""
     try:
         required = metadata.requires(OWN_DISTRIBUTION) or []
     except metadata.PackageNotFoundError:
@@ -112,30 +118,30 @@ def _extras() -> dict[str, list[str]]:
 # -- plugins, in processes of their own ----------------------------------------------------------------------
 
 
-def _plugins(found: Registry, timeout: float) -> Iterator[dict[str, Any]]:
-    """Each plugin with what became of it."""
+def _plugins(found: Registry, timeout: float, preload: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The report on each plugin."""
     statuses = {status.module: status for status in found.report()}
-    # What should load no torch comes first, so that it shows where one does.
+    # Plugins that must not import torch come first: it shows if one does.
     waiting = sorted(
         (s.module for s in statuses.values() if s.status != "disabled" and s.names),
         key=lambda module: (set(statuses[module].names) == {CELLS.partition(".")[2]}, module),
     )
     cells = {m for m in waiting if set(statuses[m].names) == {CELLS.partition(".")[2]}}
-    yield from (_said(status) for status in statuses.values() if status.module not in waiting)
+    yield from (_described(status) for status in statuses.values() if status.module not in waiting)
     while waiting:
-        with _Child(waiting) as child:
+        with _Child(waiting, preload) as child:
             while waiting:
                 module = waiting.pop(0)
                 answer = child.answer(timeout)
                 if isinstance(answer, dict):
-                    yield _said(statuses[module], answer, is_cell=module in cells)
+                    yield _described(statuses[module], answer, is_cell=module in cells)
                     continue
-                yield _said(statuses[module], {"status": "broken", "error": answer})
+                yield _described(statuses[module], {"status": "broken", "error": answer})
                 break
 
 
-def _said(status: Status, answer: dict[str, Any] | None = None, *, is_cell: bool = False) -> dict[str, Any]:
-    """A plugin as JSON: what was known of it, what a child said, and what that means."""
+def _described(status: Status, answer: dict[str, Any] | None = None, *, is_cell: bool = False) -> dict[str, Any]:
+    """The report on a plugin as JSON values, from its status here and the child's answer."""
     torch = bool((answer or {}).pop("torch", False))
     values: dict[str, Any] = {
         "module": status.module, "distribution": status.distribution, "version": status.version,
@@ -144,18 +150,18 @@ def _said(status: Status, answer: dict[str, Any] | None = None, *, is_cell: bool
     }  # fmt: skip
     notes = []
     if values["seconds"] is not None and values["seconds"] > SLOW:
-        notes.append(f"slow: it takes {values['seconds']:.1f} s to load; import what is heavy where it is used")
+        notes.append(f"slow: it takes {values['seconds']:.1f} s to load; import heavy modules where they are used")
     if values["printed"]:
-        notes.append(f"it prints while it loads: {' '.join(values['printed'].split())[:60]!r}; leave that out")
+        notes.append(f"it prints while it loads: {' '.join(values['printed'].split())[:60]!r}; remove that")
     if torch and not is_cell:
         notes.append("it imports torch while it loads; import torch inside the functions that need it")
     return {**values, "notes": notes}
 
 
 class _Child:
-    """A process that loads modules one after the other, and says what became of each."""
+    """A process that loads modules one by one and reports on each."""
 
-    def __init__(self, modules: Sequence[str]) -> None:
+    def __init__(self, modules: Sequence[str], preload: Sequence[str]) -> None:
         code = "from suite.plugins.doctor import child; child()"
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -163,30 +169,30 @@ class _Child:
         )  # fmt: skip
         self._lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
-        with contextlib.suppress(OSError):  # it has ended: `answer` says so
-            assert self._process.stdin is not None
-            self._process.stdin.write(json.dumps({"path": sys.path, "modules": list(modules)}))
-            self._process.stdin.close()
+        if self._process.stdin is not None:
+            given = {"path": sys.path, "modules": list(modules), "preload": list(preload)}
+            with contextlib.suppress(OSError):  # it has ended: `answer` reports that
+                self._process.stdin.write(json.dumps(given))
+                self._process.stdin.close()
 
     def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        for line in self._process.stdout or ():
             self._lines.put(line)
         self._lines.put("")
 
     def answer(self, timeout: float) -> dict[str, Any] | str:
-        """What became of the next module, or why there is no answer."""
+        """The report on the next module, or why there is none."""
         try:
             line = self._lines.get(timeout=timeout)
         except queue.Empty:
-            return f"it has not loaded after {timeout:g} s; does it wait for something?"
+            return f"it has not loaded after {timeout:g} s; is it waiting for something?"
         if line:
             found: dict[str, Any] = json.loads(line)
             return found
         return f"it ends the process while it loads (exit code {self._process.wait()})"
 
     def __enter__(self) -> _Child:
-        self.answer(START)  # that it is ready; what is wrong with one that is not, the next answer says
+        self.answer(START)  # that it is ready; if it is not, the next answer says why
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -197,13 +203,14 @@ class _Child:
 
 
 def child() -> None:
-    """Load the modules that standard input names, and write a line of JSON about each to standard output."""
+    """Load the modules that standard input names, and write a line of JSON on each to standard output."""
     wanted = json.load(sys.stdin)
     sys.path[:] = wanted["path"]
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what a plugin writes past Python does not reach the answers
-    with contextlib.suppress(ImportError):
-        importlib.import_module("suite.inference.pipeline")  # what every plugin needs is not counted as its own time
+    os.dup2(2, 1)  # what a plugin writes to the file descriptor must not reach the answers
+    for module in wanted["preload"]:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
     answers.write("{}\n")
     answers.flush()
     found = registry()

@@ -1,6 +1,7 @@
-"""What is offered: the names that installed packages and plugin folders have for plugins, found without importing any.
+"""Entry points: the names under which plugins can be used, found without importing any plugin.
 
-Entry points, and files of plugin folders → ``Offer`` (name, module, distribution). ``suite.plugins`` loads them.
+Data flow: the entry points of installed packages, and the files of plugin folders → ``EntryPoint`` (group, name,
+module, distribution) → ``suite.plugins.manager``, which loads them.
 """
 
 from __future__ import annotations
@@ -15,21 +16,21 @@ from pathlib import Path
 
 TASKS, CELLS, COMMANDS = "suite.tasks", "suite.cells", "suite.commands"
 GROUPS = (TASKS, CELLS, COMMANDS)
-#: The hook of each group.
+#: The hook of each entry-point group.
 HOOK = {TASKS: "suite_tasks", CELLS: "suite_cells", COMMANDS: "suite_commands"}
 HOOKS = tuple(HOOK.values())
-#: Folders of plugins that are one file each, for trying things out.
+#: The environment variable with folders of plugins that are a single file each.
 FOLDERS = "SUITE_PLUGIN_DIR"
-#: The names of the suite's own commands: no task or command of a plugin may have one of them.
+#: The names of the suite's own commands, which no task or command of a plugin may have.
 RESERVED = frozenset({"tasks", "cells", "plugins", "data", "demo", "bench"})
 OWN_DISTRIBUTION = "sequence-suite"
 
 
 @dataclass(frozen=True)
-class Offer:
-    """One entry point: a name somebody can type, and the module that stands behind it.
+class EntryPoint:
+    """A name that users type, and the module that provides it.
 
-    Of a plugin that is a file in a folder, ``module`` is its path and ``distribution`` the folder's.
+    For a plugin that is a file of a plugin folder, ``module`` is the file's path and ``distribution`` the folder's.
     """
 
     group: str
@@ -40,16 +41,17 @@ class Offer:
 
     @property
     def label(self) -> str:
+        """The module with its distribution and version, for messages."""
         return f"{self.module} ({self.distribution} {self.version})" if self.version else self.module
 
 
-def installed() -> list[Offer]:
-    """Every entry point of ours among the packages on the path.
+def installed() -> list[EntryPoint]:
+    """The entry points, in the groups of the suite, of all packages on ``sys.path``.
 
-    This reads what ``importlib.metadata`` reads, from folders only: importing that module would cost more
-    than all else that ``suite --help`` does. As there, the first distribution of a name on the path counts.
+    Reads the same files as ``importlib.metadata``, from folders only: importing that module would take longer than
+    everything else that ``suite --help`` does. As there, the first distribution of a name on the path counts.
     """
-    offers: list[Offer] = []
+    found: list[EntryPoint] = []
     seen: set[str] = set()
     for folder in dict.fromkeys(sys.path):
         try:
@@ -70,12 +72,12 @@ def installed() -> list[Offer]:
             except (OSError, ValueError):
                 continue
             version = version.partition("-py")[0]
-            offers += [Offer(group, point, module, name, version) for group, point, module in _points(text)]
-    return offers
+            found += [EntryPoint(group, point, module, name, version) for group, point, module in _parsed(text)]
+    return found
 
 
-def _points(text: str) -> list[tuple[str, str, str]]:
-    """(group, name, module) of our groups in the text of an ``entry_points.txt``."""
+def _parsed(text: str) -> list[tuple[str, str, str]]:
+    """(group, name, module) of each entry point of the suite's groups in an ``entry_points.txt``."""
     found, group = [], ""
     for line in map(str.strip, text.splitlines()):
         if line.startswith("["):
@@ -93,8 +95,8 @@ def plugin_folders() -> list[Path]:
     return [Path(folder).absolute() for folder in os.environ.get(FOLDERS, "").split(os.pathsep) if folder]
 
 
-def brought(path: Path) -> list[str]:
-    """The groups whose hook a file defines, read without running it; one that cannot be read shows as a task."""
+def hooks_defined(path: Path) -> list[str]:
+    """The groups whose hook a file defines, read without running it; a file that cannot be parsed counts as a task."""
     found = _statements(path)
     if found is None:
         return [TASKS]
@@ -104,7 +106,7 @@ def brought(path: Path) -> list[str]:
 
 @functools.cache
 def summary_of(module: str) -> str:
-    """The first line of a module's docstring."""
+    """The first line of a module's docstring, read without importing it; empty if there is none."""
     try:
         path = _source(module)
         if path is None:
@@ -116,7 +118,7 @@ def summary_of(module: str) -> str:
 
 
 def declared_version(module: str) -> object:
-    """The ``api_version`` of a module's source, read without running it; None if it does not say one."""
+    """The ``api_version`` that a module's source assigns, read without running it; None if it does not."""
     for node in _statements(path_of(module)) or ():
         if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["api_version"]:
             return node.value.value if isinstance(node.value, ast.Constant) else None
@@ -124,7 +126,7 @@ def declared_version(module: str) -> object:
 
 
 def _statements(path: Path | None) -> list[ast.stmt] | None:
-    """The statements of a source file; None where it cannot be read."""
+    """The top-level statements of a source file; None if it cannot be parsed."""
     try:
         return None if path is None else ast.parse(path.read_text(encoding="utf-8")).body
     except (OSError, SyntaxError, ValueError):
@@ -132,20 +134,39 @@ def _statements(path: Path | None) -> list[ast.stmt] | None:
 
 
 def canonical(name: str) -> str:
-    """A distribution's name, however it is spelt."""
+    """The normalized form of a distribution's name."""
     return name.replace("_", "-").replace(".", "-").lower()
 
 
 def path_of(module: str) -> Path | None:
-    """Where a plugin's source is, without importing it; None where that cannot be said."""
+    """The source file of a plugin, found without importing it; None if it cannot be found."""
     try:
         return _source(module)
     except (ImportError, AttributeError, ValueError):
         return None
 
 
+def hiding_folder(module: str) -> Path | None:
+    """The folder without an ``__init__.py`` that Python finds under a plugin's name instead of the plugin, if one does.
+
+    Python takes any folder of that name on ``sys.path`` for a namespace package where no regular package comes first.
+    """
+    head, *rest = module.split(".")
+    try:
+        spec = importlib.util.find_spec(head)
+    except ValueError:  # a module without a spec: not a folder
+        return None
+    if spec is None or spec.origin is not None or not spec.submodule_search_locations:
+        return None
+    folders = [Path(folder) for folder in spec.submodule_search_locations]
+    paths = [folder.joinpath(*rest) for folder in folders] if rest else []
+    if any(path.with_suffix(".py").is_file() or (path / "__init__.py").is_file() for path in paths):
+        return None  # a namespace package on purpose
+    return folders[0]
+
+
 def _source(module: str) -> Path | None:
-    """Where a module's source is, without importing it or any plugin package above it."""
+    """The source file of a module, found without importing it or a package above it."""
     if module.endswith(".py"):
         return Path(module)
     head, *rest = module.split(".")

@@ -1,6 +1,7 @@
-"""Whole small plugins from templates: ``suite plugins new``.
+"""``suite plugins new``: create a small plugin that works, from a template.
 
-The templates are packages that work, under the names ``my-task`` and ``my-cell``; the chosen name takes their place.
+The templates are working packages named ``my-task`` and ``my-cell``; the chosen name replaces that. A package has a
+``src/`` layout, so that a folder that it was created in never hides the installed package.
 """
 
 from __future__ import annotations
@@ -17,60 +18,66 @@ from suite.plugins.entry_points import GROUPS, RESERVED
 
 TEMPLATES = Path(__file__).parent / "templates"
 ENDING = ".tmpl"
-#: Written with a dot in front, which packaging tools would leave out of a package's data.
+#: Files that are written with a leading dot, which packaging tools would leave out of a package's data.
 HIDDEN = {"gitignore": ".gitignore", "github": ".github"}
 
 MAPPINGS = {
-    "many-to-one": "one answer for a whole input: a label, a value",
-    "one-to-many": "something of a fixed size to a sequence: a caption",
-    "aligned": "an answer at every step: tags, next values",
-    "unaligned": "a sequence to another one of any length: rewriting",
+    "many-to-one": "one result for a whole input: a label, a value",
+    "one-to-many": "a sequence for an input of a fixed size: a caption",
+    "aligned": "a result at every step: tags, next values",
+    "unaligned": "a sequence from another of any length: rewriting",
 }
 
 
 @dataclass(frozen=True)
-class _Shown:
-    """What a README says to type."""
+class _Example:
+    """What a README shows: arguments of ``predict``, a command whose output is streamed, and a row of its table."""
 
     predict: str
     stream: str
+    row: str = ""
 
 
-_SHOWN = {
-    "many-to-one": _Shown("'il gatto dorme'", "echo 'the cat is asleep'"),
-    "one-to-many": _Shown("'#ff8800'", "echo '#1a2b7c'"),
-    "aligned": _Shown("'the dog sees a red house'", "echo 'my friend opens every window'"),
-    "unaligned": _Shown("42", "seq 7 9"),
+_EXAMPLES = {
+    "many-to-one": _Example("'il gatto dorme'", "echo 'the cat is asleep'"),
+    "one-to-many": _Example(
+        "'#ff8800'",
+        "echo '#1a2b7c'",
+        "| `src/my_task/colours.py` | the input codec: a colour as numbers |\n"
+        "| `src/my_task/model.py` | the model; the only file that imports torch |\n",
+    ),
+    "aligned": _Example("'the dog sees a red house'", "echo 'my friend opens every window'"),
+    "unaligned": _Example("42", "seq 7 9"),
 }
 
 
 def checked_name(name: str) -> str:
-    """A name that can be typed, installed and imported. Raises UsageError."""
+    """A name that can be typed, installed and imported. Raises UsageError for any other."""
     if not re.fullmatch(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*", name):
-        raise UsageError(f"{name!r}: a name is of small letters, digits and hyphens, as my-task")
+        raise UsageError(f"{name!r}: use lowercase letters, digits and hyphens, as in my-task")
     module, found = _module(name), registry()
-    own = any(found.ships(group, name) for group in GROUPS)
-    if name in RESERVED or own or module == "suite":
-        raise UsageError(f"{name!r} is a name that the suite itself has; choose another")
+    if name in RESERVED or module == "suite" or any(found.is_builtin(group, name) for group in GROUPS):
+        raise UsageError(f"{name!r} is a name of the suite itself; choose another")
     if keyword.iskeyword(module) or module in sys.stdlib_module_names:
-        raise UsageError(f"{name!r} is a name that Python itself has; choose another")
+        raise UsageError(f"{name!r} is a name of Python itself; choose another")
     return name
 
 
 def write(name: str, mapping: str | None, out: Path | None = None) -> Path:
     """Write a package with a task of ``mapping``, or with a cell (None), into ``out`` (default ./NAME).
 
-    Raises UsageError for a name that will not do, and for a folder that has something in it.
+    Raises UsageError for a name that cannot be used, and for a folder that is not empty.
     """
     checked_name(name)
     place = Path(name) if out is None else out
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
-        raise UsageError(f"{place} is there already; choose another --out")
+        raise UsageError(f"{place} exists already; choose another --out")
     kind = "cell" if mapping is None else "task"
-    words = {f"my-{kind}": name, f"my_{kind}": _module(name), f"My{kind.title()}": _class(name)}
+    words: dict[str, str] = {}
     if mapping is not None:
-        shown = _SHOWN[mapping]
-        words |= {"MAPPING": mapping, "PREDICT": shown.predict, "STREAM": shown.stream}
+        shown = _EXAMPLES[mapping]
+        words |= {"EXTRA": shown.row, "MAPPING": mapping, "PREDICT": shown.predict, "STREAM": shown.stream}
+    words |= {f"my-{kind}": name, f"my_{kind}": _module(name), f"My{kind.title()}": _class(name)}
     for folder in [kind, *([mapping] if mapping else [])]:
         for file in sorted((TEMPLATES / folder).rglob(f"*{ENDING}")):
             parts = [HIDDEN.get(part, part) for part in file.relative_to(TEMPLATES / folder).parts]

@@ -10,6 +10,7 @@ from suite.task.many_to_one import ManyToOneTask
 from suite.task.options import Command, Option, recursive_option
 from suite.task.results import Result
 from suite.task.streaming import Segmenter, StreamDecoder, Streaming
+from suite.task.tagging import TaggingTask, TagsResult
 from suite.task.text_classification import TextClassificationTask
 from suite.task.training_spec import TrainingSpec
 
@@ -35,6 +36,8 @@ __all__ = [
     "StreamDecoder",
     "StreamParser",
     "Streaming",
+    "TaggingTask",
+    "TagsResult",
     "Task",
     "TextClassificationTask",
     "TrainingSpec",

@@ -175,7 +175,7 @@ class Task(ABC, Generic[Config, In, Target, R]):
         """A row of a data file as an example. Raises DataError for a row that cannot be used.
 
         By default the first of ``data.columns`` is the input and the second, if there is one, the target; a text must
-        not be empty, and a target must be there.
+        not be empty or a number, and a target must be there.
         """
         item, target = row.values[self.data.columns[0].name], None
         if len(self.data.columns) > 1:
@@ -185,8 +185,12 @@ class Task(ABC, Generic[Config, In, Target, R]):
                 raise DataError(
                     f"{row.where}: no {column.name} ({column.help}); --columns {column.name}=YOURS renames one"
                 )
-        if isinstance(item, str) and not item.strip():
+        if item is None or (isinstance(item, str) and not item.strip()):
             raise DataError(f"{row.where}: {self.data.columns[0].name} is empty; fill it in or leave the row out")
+        if isinstance(item, int | float):
+            raise DataError(
+                f"{row.where}: {self.data.columns[0].name} is {type(item).__name__}, not a string; quote it"
+            )
         return Example(
             input=item, target=target, key=str(row.values.get("key") or item), where=row.where, values=row.values
         )  # fmt: skip
@@ -283,6 +287,14 @@ class Task(ABC, Generic[Config, In, Target, R]):
         return None
 
     # -- streaming -----------------------------------------------------------------------------------------------
+
+    def stream_pieces(self, item: Any, codecs: Codecs[In, Target], **options: Any) -> Iterable[Any]:
+        """An input as the pieces that a session is fed, in order; by default the input itself.
+
+        Override it if ``predict`` takes what a session does not, such as the path of a recording. ``options`` are those
+        of ``predict``.
+        """
+        return [item]
 
     def stream_parser(self, **options: Any) -> StreamParser:
         """The parser of a byte stream, as ``streaming.parser`` makes it."""

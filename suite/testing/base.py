@@ -1,12 +1,15 @@
-"""What all laws share: how one is broken, and when two ways to the same number agree."""
+"""What all laws share: how one is broken, and when two ways to the same numbers, or the same result, agree."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from suite.checkpoint.arrays import row_scale
 
-#: How far two ways to the same number may be apart, relative to max(1, |value|).
+#: The largest difference between two ways to the same number, relative to max(1, |value|), by precision.
 DOUBLE, SINGLE = 1e-9, 1e-4
 
 
@@ -19,7 +22,7 @@ def same(
 ) -> None:  # fmt: skip
     """Raise LawBroken unless two arrays agree to ``tolerance · max(1, |wanted|)`` everywhere.
 
-    Of a model's outputs, ``rows``, |wanted| is the largest of a row (`suite.checkpoint.arrays.row_scale`).
+    For a model's outputs, ``rows``, |wanted| is the largest of a row (`suite.checkpoint.arrays.row_scale`).
     """
     if found.shape != wanted.shape:
         raise LawBroken(f"{law}: {where} has shape {found.shape}, expected {wanted.shape}")
@@ -34,3 +37,28 @@ def same(
             f"{law}: {where} differs by {float(error.max()):.1e} at {list(at)}: {float(found[at]):.6g} where "
             f"{float(wanted[at]):.6g} is expected (allowed: {tolerance:.0e})"
         )
+
+
+def same_output(law: str, where: str, found: np.ndarray, wanted: np.ndarray, tolerance: float = SINGLE) -> None:
+    """Raise LawBroken unless a model's outputs agree."""
+    same(law, f"the output {where}", found, wanted, tolerance, rows=True)
+
+
+def comparable(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A result's fields without those that differ in a stream, where ``input`` is the last step."""
+    return {name: value for name, value in values.items() if name not in ("input", "final", "seconds")}
+
+
+def difference(found: Any, wanted: Any, path: str = "") -> str:
+    """Where two plain values differ, numbers by more than rounding, in words; empty if they agree."""
+    if isinstance(found, Mapping) and isinstance(wanted, Mapping) and found.keys() == wanted.keys():
+        places = (difference(found[name], wanted[name], f"{path}.{name}" if path else str(name)) for name in wanted)
+        return next((place for place in places if place), "")
+    if isinstance(found, list | tuple) and isinstance(wanted, list | tuple) and len(found) == len(wanted):
+        places = (difference(a, b, f"{path}[{i}]") for i, (a, b) in enumerate(zip(found, wanted, strict=True)))
+        return next((place for place in places if place), "")
+    if isinstance(found, float) and isinstance(wanted, float):
+        agree = abs(found - wanted) <= 1e-3 * max(1.0, abs(wanted))
+    else:
+        agree = found == wanted
+    return "" if agree else f"{path}: {found!r} instead of {wanted!r}"

@@ -57,7 +57,7 @@ def check_cell(
 def state_is_declared(
     cell: Callable[[int, int], Cell], *, inputs: int = 5, hidden: int = 7, start: Start | None = None
 ) -> None:
-    """What the other laws stand on: the state has the declared names and shapes, and starts at zero.
+    """What the other laws rely on: the state has the declared names and shapes, and starts at zero.
 
     A step and a scan give ``y`` of ``hidden`` features and a state of the same names, shapes and types as
     the one they were given, which they leave as it is.
@@ -101,7 +101,7 @@ def steps_equal_scan(
 def chunks_equal_whole(
     cell: Callable[[int, int], Cell], *, inputs: int = 5, hidden: int = 7, start: Start | None = None
 ) -> None:
-    """Law 2: every cut in two (an empty piece changes nothing), and pieces of one step, equal the whole."""
+    """Law 2: every split in two (an empty chunk changes nothing), and chunks of one step, equal the whole."""
     law = "chunks with carried state equal the whole"
     for trial in _trials(cell, inputs, hidden, start):
         y, last = trial.cell.scan(trial.x, trial.state)
@@ -232,9 +232,9 @@ def exports_to_onnx(cell: Callable[[int, int], Cell], *, inputs: int = 5, hidden
             manifest = Manifest(task="", mapping="many-to-one", config={}, files=dict.fromkeys(graphs, ""))
             verify(model, Checkpoint(folder, manifest))
         except SuiteError as error:
-            raise LawBroken(f"the exported graph says what torch says: {one_line(error)}") from error
+            raise LawBroken(f"the exported graph agrees with torch: {one_line(error)}") from error
         except (RuntimeError, ValueError, TypeError) as error:
-            raise LawBroken(f"a cell exports to ONNX: this one does not; {one_line(error):.500}") from error
+            raise LawBroken(f"a cell exports to ONNX: this one does not: {one_line(error):.500}") from error
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""The laws of whatever a plugin brings, one by one: what ``suite plugins check``, pytest and ``check_plugin`` run.
+"""The laws of everything a plugin provides, one by one, for ``suite plugins check``, pytest and ``check_plugin``.
 
-Data flow: a plugin's name → what became of it when it was loaded → its tasks and cells → the laws of each
-(``suite.testing``) → for each an `Outcome` in plain words. A task that ships no checkpoint is trained for an epoch on
-its labelled samples, once, so that there is something to check. Importing this module imports no torch.
+Data flow: a plugin's name → its status after loading → its tasks and cells → the laws of each (``suite.testing``) → a
+`Result` for each law, in words. A task without a checkpoint is trained for an epoch on labelled data, once, so that
+there is something to check. Importing this module imports no torch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import traceback
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -22,34 +22,39 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from suite import testing
 from suite.codecs import StreamedCodec
 from suite.config import required, stacks
-from suite.errors import SuiteError, one_line
+from suite.errors import SuiteError, UsageError, one_line
 from suite.plugins import Registry, Status, registry
 from suite.plugins.entry_points import TASKS
-from suite.task import AlignedTask, AnyTask, ManyToOneTask, Mappings, Result, Task
+from suite.task import AlignedTask, AnyTask, ManyToOneTask, Mappings, Task
+from suite.task import Result as TaskResult
 from suite.task.seq2seq import Seq2SeqTask
 from suite.testing import LawBroken
+from suite.testing.sessions import takes_paths, ways_to_cut
 
 if TYPE_CHECKING:
     from suite.checkpoint import Checkpoint
     from suite.inference.model import LoadedModel
 
-#: What each verb calls its own options, which a task's may not be called.
-_READING = "file_format columns skip_errors"
+_READING = "file_format columns skip_errors on_error"
+_MODEL = "checkpoint runtime as_json"
+#: The options of the verbs that every task has: no option of a task may have one of these names.
 TAKEN = {
-    "predict": f"{_READING} inputs input_file checkpoint runtime batch_size as_json timing plot on_error",
-    "evaluate": f"{_READING} data part checkpoint runtime batch_size as_json plot on_error",
-    "stream": "checkpoint runtime as_json state",
-    "train": f"{_READING} data dev out cell settings epochs bptt seed resume init_from report say on_error",
+    "predict": f"{_READING} {_MODEL} inputs input_file batch_size timing plot",
+    "evaluate": f"{_READING} {_MODEL} data part batch_size plot",
+    "stream": f"{_MODEL} state on_error skip_errors",
+    "train": f"{_READING} data dev out overwrite cell settings epochs bptt seed resume init_from note report say",
 }
 #: The verbs that every task has.
 VERBS = frozenset({"predict", "evaluate", "train", "info", "export", "demo"})
+#: The class attributes that every task must set.
+ATTRIBUTES = ("name", "config", "result", "input_codec", "target_codec", "data", "monitor")
 
 
 @dataclass(frozen=True)
 class Law:
-    """One law for one thing that a plugin brings.
+    """One law of one thing that a plugin provides.
 
-    ``check()`` returns notes on what could not be checked, and raises where the law does not hold.
+    ``check()`` returns notes on what could not be checked, and raises if the law does not hold.
     """
 
     of: str
@@ -61,51 +66,70 @@ class Law:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of a law: whether it holds, and what is wrong and where, in words."""
+class Result:
+    """The result of checking a law; ``message`` says what is wrong and where, or why it was not checked."""
 
     law: Law
     verdict: Literal["holds", "broken", "not checked"]
-    said: str = ""
+    message: str = ""
 
 
-def laws(name: str, found: Registry | None = None) -> list[Law]:
-    """The laws of all that a plugin brings, by the name of its module, its package, or of one thing that it brings.
+def laws(
+    name: str,
+    found: Registry | None = None,
+    *,
+    data: Sequence[str | Path] = (),
+    checkpoint: str | Path | None = None,
+) -> list[Law]:
+    """The laws of everything that a plugin provides. The plugin is loaded.
 
-    The plugin is loaded. Raises UsageError for a name that no plugin has.
+    Args:
+        name: Its module, its package, or a task, cell or command of it.
+        found: The registry to look in; by default this process's.
+        data, checkpoint: What to check its task on and with; see `check_plugin`.
+
+    Raises:
+        UsageError: For a name that no plugin has, or for ``data`` or ``checkpoint`` unless it has exactly one task.
     """
-    there = registry() if found is None else found
+    plugins = registry() if found is None else found
     made: list[Law] = []
-    for status in there.find(name):
+    tasks = 0
+    for status in plugins.find(name):
         module = status.module
-        there.load(module)
-        made.append(Law(module, "it loads, and brings what its entry points say", functools.partial(_loads, status)))
+        plugins.load(module)
+        made.append(Law(module, "it loads, and provides what its entry points name", functools.partial(_loads, status)))
         if status.status not in ("loaded", "refused"):
             continue
-        made.append(Law(module, "it prints nothing while it loads", functools.partial(_quiet, status)))
-        for group, things in there.brings(module).items():
+        made.append(Law(module, "it prints nothing while it loads", functools.partial(_prints_nothing, status)))
+        for group, things in plugins.provides(module).items():
             for own, value in sorted(things.items()):
-                made += _of_task(own, value, module) if group == TASKS else _of_cell(own, value)
+                if group == TASKS:
+                    tasks += 1
+                    made += _of_task(own, _Checked(value, tuple(data), checkpoint), module)
+                else:
+                    made += _of_cell(own, value)
+    if (data or checkpoint is not None) and tasks != 1:
+        raise UsageError(f"data and checkpoint are of one task, and {name} has {tasks or 'none'}: name a task")
     return made
 
 
-def tried(law: Law) -> Outcome:
-    """Check one law; whatever is raised becomes words."""
+def run(law: Law) -> Result:
+    """Check one law. Nothing is raised: an error becomes the message."""
     try:
         notes = law.check()
     except LawBroken as error:
-        return Outcome(law, "broken", one_line(error).removeprefix("LawBroken: ").removeprefix(f"{law.text}: "))
+        return Result(law, "broken", one_line(error).removeprefix("LawBroken: ").removeprefix(f"{law.text}: "))
     except Exception as error:
-        return Outcome(law, "broken", where(error))
-    return Outcome(law, "not checked" if notes else "holds", "; ".join(notes or ()))
+        return Result(law, "broken", find_prepared(error))
+    return Result(law, "not checked" if notes else "holds", "; ".join(notes or ()))
 
 
-def where(error: BaseException) -> str:
-    """An error of somebody's code on one line: what it is, and where it was raised."""
+def find_prepared(error: BaseException) -> str:
+    """An exception of a plugin's code in one line, with the place where it was raised."""
     if isinstance(error, SuiteError) and not isinstance(error.__cause__, Exception):
         return one_line(error)
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if registry().whose(frame.filename)] or frames[-1:]
+    own = [frame for frame in frames if registry().owner(frame.filename)] or frames[-1:]
     place = f" in {own[-1].name}, {own[-1].filename}:{own[-1].lineno}" if own else ""
     return f"{one_line(error)}{place}"
 
@@ -113,15 +137,13 @@ def where(error: BaseException) -> str:
 def _loads(status: Status) -> None:
     if status.status == "disabled":
         raise LawBroken(f"it is disabled {status.error}")
-    if status.status == "unavailable":
-        raise LawBroken(status.error)
     if status.error:
         raise LawBroken(status.error)
 
 
-def _quiet(status: Status) -> None:
+def _prints_nothing(status: Status) -> None:
     if status.output:
-        raise LawBroken(f"it prints {status.output.strip()[:60]!r} when it is imported; leave that out")
+        raise LawBroken(f"it prints {status.output.strip()[:60]!r} when it is imported; remove that")
 
 
 def _of_cell(name: str, cell: Any) -> Iterator[Law]:
@@ -132,7 +154,7 @@ def _of_cell(name: str, cell: Any) -> Iterator[Law]:
         ("padding is invisible", testing.padding_is_invisible),
         ("rows are independent", testing.rows_are_independent),
         ("gradients match finite differences", testing.gradients_are_right),
-        ("it exports to ONNX, which says what torch says", testing.exports_to_onnx),
+        ("it exports to ONNX, and the graph agrees with torch", testing.exports_to_onnx),
     ):
         yield Law(f"cell {name}", text, functools.partial(check, cell))
 
@@ -140,48 +162,53 @@ def _of_cell(name: str, cell: Any) -> Iterator[Law]:
 # -- tasks -------------------------------------------------------------------------------------------------
 
 
-def _of_task(name: str, task: AnyTask, module: str) -> Iterator[Law]:
-    made = _Made(task)
-
+def _of_task(name: str, checked: _Checked, module: str) -> Iterator[Law]:
     def law(text: str, check: Callable[[], list[str] | None]) -> Law:
         return Law(f"task {name}", text, check)
 
-    yield law("its declaration is whole", lambda: declaration_is_whole(task))
+    yield law("its declaration is complete", lambda: declaration_is_complete(checked.task))
     yield law("importing it, and --help, load no torch", lambda: testing.check_light(module, name))
-    yield law("its model has as many outputs as its targets need", lambda: _outputs_fit(task))
-    yield law("its codecs survive their files, and pieces are read as the whole", lambda: _codecs(made))
+    yield law("its model has as many outputs as its targets need", checked.outputs_fit)
+    yield law("its codecs survive saving, and read pieces as the whole", checked.codecs_survive)
     for text, check in (
         ("a batch equals its members one by one", testing.batch_equals_singles),
-        ("a stream equals the offline answer", testing.stream_equals_offline),
+        ("a stream equals the offline result", testing.stream_equals_offline),
+        ("sessions do not affect each other", testing.sessions_are_independent),
+        ("a saved session continues in another process", testing.state_is_portable),
     ):
-        yield law(text, functools.partial(made.of_model, check))
+        yield law(text, functools.partial(checked.of_model, check))
     for text, more in (
-        ("ONNX Runtime says what torch says", testing.runtimes_agree),
+        ("ONNX Runtime agrees with torch", testing.runtimes_agree),
         ("saving and loading changes nothing", testing.saving_changes_nothing),
     ):
-        yield law(text, functools.partial(made.of_checkpoint, more))
-    yield law("answers come out typed, printed and measured", made.answers)
-    yield law("training resumed is training never stopped", lambda: _resumes(task))
+        yield law(text, functools.partial(checked.of_checkpoint, more))
+    yield law("results are typed, printable and measured", checked.results)
+    yield law("resumed training equals training never stopped", checked.resumes)
 
 
-def declaration_is_whole(task: AnyTask) -> None:
-    """What a task declares goes together, so that every verb can be made of it. Raises LawBroken."""
+def declaration_is_complete(task: AnyTask) -> None:
+    """Everything that a task declares is there and fits together. Raises LawBroken."""
 
     def need(holds: bool, what: str) -> None:
         if not holds:
-            raise LawBroken(f"its declaration is whole: {what}")
+            raise LawBroken(f"its declaration is complete: {what}")
 
+    for attribute in ATTRIBUTES:
+        need(hasattr(task, attribute), f"{attribute} is not set")
     need(task.mapping in get_args(Mappings), f"mapping is {task.mapping!r}; one of {', '.join(get_args(Mappings))}")
-    need(dataclasses.is_dataclass(task.config), "config is no dataclass")
+    need(dataclasses.is_dataclass(task.config), "config is not a dataclass")
     lacking = [f.name for f in dataclasses.fields(task.config) if required(f)]
     need(not lacking, f"config.{(lacking or [''])[0]} has no default; every field needs one")
     config = task.config()
     need(hasattr(config, "training"), "config has no field training (suite.training.specs.TrainingSpec)")
     need(
         bool(stacks(config)),
-        "config has no field encoder or decoder (suite.nn.specs.RecurrentSpec), so --cell has no place",
+        "config has no field encoder or decoder (suite.nn.specs.RecurrentSpec), so --cell has no effect",
     )
-    need(isinstance(task.result, type) and issubclass(task.result, Result), "result is no subclass of suite.Result")
+    need(
+        isinstance(task.result, type) and issubclass(task.result, TaskResult),
+        "result is not a subclass of suite.Result",
+    )
     need(bool(task.summary), "the class has no docstring; its first line is the summary")
     need(bool(task.data.columns), "data.columns is empty; the first is what is predicted from")
     need(bool(task.monitor), "monitor is empty; name the metric that picks the best epoch")
@@ -191,7 +218,7 @@ def declaration_is_whole(task: AnyTask) -> None:
     augments = getattr(type(task), "augment", AlignedTask.augment) not in defaults
     need(augments == task.augments, "augments must be True exactly if augment is overridden")
     for option in task.options:
-        need(option.name.isidentifier(), f"option {option.name!r} is no Python name")
+        need(option.name.isidentifier(), f"option {option.name!r} is not a Python name")
         for name in option.verbs:
             need(option.name not in TAKEN.get(name, "").split(), f"{name} has an option {option.name!r}; rename yours")
     for command in task.commands:
@@ -199,7 +226,7 @@ def declaration_is_whole(task: AnyTask) -> None:
 
 
 def _overrides_needed(task: AnyTask) -> dict[str, str]:
-    """The methods that what a task declares asks for, and why."""
+    """The methods that the task's declaration requires, and why."""
     found = {}
     if not task.data.tables:
         found["read_file"] = "data.tables is False"
@@ -216,133 +243,144 @@ def _overrides_needed(task: AnyTask) -> dict[str, str]:
     return found
 
 
-def _no_torch() -> list[str]:
-    """A note, where torch is not installed."""
-    return [] if importlib.util.find_spec("torch") else ["torch is not installed (the [train] extra)"]
+class _Checked:
+    """A task with what it is checked with: labelled data, and a checkpoint, trained when it is first used.
 
+    Args:
+        data: Labelled files; by default the task's labelled samples.
+        checkpoint: A checkpoint directory; by default the shipped one, or else one trained on the data.
+    """
 
-def _no_labels(task: AnyTask) -> list[str]:
-    """A note, where a task ships no labelled samples to learn from."""
-    return [] if task.labelled_samples else ["no file labelled… among its samples to train on"]
-
-
-def _outputs_fit(task: AnyTask) -> list[str] | None:
-    if notes := [*_no_torch(), *_no_labels(task)]:
-        return notes
-    import torch
-
-    from suite.task.reading import read_examples
-
-    config = task.config()
-    options = task.parse_options("train", {})
-    codecs = task.fit_codecs(list(read_examples(task, task.labelled_samples)), config, **options)
-    target = codecs.target
-    graphs = task.build_model(config, codecs).eval().graphs()
-    graph = graphs["decoder" if "decoder" in graphs else "encoder"]
-    with torch.inference_mode():
-        size = graph.call(graph.example)["logits" if isinstance(task, Seq2SeqTask) else "outputs"].shape[-1]
-    if size != target.size:
-        raise LawBroken(
-            f"the model that build_model makes has {size} outputs, and the target codec's size is {target.size}"
-        )
-    return None
-
-
-def _codecs(made: _Made) -> list[str] | None:
-    if notes := made.lacks:
-        return notes
-    inputs = made.inputs()[:4]
-    codec: Any = made.model.codecs.input
-    if not isinstance(codec, StreamedCodec):
-        for raw in inputs:
-            again = type(codec).from_files(codec.files())
-            if not (codec.encode(raw) == again.encode(raw)).all():
-                raise LawBroken(f"a codec survives its files: the encoding of {raw!r:.60} is another")
-        return None
-    testing.check_codec(codec, inputs)
-    return None
-
-
-def _resumes(task: AnyTask) -> list[str] | None:
-    if notes := [*_no_torch(), *_no_labels(task)]:
-        return notes
-    if task.config().training.method == "readout":
-        return ["it learns in one step (training.method=readout)"]
-    with tempfile.TemporaryDirectory() as place:
-        testing.check_resume(task, task.labelled_samples, Path(place), epochs=1)
-    return None
-
-
-class _Made:
-    """A task's checkpoint, the shipped one or one trained on its samples, made when it is first asked for."""
-
-    def __init__(self, task: AnyTask) -> None:
-        self.task = task
+    def __init__(self, task: AnyTask, data: Sequence[str | Path] = (), checkpoint: str | Path | None = None) -> None:
+        self.task, self._data = task, data
+        self._given = checkpoint
 
     @property
-    def lacks(self) -> list[str]:
-        """Why there is nothing to check with; empty where there is."""
-        return [] if self.task.ships else [*_no_torch(), *_no_labels(self.task)]
+    def labelled(self) -> list[str | Path]:
+        """The labelled files."""
+        return list(self._data or self.task.labelled_samples)
+
+    @property
+    def untrainable(self) -> list[str]:
+        """Why nothing can be trained, as notes; none if it can."""
+        notes = [] if importlib.util.find_spec("torch") else ["torch is not installed (the [train] extra)"]
+        if not self.labelled:
+            notes.append("there is no labelled data: give --data FILE, or ship samples named labelled…")
+        return notes
+
+    @property
+    def missing(self) -> list[str]:
+        """Why there is no checkpoint to check with, as notes; none if there is one or it can be trained."""
+        return [] if self.task.ships or self._given is not None else self.untrainable
 
     @functools.cached_property
     def checkpoint(self) -> Checkpoint:
-        """The checkpoint. Raises what its training raised, each time."""
+        """The checkpoint. Raises whatever training it raises, each time."""
         from suite.inference.loading import open_checkpoint
 
-        if self.task.ships:
-            return open_checkpoint(self.task)
+        if self.task.ships or self._given is not None:
+            return open_checkpoint(self.task, self._given)
         from suite.training.train import train
 
         place = Path(tempfile.mkdtemp())
         weakref.finalize(self, shutil.rmtree, place, ignore_errors=True)
         epochs = None if self.task.config().training.method == "readout" else 1
-        return train(self.task.name, data=self.task.labelled_samples, out=place / "checkpoint", epochs=epochs)
+        return train(self.task.name, data=self.labelled, out=place / "checkpoint", epochs=epochs)
 
-    @property
+    @functools.cached_property
     def model(self) -> LoadedModel[Any, Any]:
         """The model of that checkpoint."""
         from suite.inference.model import LoadedModel
 
         return LoadedModel.open(self.task, self.checkpoint.path)
 
+    @functools.cached_property
     def inputs(self) -> list[Any]:
-        """Inputs to check with: those of the samples."""
-        found = testing.samples(self.task)
+        """The inputs to check with: those of the data given, or of the samples."""
+        found = testing.samples(self.task, self._data)
         if not found:
-            raise LawBroken("the task ships no samples to check with; put some into assets/samples")
+            raise LawBroken("there is nothing to check with: give --data FILE, or put samples into assets/samples")
         return found
 
     def of_model(self, check: Callable[..., list[str] | None]) -> list[str] | None:
-        """A law of a model, on the samples."""
-        return self.lacks or check(self.model, self.inputs())
+        """Check a law of a model, on the inputs."""
+        return self.missing or check(self.model, self.inputs)
 
     def of_checkpoint(self, check: Callable[..., list[str]]) -> list[str]:
-        """A law of a checkpoint, on the samples."""
+        """Check a law of a checkpoint, on the inputs."""
         from suite.inference.loading import open_config
 
-        return self.lacks or check(self.task, self.checkpoint, *open_config(self.task, self.checkpoint), self.inputs())
+        return self.missing or check(self.task, self.checkpoint, *open_config(self.task, self.checkpoint), self.inputs)
 
-    def answers(self) -> list[str] | None:
-        """Results are of the declared type, can be printed and written as JSON, and are measured as ``best`` says."""
+    def outputs_fit(self) -> list[str] | None:
+        """The model that ``build_model`` makes has as many outputs as the target codec has values."""
+        if notes := self.untrainable:
+            return notes
+        import torch
+
+        from suite.task.reading import read_examples
+
+        task, config = self.task, self.task.config()
+        options = task.parse_options("train", {})
+        codecs = task.fit_codecs(list(read_examples(task, self.labelled)), config, **options)
+        graphs = task.build_model(config, codecs).eval().graphs()
+        graph = graphs["decoder" if "decoder" in graphs else "encoder"]
+        with torch.inference_mode():
+            size = graph.call(graph.example)["logits" if isinstance(task, Seq2SeqTask) else "outputs"].shape[-1]
+        if size != codecs.target.size:
+            raise LawBroken(
+                f"the model that build_model makes has {size} outputs, and the target codec's size is "
+                f"{codecs.target.size}"
+            )
+        return None
+
+    def codecs_survive(self) -> list[str] | None:
+        """The input codec read back from its files encodes the same, and reads pieces as the whole."""
+        if notes := self.missing:
+            return notes
+        task, model, inputs = self.task, self.model, self.inputs[:4]
+        codec: Any = model.codecs.input
+        cuts = functools.partial(ways_to_cut, model) if type(task).stream_pieces is not Task.stream_pieces else None
+        if isinstance(codec, StreamedCodec) and (cuts is not None or not takes_paths(task)):
+            testing.check_codec(codec, inputs, pieces=cuts)
+            return None
+        again = type(codec).from_files(codec.files())
+        for raw in inputs:
+            if not (codec.encode(raw) == again.encode(raw)).all():
+                raise LawBroken(f"a codec survives saving: the encoding of {raw!r:.60} is another")
+        return None
+
+    def results(self) -> list[str] | None:
+        """Results have the declared type, can be printed and written as JSON, and have a monitored metric."""
         import json
 
         from suite.inference.evaluation import evaluate
         from suite.inference.pipeline import Pipeline
         from suite.task.reading import read_examples
 
-        if self.lacks:
-            return self.lacks
+        if notes := self.missing:
+            return notes
         task, model = self.task, self.model
-        for result in Pipeline(model)(self.inputs()[:4]):
+        for result in Pipeline(model)(self.inputs[:4]):
             if not isinstance(result, task.result):
-                raise LawBroken(f"a result is a {type(result).__name__}, and the task says {task.result.__name__}")
+                raise LawBroken(f"a result is a {type(result).__name__}, and the task declares {task.result.__name__}")
             if not isinstance(task.render(result), str):
-                raise LawBroken("render gives no text")
+                raise LawBroken("render returns no text")
             json.dumps(result.to_dict(), default=str)
-        if not task.labelled_samples:
-            return _no_labels(task)
-        figures, _, _ = evaluate(model, read_examples(task, task.labelled_samples))
+        if not self.labelled:
+            return ["metrics: there is no labelled data"]
+        figures, _, _ = evaluate(model, read_examples(task, self.labelled))
         names = [monitor.metric for monitor in task.monitor]
         if not set(names) & set(figures):
-            raise LawBroken(f"metrics gives {', '.join(figures)}, and none of what monitor names: {', '.join(names)}")
+            raise LawBroken(f"metrics returns {', '.join(figures)}, and none that monitor names: {', '.join(names)}")
+        return None
+
+    def resumes(self) -> list[str] | None:
+        """Law 11, for an epoch on the labelled data."""
+        if notes := self.untrainable:
+            return notes
+        if self.task.config().training.method == "readout":
+            return ["it is trained in one step (training.method=readout)"]
+        with tempfile.TemporaryDirectory() as place:
+            testing.check_resume(self.task, self.labelled, Path(place), epochs=1)
         return None

@@ -5,7 +5,7 @@ The same as one line in the plugin's ``pyproject.toml``::
     [tool.pytest.ini_options]
     suite_plugins = ["my_package"]
 
-pytest finds this module by its entry point; nothing of it is loaded where nobody asks for laws.
+pytest finds this module by its entry point; nothing is loaded unless laws are asked for.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The option and the setting."""
-    words = "run the laws of what this plugin of sequence-suite brings (a module, package, task or cell)"
+    words = "run the laws of everything that a sequence-suite plugin provides (a module, package, task or cell)"
     parser.getgroup("suite").addoption("--suite-plugin", action="append", default=[], metavar="NAME", help=words)
     parser.addini("suite_plugins", words, type="args", default=[])
 
@@ -40,22 +40,22 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
 
 
 class LawItem(pytest.Item):
-    """One law as a test: its failure is the one line that says what is wrong, and where."""
+    """One law as a test: its failure is one line that says what is wrong, and where."""
 
     def __init__(self, *, law: Any, **more: Any) -> None:
         super().__init__(**more)
         self.law = law
 
     def runtest(self) -> None:
-        """Check the law; what could not be checked is skipped, with the reason."""
-        from suite.testing.laws import tried
+        """Check the law; a law that could not be checked is skipped, with the reason."""
+        from suite.testing.laws import run
 
-        outcome = tried(self.law)
-        if outcome.verdict == "broken":
-            pytest.fail(outcome.said, pytrace=False)
-        if outcome.verdict == "not checked":
-            pytest.skip(outcome.said)
+        result = run(self.law)
+        if result.verdict == "broken":
+            pytest.fail(result.message, pytrace=False)
+        if result.verdict == "not checked":
+            pytest.skip(result.message)
 
     def reportinfo(self) -> tuple[Path, None, str]:
-        """Where it is listed: under the laws, by what it is a law of."""
+        """Where reports list it."""
         return Path("suite"), None, self.name

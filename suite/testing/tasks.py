@@ -1,4 +1,4 @@
-"""The laws of a task: 6 to 9 of a checkpoint, that it is light, and that its training resumes."""
+"""The laws of a task: of a checkpoint (6, 8, 9), that it imports no torch (10), and that its training resumes (11)."""
 
 from __future__ import annotations
 
@@ -8,23 +8,26 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from suite.errors import SuiteError, UsageError, one_line
-from suite.testing.base import SINGLE, LawBroken, same
-from suite.testing.codecs import Cuts, cuts
+from suite.testing.base import SINGLE, LawBroken, same, same_output
+from suite.testing.codecs import Cuts
+from suite.testing.sessions import sessions_are_independent, state_is_portable, stream_equals_offline
 
 if TYPE_CHECKING:
     from suite.checkpoint import Checkpoint
     from suite.inference.model import LoadedModel
     from suite.task import AnyTask, Codecs
 
-#: So many tokens are forced upon a decoder, to compare what it says after each.
+#: Tokens that a decoder is given, to compare its logits after each.
 FORCED = 7
+#: Inputs that are checked, at most.
+INPUTS = 16
 
 
 def check_task(
@@ -34,11 +37,18 @@ def check_task(
     inputs: Sequence[Any] | None = None,
     stream_pieces: Cuts | None = None,
 ) -> list[str]:
-    """Laws 6–9 for a task's shipped checkpoint, or the one given; returns notes on what was not checked.
+    """Laws 6 to 9, 12 and 13 for a task's shipped checkpoint, or the one given.
 
-    ``inputs`` are raw inputs, best of many lengths; by default those of the task's samples.
-    ``stream_pieces(input)`` gives the ways to cut one for a stream; by default ``cuts``. Raises LawBroken,
-    and UsageError where there is nothing to check with.
+    Args:
+        inputs: Raw inputs, best of many lengths; by default those of the task's samples.
+        stream_pieces: ``stream_pieces(input)`` gives the ways to cut an input for a stream; by default ``cuts``.
+
+    Returns:
+        Notes on what was not checked.
+
+    Raises:
+        LawBroken: If a law does not hold.
+        UsageError: If there is nothing to check with.
     """
     from suite.inference.loading import open_checkpoint, open_config
     from suite.inference.model import LoadedModel
@@ -54,14 +64,15 @@ def check_task(
         *stream_equals_offline(model, given, stream_pieces),
         *runtimes_agree(task, opened, config, codecs, given),
         *saving_changes_nothing(task, opened, config, codecs, given),
+        *sessions_are_independent(model, given, stream_pieces),
+        *state_is_portable(model, given, stream_pieces),
     ]
 
 
 def batch_equals_singles(model: LoadedModel[Any, Any], inputs: Sequence[Any]) -> None:
     """Law 6: an input's raw outputs do not depend on the batch it is in, its size or its other members.
 
-    Of a decoder that attends they are the logits of some tokens, forced upon it: so the rows of a beam are
-    independent too.
+    For a decoder that attends they are its logits after some given tokens: so the rows of a beam are independent too.
     """
     law = "a batch equals its members one by one"
     arrays = _encoded(model, inputs)
@@ -72,131 +83,7 @@ def batch_equals_singles(model: LoadedModel[Any, Any], inputs: Sequence[Any]) ->
                 batch = numbers[at : at + size]
                 for i, output in zip(batch, _outputs(model, [arrays[i] for i in batch]), strict=True):
                     others = [j + 1 for j in batch if j != i]
-                    _same_output(law, f"of input {i + 1} beside inputs {others}", output, alone[i])
-
-
-def stream_equals_offline(
-    model: LoadedModel[Any, Any], inputs: Sequence[Any], stream_pieces: Cuts | None = None
-) -> list[str]:
-    """Law 7: a stream fed in any pieces, and finished, gives the offline outputs, and so read every step.
-
-    Tried too: a session saved midway (arrays and JSON) and gone on with by another. Of an aligned task the outputs
-    of all steps together are the offline ones. Returns a note instead where the model says that it cannot stream.
-    Where pieces are answered whole, the results are compared: all updates together are the answer.
-    """
-    from suite.inference.sessions import open_session
-
-    law = "a stream equals the offline answer"
-    task = model.task
-    try:
-        open_session(model)
-    except UsageError as error:
-        return [f"law 7 does not apply: {one_line(error)}"]
-    if task.streaming is None:
-        raise LawBroken(f"{law}: the task does not stream, and yet a session of it opens")
-    if task.streaming.kind == "segments":
-        return _segments_equal_offline(law, model, inputs, stream_pieces)
-    if task.streaming.kind == "decoder":
-        return ["law 7 does not apply: outputs are decoded as they come; the task's own tests compare the two"]
-    if not model.causal:
-        raise LawBroken(f"{law}: the model cannot stream, and yet a session of it opens")
-    if task.per_step:
-        return _steps_equal_offline(law, model, inputs, stream_pieces)
-    for number, raw in enumerate(inputs, 1):
-        (array,) = _encoded(model, [raw])
-        wanted = model.outputs([array])[0]
-        # The offline result without what a task adds for long inputs, which a stream gives otherwise.
-        answer = _comparable(task.predict(model, [raw], [array], **task.parse_options("predict", {}))[0].to_dict())
-        steps = None
-        for pieces, stop, where in _ways(number, raw, stream_pieces):
-            session = open_session(model)
-            updates = []
-            try:
-                for i, piece in enumerate(pieces):
-                    if i == stop:
-                        session = open_session(model, session.dumps())
-                    updates += session.feed(piece)
-                result = session.finish()
-            except (SuiteError, TypeError) as error:
-                raise LawBroken(f"{law}: {where}, it fails: {one_line(error)}") from error
-            _same_output(law, where, session.state["outputs"], wanted)
-            steps = session.steps if steps is None else steps
-            if session.steps != steps:
-                raise LawBroken(f"{law}: {where}, {session.steps} steps are read instead of {steps}")
-            if result.final is not True or any(update.final is not False for update in updates):
-                raise LawBroken(f"{law}: {where}, final is not false on every update and true on the result")
-            if difference := _differs(_comparable(result.to_dict()), answer):
-                raise LawBroken(f"{law}: the result {where} has another {difference}")
-    return []
-
-
-def _ways(number: int, raw: Any, stream_pieces: Cuts | None) -> Iterator[tuple[Sequence[Any], int | None, str]]:
-    """The ways to stream an input: its pieces, after how many a session is saved (None: never), and that in words."""
-    for pieces in (stream_pieces or cuts)(raw):
-        for stop in (None, len(pieces) // 2):
-            saved = "" if stop is None else f", saved after {stop}"
-            yield pieces, stop, f"of input {number} in {len(pieces)} pieces{saved}"
-
-
-def _steps_equal_offline(
-    law: str, model: LoadedModel[Any, Any], inputs: Sequence[Any], stream_pieces: Cuts | None
-) -> list[str]:  # fmt: skip
-    """The outputs of a stream's steps, one after the other, are those of the whole input."""
-    from suite.inference.sessions import open_session
-
-    for number, raw in enumerate(inputs, 1):
-        (array,) = _encoded(model, [raw])
-        wanted = model.outputs([array])[0]
-        for pieces, stop, where in _ways(number, raw, stream_pieces):
-            session, outputs = open_session(model), []
-            try:
-                for i, piece in enumerate(pieces):
-                    if i == stop:
-                        session = open_session(model, session.dumps())
-                    outputs += [session.state["outputs"] for _ in session.updates(piece)]
-                before = session.steps
-                updates = session.flush()
-                if len(updates) == 1:
-                    outputs.append(session.state["outputs"])
-                elif updates:
-                    raise LawBroken(f"{law}: {where}, {session.steps - before} steps are held back to the end")
-                result = session.finish()
-            except (SuiteError, TypeError) as error:
-                raise LawBroken(f"{law}: {where}, it fails: {one_line(error)}") from error
-            found = np.concatenate(outputs) if outputs else wanted[:0]
-            if len(found) != len(wanted):
-                raise LawBroken(f"{law}: {where}, {len(found)} steps are answered instead of {len(wanted)}")
-            _same_output(law, where, found, wanted)
-            if result.final is not True:
-                raise LawBroken(f"{law}: {where}, final is not true on the result")
-    return []
-
-
-def _segments_equal_offline(
-    law: str, model: LoadedModel[Any, Any], inputs: Sequence[Any], stream_pieces: Cuts | None
-) -> list[str]:  # fmt: skip
-    from suite.inference.pipeline import Pipeline
-    from suite.inference.sessions import open_session
-
-    pipeline = Pipeline(model)
-    for number, raw in enumerate(inputs, 1):
-        wanted = _comparable(pipeline(raw).to_dict())
-        for pieces, stop, where in _ways(number, raw, stream_pieces):
-            session, updates = open_session(model), []
-            try:
-                for i, piece in enumerate(pieces):
-                    if i == stop:
-                        session = open_session(model, session.dumps())
-                    updates += session.feed(piece)
-                updates += session.flush()
-                result = model.task.last_result(updates, session.state["carried"])
-            except (SuiteError, TypeError) as error:
-                raise LawBroken(f"{law}: {where}, it fails: {one_line(error)}") from error
-            if result.final is not True or any(update.final is not False for update in updates):
-                raise LawBroken(f"{law}: {where}, final is not false on every update and true on the result")
-            if difference := _differs(_comparable(result.to_dict()), wanted):
-                raise LawBroken(f"{law}: the result {where} has another {difference}")
-    return []
+                    same_output(law, f"of input {i + 1} in a batch with inputs {others}", output, alone[i])
 
 
 def runtimes_agree(
@@ -205,7 +92,7 @@ def runtimes_agree(
     """Law 8: a checkpoint's graphs in ONNX Runtime give what the model gives in torch.
 
     Compared are outputs and next states, from random states, at many sizes, and the outputs of ``inputs``.
-    Returns a note instead where torch is not installed or the checkpoint has no graphs.
+    Returns a note if torch is not installed or the checkpoint has no graphs.
     """
     if importlib.util.find_spec("torch") is None:
         return ["law 8 was not checked: torch is not installed"]
@@ -216,7 +103,7 @@ def runtimes_agree(
     from suite.runtime.onnx import OnnxRuntime
     from suite.runtime.torch import TorchRuntime
 
-    law = "ONNX Runtime says what torch says"
+    law = "ONNX Runtime agrees with torch"
     model = _model(task, checkpoint, config, codecs)
     kinds = TorchRuntime.of(model), OnnxRuntime(checkpoint)
     loaded = [LoadedModel(task, codecs, kind, causal=model.causal) for kind in kinds]
@@ -226,7 +113,7 @@ def runtimes_agree(
     except SuiteError as error:
         raise LawBroken(f"{law}: {one_line(error)}") from error
     ours, theirs = (_outputs(one, arrays) for one in loaded)
-    _same_outputs(law, theirs, ours, SINGLE)
+    _same_batch(law, theirs, ours, SINGLE)
     return []
 
 
@@ -235,7 +122,7 @@ def saving_changes_nothing(
 ) -> list[str]:  # fmt: skip
     """Law 9: codecs, weights and graphs saved and loaded again give exactly the same outputs.
 
-    Returns a note on the weights where torch is not installed.
+    Returns a note on the weights if torch is not installed.
     """
     from suite.checkpoint import Checkpoint, save
     from suite.inference.loading import open_config, open_runtime
@@ -266,23 +153,20 @@ def saving_changes_nothing(
             for read, one in ((codecs_again, copy), (codecs, checkpoint))
         ]
         found, wanted = (_outputs(one, _encoded(one, inputs)) for one in loaded)
-    _same_outputs(law, found, wanted, 0.0)
+    _same_batch(law, found, wanted, 0.0)
     return notes
 
 
 def _same_outputs(law: str, found: Any, wanted: Any, tolerance: float) -> None:
     for number, (ours, theirs) in enumerate(zip(found, wanted, strict=True), 1):
-        _same_output(law, f"of input {number} in one batch", ours, theirs, tolerance)
-
-
-def _same_output(law: str, where: str, found: np.ndarray, wanted: np.ndarray, tolerance: float = SINGLE) -> None:
-    same(law, f"the output {where}", found, wanted, tolerance, rows=True)
+        same_output(law, f"of input {number} in one batch", ours, theirs, tolerance)
 
 
 def check_light(module: str, task: str) -> None:
     """Law 10: importing the plugin ``module``, and ``suite TASK --help``, load no torch.
 
-    Both are run by a fresh interpreter. Raises LawBroken, also where either fails.
+    Both are run by a fresh interpreter. ``module`` may be the path of a file in a plugin folder. Raises LawBroken, also
+    if either fails.
     """
     report = "print([n for n in ('torch', 'torchvision', 'torchaudio') if n in sys.modules], file=sys.stderr)"
     helping = (
@@ -297,9 +181,11 @@ def check_light(module: str, task: str) -> None:
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         last = (done.stderr.strip().splitlines() or [""])[-1]
         if done.returncode:
-            raise LawBroken(f"a plugin is light: {what} fails: {last}")
+            raise LawBroken(f"a plugin imports no torch: {what} fails: {last}")
         if last != "[]":
-            raise LawBroken(f"a plugin is light: {what} loads {last}; import torch inside the functions that need it")
+            raise LawBroken(
+                f"a plugin imports no torch: {what} loads {last}; import torch inside the functions that need it"
+            )
 
 
 def check_resume(
@@ -311,18 +197,18 @@ def check_resume(
     stops: Sequence[int] | None = None,
     **options: Any,
 ) -> None:
-    """Law 11: training interrupted after a step, and resumed, ends with the weights of one never stopped.
+    """Law 11: training interrupted after a step, and resumed, ends with the weights of training never stopped.
 
-    Trains on ``data`` into ``folder``, once whole and once for each step number in ``stops`` (by default the
-    first, one in the middle and the last): keep it small with ``settings`` and ``options``, which are those
-    of ``suite.train``. Compared bit for bit: the weights that would be shipped, and everything the run keeps
-    (weights in full precision, their average, the optimiser's moments, a state that is carried, the curves).
+    Trains on ``data`` into ``folder``, once whole and once for each step number in ``stops`` (by default the first, one
+    in the middle and the last): keep it small with ``settings`` and ``options``, which are those of ``suite.train``.
+    Compared bit for bit: the weights that would be shipped, and everything that the run saves (weights in full
+    precision, their average, the optimizer's moments, a state that is carried, the curves).
     """
     from suite.training.resume import NUMBERS, TENSORS
     from suite.training.runs import run_folder
     from suite.training.train import train
 
-    law = "training resumed is training never stopped"
+    law = "resumed training equals training never stopped"
     name = task if isinstance(task, str) else task.name
     chosen: dict[str, Any] = {"data": data, "settings": list(settings), **options}
     total = 0
@@ -361,20 +247,37 @@ def check_resume(
             raise LawBroken(f"{law}: {where}, model.safetensors is not the same bytes")
 
 
-def samples(task: AnyTask) -> list[Any]:
-    """The first inputs in the task's sample files, as ``suite TASK predict`` reads them."""
-    from suite.data.readers import read_rows
+def samples(task: AnyTask, data: Sequence[str | Path] = ()) -> list[Any]:
+    """The inputs to check a task with, at most 16: those of ``data``, labelled files, or of the task's own samples.
 
-    if task.data.inputs == "files":
-        files = [path for path in task.samples if not path.name.startswith("labelled")]
-        return list(itertools.islice((value for path in files for _, value in task.expand_inputs(str(path))), 16))
-    column = task.data.columns[0].name
-    rows = (row for path in task.samples for row in read_rows(path, text_column=column))
-    return [row.values[column] for row in itertools.islice(rows, 16) if column in row.values]
+    Samples are read as ``suite TASK predict`` reads them; if all are labelled, as ``suite TASK evaluate`` does.
+    """
+    from suite.data.readers import read_rows
+    from suite.task.reading import read_examples
+
+    def unlabelled() -> Iterator[Any]:
+        column = task.data.columns[0].name
+        for path in task.samples:
+            if path.name.startswith("labelled"):
+                continue
+            if task.data.inputs == "files":
+                yield from (value for _, value in task.expand_inputs(str(path)))
+            else:
+                rows = read_rows(path, text_column=column, blank=task.data.keep_blank_lines)
+                yield from (row.values[column] for row in rows if column in row.values)
+
+    found = [] if data else list(itertools.islice(unlabelled(), INPUTS))
+    labelled = (example.input for example in read_examples(task, data or task.labelled_samples))
+    return found or list(itertools.islice(labelled, INPUTS))
+
+
+def _same_batch(law: str, found: Any, wanted: Any, tolerance: float) -> None:
+    for number, (ours, theirs) in enumerate(zip(found, wanted, strict=True), 1):
+        same_output(law, f"of input {number} in one batch", ours, theirs, tolerance)
 
 
 def _encoded(model: LoadedModel[Any, Any], inputs: Sequence[Any]) -> list[np.ndarray]:
-    """The inputs as arrays; of a task whose inputs are preprocessed into pieces, the pieces."""
+    """The inputs as arrays; for a task that preprocesses inputs into pieces, those of the pieces."""
     from suite.task.seq2seq import Seq2SeqTask
 
     task, codecs = model.task, model.codecs
@@ -385,7 +288,7 @@ def _encoded(model: LoadedModel[Any, Any], inputs: Sequence[Any]) -> list[np.nda
 
 
 def _outputs(model: LoadedModel[Any, Any], arrays: list[np.ndarray]) -> Any:
-    """Raw outputs, one array an input; of a decoder that attends, the logits ``[T, V]`` of tokens it is given."""
+    """Raw outputs, one array an input; for a decoder that attends, its logits ``[T, V]`` after given tokens."""
     from suite.task.seq2seq import Seq2SeqTask
 
     if not isinstance(model.task, Seq2SeqTask):
@@ -404,7 +307,7 @@ def _outputs(model: LoadedModel[Any, Any], arrays: list[np.ndarray]) -> Any:
 
 
 def _model(task: AnyTask, checkpoint: Checkpoint, config: Any, codecs: Codecs[Any, Any]) -> Any:
-    """The torch model of a checkpoint, built by the task at hand, which need not be a registered one."""
+    """The torch model of a checkpoint, built by the given task, which need not be a registered one."""
     from suite.checkpoint.weights import WEIGHTS, load_weights
 
     model = task.build_model(config, codecs)
@@ -416,23 +319,3 @@ def _tensors(path: Path) -> dict[str, np.ndarray]:
     from safetensors.numpy import load_file
 
     return load_file(path)
-
-
-def _comparable(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A result without what a stream says differently: its last step instead of the whole input."""
-    return {name: value for name, value in values.items() if name not in ("input", "final", "seconds")}
-
-
-def _differs(found: Any, wanted: Any, path: str = "") -> str:
-    """Where two plain values differ, numbers by more than a rounding; empty where they do not."""
-    if isinstance(found, Mapping) and isinstance(wanted, Mapping) and found.keys() == wanted.keys():
-        places = (_differs(found[name], wanted[name], f"{path}.{name}" if path else str(name)) for name in wanted)
-        return next((place for place in places if place), "")
-    if isinstance(found, list | tuple) and isinstance(wanted, list | tuple) and len(found) == len(wanted):
-        places = (_differs(a, b, f"{path}[{i}]") for i, (a, b) in enumerate(zip(found, wanted, strict=True)))
-        return next((place for place in places if place), "")
-    if isinstance(found, float) and isinstance(wanted, float):
-        same = abs(found - wanted) <= 1e-3 * max(1.0, abs(wanted))
-    else:
-        same = found == wanted
-    return "" if same else f"{path}: {found!r} instead of {wanted!r}"

@@ -1,6 +1,6 @@
 """The word list of what people read: phrases that a reader who knows the field would have to translate.
 
-Checked are every ``--help``, the README and the documentation. Run by ``make lint``; exits with 1 where a phrase stands.
+Checked are every ``--help``, the README and the documentation. Run by ``make lint``; exits with 1 where one stands.
 """
 
 from __future__ import annotations

@@ -206,11 +206,13 @@ def replace(changed: Callable[..., AnyTask], monkeypatch: pytest.MonkeyPatch) ->
 def echo(monkeypatch: pytest.MonkeyPatch) -> AnyTask:
     """The task ``echo``, registered: it says at every letter the one before it; its config has ``head.tied``."""
     from suite.plugins import registry
-    from suite.plugins.entry_points import TASKS, Offer
+    from suite.plugins.entry_points import TASKS, EntryPoint
 
     found = registry()
     found.task("sentiment")  # whose module, once loaded, stands for this one's
-    monkeypatch.setitem(found._offers, (TASKS, "echo"), Offer(TASKS, "echo", "suite_sentiment", "tests", "0"))
+    monkeypatch.setitem(
+        found._entry_points, (TASKS, "echo"), EntryPoint(TASKS, "echo", "suite_sentiment", "tests", "0")
+    )
     monkeypatch.setitem(found._found[TASKS], "echo", ECHO)
     return ECHO
 

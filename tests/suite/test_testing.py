@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -22,12 +24,14 @@ from suite.codecs.targets import Labels, Value
 from suite.codecs.wordpieces import TextFeeder, WordPieceCodec, WordPieceSpec
 from suite.errors import CheckpointError, UsageError
 from suite.inference.loading import open_config, open_runtime
-from suite.inference.pipeline import Pipeline
+from suite.inference.model import LoadedModel
 from suite.nn.cells.base import Cell, State
 from suite.nn.cells.masking import length_mask
 from suite.plugins import registry
-from suite.task import AnyTask
+from suite.task import AnyTask, Codecs
 from suite.testing import LawBroken
+
+Changed = Callable[..., AnyTask]
 
 TEXTS = ["What a lovely café, I adore it!", "awful", "The soup is on the table.  I like it 😀 very much :)"]
 
@@ -247,27 +251,45 @@ def test_tiny_checkpoints(sentiment: AnyTask, tiny_checkpoint: Path, tiny_labels
 @pytest.mark.parametrize("name", registry().task_names())
 def test_shipped_checkpoint(name: str) -> None:
     task = registry().task(name)
-    if task.assets is None or not (task.assets / "checkpoint" / "suite.json").exists():
+    if not task.ships:
         pytest.skip(f"{name} ships no checkpoint")
     testing.check_task(task)
 
 
-def test_needs_something_to_check(sentiment: AnyTask, tiny_checkpoint: Path) -> None:
+def test_needs_something_to_check(sentiment: AnyTask, changed: Changed, tiny_checkpoint: Path) -> None:
     with pytest.raises(UsageError, match="inputs="):
-        testing.check_task(dataclasses.replace(sentiment, assets=None), checkpoint=tiny_checkpoint)
+        testing.check_task(changed(sentiment, assets=None), checkpoint=tiny_checkpoint)
     with pytest.raises(CheckpointError):
         testing.check_task(sentiment, checkpoint=tiny_checkpoint / "nowhere")
 
 
 def test_pieces_may_be_given(sentiment: AnyTask, tiny_checkpoint: Path) -> None:
-    tried: list[str] = []
+    cut: list[str] = []
 
     def halves(raw: str) -> list[list[str]]:
-        tried.append(raw)
+        cut.append(raw)
         return [[raw[:3], raw[3:]]]
 
     testing.check_task(sentiment, checkpoint=tiny_checkpoint, inputs=TEXTS[:1], stream_pieces=halves)
-    assert tried == TEXTS[:1]
+    assert set(cut) == set(TEXTS[:1])
+
+
+def test_samples_are_those_of_the_task_or_of_data(
+    sentiment: AnyTask, changed: Changed, labels_file: Path, tmp_path: Path
+) -> None:
+    assert testing.samples(changed(sentiment, assets=None)) == []
+    given = testing.samples(changed(sentiment, assets=None), [labels_file])
+    assert given[0] == "What a lovely film, I adore it!"
+    assert len(given) == 16
+    (tmp_path / "samples").mkdir()
+    shutil.copy(labels_file, tmp_path / "samples" / "labelled.jsonl")
+    assert testing.samples(changed(sentiment, assets=tmp_path)) == given
+    (tmp_path / "samples" / "texts.txt").write_text("one\n\ntwo\n")
+    assert testing.samples(changed(sentiment, assets=tmp_path)) == ["one", "two"]
+
+
+def _codecs(task: AnyTask, files: Mapping[str, bytes], kind: type[WordPieceCodec]) -> Codecs[Any, Any]:
+    return task.load_codecs(files).replace(input=kind.from_files(files))
 
 
 class LosesLastWord(TextFeeder):
@@ -287,25 +309,29 @@ class ForgetsPending(TextFeeder):
 
 
 @pytest.mark.parametrize("feeder", [LosesLastWord, CutsWords, ForgetsPending])
-def test_broken_feeder_is_caught(sentiment: AnyTask, tiny_checkpoint: Path, feeder: type[TextFeeder]) -> None:
+def test_broken_feeder_is_caught(
+    sentiment: AnyTask, changed: Changed, tiny_checkpoint: Path, feeder: type[TextFeeder]
+) -> None:
     class Broken(WordPieceCodec):
         def incremental(self, pending: Any = None) -> TextFeeder:
-            return feeder(self, pending or "")
+            return feeder(self, pending or None)
 
-    broken = dataclasses.replace(sentiment, codecs={**sentiment.codecs, "input": Broken.from_files})
-    with pytest.raises(LawBroken, match="a stream equals the offline answer"):
+    broken = changed(sentiment, load_codecs=lambda task, files: _codecs(sentiment, files, Broken))
+    with pytest.raises(LawBroken, match="a stream equals the offline result"):
         testing.check_task(broken, checkpoint=tiny_checkpoint, inputs=TEXTS)
     codec = WordPieceCodec.fit(TEXTS, WordPieceSpec(200, 60, 1))
     with pytest.raises(LawBroken, match="feeding pieces equals encoding the whole"):
         testing.check_codec(Broken(codec.tokenizer, codec.spec), TEXTS)
 
 
-def test_stream_that_decodes_something_else_is_caught(sentiment: AnyTask, tiny_checkpoint: Path) -> None:
-    def decode(outputs: Any, codecs: Any, text: Any, **options: Any) -> Any:
-        result = sentiment.decode(outputs, codecs, text, **options)
+def test_stream_that_decodes_something_else_is_caught(
+    sentiment: AnyTask, changed: Changed, tiny_checkpoint: Path
+) -> None:
+    def decode(task: Any, outputs: Any, codecs: Any, text: Any, **options: Any) -> Any:
+        result = super(type(task), task).decode(outputs, codecs, text, **options)
         return result if text in TEXTS else dataclasses.replace(result, label="neutral?")
 
-    broken = dataclasses.replace(sentiment, decode=decode)
+    broken = changed(sentiment, decode=decode)
     with pytest.raises(LawBroken, match="label"):
         testing.check_task(broken, checkpoint=tiny_checkpoint, inputs=TEXTS)
 
@@ -318,17 +344,18 @@ def test_bidirectional_model_is_noted(
     settings = [*tiny_settings, "encoder.bidirectional=true", "training.epochs=1"]
     checkpoint = train("sentiment", data=ratings_file, out=tmp_path / "both", settings=settings)
     notes = testing.check_task(sentiment, checkpoint=checkpoint.path, inputs=TEXTS)
-    assert len(notes) == 1
+    assert [note.partition(" does not apply: ")[0] for note in notes] == ["law 7", "law 12", "law 13"]
     assert "bidirectional" in notes[0]
 
 
 class _Depends:
-    """A runtime whose answers depend on the company a row is in, or on the padding after it."""
+    """A runtime whose outputs depend on the other rows of a batch, or on the padding after a row."""
 
     kind = "onnx"
+    names = ("encoder",)
 
     def __init__(self, graph: Any, change: Callable[[Mapping[str, np.ndarray]], float]) -> None:
-        self.inner, self.change, self.inputs = graph, change, graph.inputs
+        self.inner, self.change, self.inputs, self.outputs = graph, change, graph.inputs, graph.outputs
 
     def graph(self, name: str) -> Any:
         return self
@@ -344,14 +371,145 @@ class _Depends:
 @pytest.mark.parametrize(
     "change", [lambda arrays: 0.01 * (len(arrays["lengths"]) > 2), lambda arrays: 0.001 * arrays["inputs"].shape[1]]
 )
-def test_company_that_matters_is_caught(sentiment: AnyTask, tiny_checkpoint: Path, change: Any) -> None:
+def test_an_output_that_depends_on_its_batch_is_caught(sentiment: AnyTask, tiny_checkpoint: Path, change: Any) -> None:
     opened = Checkpoint.open(tiny_checkpoint)
     _, codecs = open_config(sentiment, opened)
     runtime = open_runtime(opened)
-    testing.batch_equals_singles(Pipeline(sentiment, codecs, runtime), TEXTS)
-    broken = Pipeline(sentiment, codecs, _Depends(runtime.graph("encoder"), change))  # type: ignore[arg-type]
+    testing.batch_equals_singles(LoadedModel(sentiment, codecs, runtime), TEXTS)
+    broken = LoadedModel(sentiment, codecs, _Depends(runtime.graph("encoder"), change))
     with pytest.raises(LawBroken, match="a batch equals its members"):
         testing.batch_equals_singles(broken, TEXTS)
+
+
+# -- sessions ----------------------------------------------------------------------------------------------
+
+
+def test_sessions_of_shipped_and_small_models(sentiment: AnyTask, tiny_checkpoint: Path) -> None:
+    for task, checkpoint in ((sentiment, tiny_checkpoint), (registry().task("gesture"), None)):
+        model = LoadedModel.open(task, checkpoint)
+        inputs = TEXTS if task is sentiment else testing.samples(task)
+        assert testing.sessions_are_independent(model, inputs) == []
+        assert testing.state_is_portable(model, inputs) == []
+
+
+@pytest.mark.parametrize("least", [1e-7, 0.0])
+def test_a_session_that_depends_on_others_in_its_batch_is_caught(
+    sentiment: AnyTask, tiny_checkpoint: Path, least: float
+) -> None:
+    opened = Checkpoint.open(tiny_checkpoint)
+    _, codecs = open_config(sentiment, opened)
+    graph = open_runtime(opened).graph("encoder")
+    changed = LoadedModel(sentiment, codecs, _Depends(graph, lambda arrays: least * (len(arrays["lengths"]) > 1)))
+    if not least:
+        assert testing.sessions_are_independent(changed, TEXTS) == []
+        return
+    with pytest.raises(LawBroken, match=r"sessions do not affect each other: the output of session . at step . in a b"):
+        testing.sessions_are_independent(changed, TEXTS)
+
+
+class SharesPending(TextFeeder):
+    """What is held back is the class's: another session takes it."""
+
+    held: ClassVar[dict[str, Any]] = {}
+
+    def feed(self, piece: Any) -> list[tuple[Any, np.ndarray]]:
+        found = super().feed(piece)
+        self._held, self.held["text"] = self.held.get("text", self._held), self._held
+        return found
+
+
+def test_sessions_that_share_something_are_caught(sentiment: AnyTask, changed: Changed, tiny_checkpoint: Path) -> None:
+    class Broken(WordPieceCodec):
+        def incremental(self, pending: Any = None) -> TextFeeder:
+            return SharesPending(self, pending)
+
+    broken = changed(sentiment, load_codecs=lambda task, files: _codecs(sentiment, files, Broken))
+    with pytest.raises(LawBroken, match=r"sessions do not affect each other: session . of 8 fed in turns has another"):
+        testing.sessions_are_independent(LoadedModel.open(broken, tiny_checkpoint), TEXTS)
+
+
+def test_a_state_that_is_not_refused_is_caught(
+    sentiment: AnyTask, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from suite.inference import session_state, sessions
+
+    model = LoadedModel.open(sentiment, tiny_checkpoint)
+    right = session_state.load_state
+
+    def any_checkpoint(data: bytes, *, task: str, model: str) -> dict[str, Any]:
+        try:
+            return right(data, task=task, model=model)
+        except UsageError as error:
+            if "another checkpoint" not in str(error):
+                raise
+            return right(data, task=task, model=f"not-{model}")
+
+    monkeypatch.setattr(sessions, "load_state", any_checkpoint)
+    with pytest.raises(LawBroken, match="continues in another process: a state that is of another checkpoint is not r"):
+        testing.state_is_portable(model, TEXTS[:1])
+    monkeypatch.setattr(sessions, "load_state", lambda data, *, task, model: data[10**6])
+    with pytest.raises(LawBroken, match="a state that is altered is not refused but fails: IndexError"):
+        testing.state_is_portable(model, TEXTS[:1])
+
+
+HERE_ONLY = '''"""Keeps what is held back in this process."""
+from suite.codecs.wordpieces import TextFeeder, WordPieceCodec
+from suite.hooks import hookimpl
+import suite_sentiment
+
+KEPT = {}
+
+class Feeder(TextFeeder):
+    @property
+    def pending(self):
+        KEPT[len(KEPT) + 1] = super().pending
+        return len(KEPT)
+
+class Codec(WordPieceCodec):
+    def incremental(self, pending=None):
+        return Feeder(self, KEPT.get(pending))
+
+class HereOnly(suite_sentiment.Sentiment):
+    name = "here-only"
+    input_codec = Codec
+
+@hookimpl
+def suite_tasks():
+    return [HereOnly]
+'''
+
+
+def test_a_state_that_means_nothing_elsewhere_is_caught(
+    sentiment: AnyTask, changed: Changed, tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "here_only.py").write_text(HERE_ONLY)
+    shutil.copytree(tiny_checkpoint, tmp_path / "checkpoint")
+    manifest = json.loads((tmp_path / "checkpoint" / "suite.json").read_text())
+    (tmp_path / "checkpoint" / "suite.json").write_text(json.dumps({**manifest, "task": "here-only"}))
+    monkeypatch.setenv("SUITE_PLUGIN_DIR", str(tmp_path / "mine"))
+    registry.cache_clear()
+    try:
+        model = LoadedModel.open("here-only", tmp_path / "checkpoint")
+        monkeypatch.setenv("SUITE_PLUGIN_DIR", "")
+        (note,) = testing.state_is_portable(model, TEXTS)
+        assert note.startswith("law 13 was not checked in another process: no task named 'here-only'")
+        monkeypatch.setenv("SUITE_PLUGIN_DIR", str(tmp_path / "mine"))
+        with pytest.raises(LawBroken, match=r"continues in another process: input 1, continued there, has another "):
+            testing.state_is_portable(model, TEXTS)
+    finally:
+        registry.cache_clear()
+    other = LoadedModel.open(changed(sentiment), tiny_checkpoint)
+    assert testing.state_is_portable(other, TEXTS) == [
+        "law 13 was not checked in another process: sentiment is not an installed task"
+    ]
+    memory = LoadedModel(sentiment, other.codecs, other.runtime)
+    assert testing.state_is_portable(memory, TEXTS) == [
+        "law 13 was not checked in another process: the model is in memory only"
+    ]
+
+
+# -- checkpoints -------------------------------------------------------------------------------------------
 
 
 def test_wrong_graph_is_caught(sentiment: AnyTask, tiny_checkpoint: Path, tmp_path: Path) -> None:
@@ -366,7 +524,7 @@ def test_wrong_graph_is_caught(sentiment: AnyTask, tiny_checkpoint: Path, tmp_pa
     with pytest.raises(LawBroken):
         testing.check_task(sentiment, checkpoint=tmp_path / "wrong", inputs=TEXTS)
     config, codecs = open_config(sentiment, opened)
-    with pytest.raises(LawBroken, match=r"ONNX Runtime says what torch says: .* differs from torch by"):
+    with pytest.raises(LawBroken, match=r"ONNX Runtime agrees with torch: .* differs from torch by"):
         testing.runtimes_agree(sentiment, Checkpoint.open(tmp_path / "wrong"), config, codecs, TEXTS)
     without = {name: content for name, content in files.items() if name != "encoder.onnx"}
     save(tmp_path / "without", opened.manifest, without)
@@ -382,12 +540,12 @@ def test_without_torch_there_are_notes(
     assert [note.partition(" was")[0] for note in notes] == ["law 8", "law 9"]
 
 
-def test_codec_that_is_not_saved_whole_is_caught(sentiment: AnyTask, tiny_checkpoint: Path) -> None:
+def test_codec_that_is_not_saved_whole_is_caught(sentiment: AnyTask, changed: Changed, tiny_checkpoint: Path) -> None:
     class Loses(WordPieceCodec):
         def files(self) -> dict[str, bytes]:
             return WordPieceCodec.fit(["other words"], WordPieceSpec(20, 5, 1)).files()
 
-    broken = dataclasses.replace(sentiment, codecs={**sentiment.codecs, "input": Loses.from_files})
+    broken = changed(sentiment, load_codecs=lambda task, files: _codecs(sentiment, files, Loses))
     with pytest.raises(LawBroken, match="saving and loading changes nothing"):
         testing.check_task(broken, checkpoint=tiny_checkpoint, inputs=TEXTS)
 
@@ -420,7 +578,7 @@ def test_heavy_plugin_is_caught(
         testing.check_light("heavy_plugin", task)
 
 
-#: Everything random is on, so that chance that is not what it was shows.
+#: Everything random is on, so that a random state that is not restored shows.
 RESUME = (
     "training.epochs=2", "training.batch_size=16", "training.ema=0.9", "encoder.dropout=0.3", "embedding.drop_word=0.1",
 )  # fmt: skip
@@ -449,7 +607,7 @@ def test_resume_that_forgets_is_caught(
             run.average.update(average)
 
     monkeypatch.setattr(suite.training.resume, "load_run", forgetful)
-    with pytest.raises(LawBroken, match="training resumed is training never stopped: stopped after step 3"):
+    with pytest.raises(LawBroken, match="resumed training equals training never stopped: stopped after step 3"):
         testing.check_resume("sentiment", ratings_file, tmp_path, settings=[*tiny_settings, *RESUME], stops=[3])
 
 
@@ -472,7 +630,7 @@ def test_target_codec_that_is_not_saved_whole_is_caught() -> None:
         def from_files(cls, files: Mapping[str, bytes]) -> Shuffled:
             return cls(Labels.from_files(files).names[::-1])
 
-    with pytest.raises(LawBroken, match="a codec survives its files"):
+    with pytest.raises(LawBroken, match="a codec survives saving"):
         testing.check_codec(Shuffled(("no", "yes")), ["no", "yes"])
 
 

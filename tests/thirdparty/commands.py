@@ -12,14 +12,16 @@ from suite.cli import run
 
 
 def done(arguments: list[str], stdin: str) -> dict[str, Any]:
-    """Run one: its exit code and what it wrote. ``stdin`` are bytes as Latin-1, or ``@`` and a file's path."""
+    """Run one command line. ``stdin`` is text (Latin-1), or ``@`` and a file's path."""
     given = open(stdin[1:], "rb").read() if stdin[:1] == "@" else stdin.encode("latin-1")  # noqa: SIM115
     sys.stdin = io.TextIOWrapper(io.BytesIO(given))
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    out, err = io.BytesIO(), io.BytesIO()
+    written = [io.TextIOWrapper(stream, encoding="utf-8", write_through=True) for stream in (out, err)]
+    with contextlib.redirect_stdout(written[0]), contextlib.redirect_stderr(written[1]):
         code = run(arguments)
-    said, failed = (stream.buffer.getvalue().decode() for stream in (out, err))  # type: ignore[attr-defined]
-    return {"arguments": arguments, "code": code, "stdout": said, "stderr": failed}
+    return {
+        "arguments": arguments, "code": code, "stdout": out.getvalue().decode(), "stderr": err.getvalue().decode(),
+    }  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Packages of strangers, built and installed into an environment of their own, never imported by path."""
+"""Third-party packages, built and installed into an environment of their own, never imported by path."""
 
 from __future__ import annotations
 
@@ -24,10 +24,14 @@ FAULTS = {
     "broken_syntax": "SyntaxError in ",
     "broken_hook": "unknown hook 'suite_task'; did you mean 'suite_tasks'?",
     "broken_argument": "hook suite_tasks has no argument 'config'; write def suite_tasks()",
-    "broken_duplicate": "'sentiment' is also offered by suite_sentiment",
+    "broken_duplicate": "'sentiment' is also provided by suite_sentiment",
     "broken_exits": "it called sys.exit(7) while loading",
     "broken_process": "it ends the process while it loads (exit code 9)",
-    "broken_newer": "made for plugin interface 2, this suite has 1: upgrade sequence-suite",
+    "broken_newer": "written for plugin interface 3, this suite has 2: upgrade sequence-suite",
+    "broken_old": "written for plugin interface 1, this suite has 2, where a task is a class: see docs/plugins.md",
+    "broken_older": "it imports suite.task.later, which does not exist: it was probably written for plugin interface 1",
+    "broken_instance": "it calls Task(…), and a task is a class now: it was probably written for plugin interface 1",
+    "broken_unfinished": "Unfinished must override build_model, fit_codecs",
 }
 NOTES = {
     "broken_prints": "it prints while it loads: 'thank you for installing me'",
@@ -112,7 +116,13 @@ def test_each_fault_is_named_and_everything_else_works(suite: Any) -> None:
     assert "Usage" in suite("--help").stdout
 
 
-@pytest.mark.parametrize("name", ["import-error", "syntax-error", "wrong-hook", "wrong-argument", "exits", "newer"])
+BROKEN = (
+    "import-error", "syntax-error", "wrong-hook", "wrong-argument", "exits", "newer", "old", "older", "instance",
+    "unfinished",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
 def test_using_a_broken_one_is_one_line(suite: Any, name: str) -> None:
     said = suite(name, "predict", "x", code=1).stderr
     assert said.startswith(f"suite: task {name!r}: broken_")
@@ -124,7 +134,7 @@ def test_what_fails_at_work_is_located(suite: Any, tmp_path: Path) -> None:
     (tmp_path / "data.tsv").write_text(f"text\tlabel\n{rows}")
     said = suite("raises", "train", "--data", "data.tsv", code=1).stderr.splitlines()[-1]
     assert said.startswith("suite: plugin broken_raises (suite-broken 0.0.1) failed: KeyError: 'text' (")
-    assert "broken_raises.py:9, in example)" in said
+    assert "broken_raises.py:12, in example)" in said
     said = suite("wrong-shapes", "train", "--data", "data.tsv", code=1).stderr.splitlines()[-1]
     assert said.startswith("suite: task 'wrong-shapes' of broken_shapes (suite-broken 0.0.1) failed: ")
     assert said.endswith("suite plugins check wrong-shapes says where")
@@ -133,7 +143,7 @@ def test_what_fails_at_work_is_located(suite: Any, tmp_path: Path) -> None:
 def test_the_laws_say_which_is_broken(suite: Any) -> None:
     done = suite("plugins", "check", "leaky-rows", "wrong-state", "loads-torch", "--json", code=1)
     found = [json.loads(line) for line in done.stdout.splitlines()]
-    broken = {(one["of"], one["law"]): one["said"] for one in found if one["verdict"] == "broken"}
+    broken = {(one["of"], one["law"]): one["message"] for one in found if one["verdict"] == "broken"}
     assert ("cell leaky-rows", "rows are independent") in broken
     assert (
         "step gives y of shape (3, 8), expected (3, 7)"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from suite.plugins import Registry
-from suite.plugins.entry_points import CELLS, Offer
+from suite.plugins.entry_points import CELLS, EntryPoint
 
 Cli = Callable[..., Any]
 SHIPPED = ["gru", "lstm", "mingru", "rglru", "rnn"]
@@ -70,7 +70,7 @@ def others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "leaky_cells", raising=False)
     offers = [
-        Offer(CELLS, name, module, "leaky-cells", "1.0")
+        EntryPoint(CELLS, name, module, "leaky-cells", "1.0")
         for name, module in (
             ("leaky", "leaky_cells"), ("faulty", "leaky_cells"), ("absent", "absent_cells"),
             ("rnn", "suite.nn.cells.rnn"),

@@ -19,7 +19,7 @@ from suite.errors import DataError
 from suite.plugins import Registry
 from suite.plugins import entry_points as offers
 from suite.plugins import manager as plugins
-from suite.plugins.entry_points import Offer
+from suite.plugins.entry_points import EntryPoint
 
 Cli = Callable[..., Any]
 
@@ -275,7 +275,7 @@ def test_completion() -> None:
 def test_completion_survives_a_broken_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
     from suite.cli import cli as command
 
-    found = Registry([Offer(offers.TASKS, "broken", "no_such_module_at_all", "other", "1")])
+    found = Registry([EntryPoint(offers.TASKS, "broken", "no_such_module_at_all", "other", "1")])
     monkeypatch.setattr("suite.plugins.registry", lambda: found)
     items = command.shell_complete(click.Context(command), "")
     assert next(item.value for item in items) == "broken"
@@ -290,7 +290,7 @@ def test_the_commands_are_reserved() -> None:
 
 
 def test_a_broken_task_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    found = Registry([Offer(offers.TASKS, "broken", "no_such_module_at_all", "other", "1")])
+    found = Registry([EntryPoint(offers.TASKS, "broken", "no_such_module_at_all", "other", "1")])
     monkeypatch.setattr("suite.plugins.registry", lambda: found)
     assert run(["broken", "predict", "x"]) == 1
     out, err = capsys.readouterr()
@@ -312,7 +312,7 @@ def test_a_command_of_a_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         "    @cli.command('tasks')\n    def stolen():\n        click.echo('stolen')\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    found = Registry([Offer(plugins.COMMANDS, "shout", "suite_test_shout", "other", "1")])
+    found = Registry([EntryPoint(plugins.COMMANDS, "shout", "suite_test_shout", "other", "1")])
     monkeypatch.setattr("suite.plugins.registry", lambda: found)
     assert "  shout    Say it loud." in cli("--help").out
     assert cli("shout", "hello").out == "HELLO\n"

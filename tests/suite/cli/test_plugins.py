@@ -1,8 +1,10 @@
-"""``suite plugins``: listed, shown, checked, examined, begun."""
+"""``suite plugins``: list, show, check, doctor and new."""
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -68,7 +70,7 @@ def test_a_list_with_and_without_the_word(cli: Cli, folder: Path) -> None:
 def test_one_is_shown_by_any_of_its_names(cli: Cli, folder: Path) -> None:
     shown = cli("plugins", "show", "sentiment")
     assert shown.out == cli("plugins", "show", "suite_sentiment").out
-    assert "mapping         many-to-one" in shown.out
+    assert "mapping     many-to-one" in shown.out
     assert "--vectors (train)" in shown.out
     (values,) = cli("plugins", "show", "sentiment", "--json").values
     assert values["hooks"] == ["suite_tasks"]
@@ -83,9 +85,50 @@ def test_a_check_says_in_words_what_is_broken_and_where(cli: Cli, folder: Path) 
     (folder / "shout.py").write_text(COMMAND.replace("import click", "import click\nprint('hi')"))
     ran = cli("--plugin-dir", folder, "plugins", "check", "shout")
     assert (ran.code, ran.error) == (1, "suite: 1 of 2 laws do not hold; see the lines above")
-    assert "  ✗ it prints nothing while it loads: it prints 'hi' when it is imported; leave that out" in ran.lines
+    assert "  ✗ it prints nothing while it loads: it prints 'hi' when it is imported; remove that" in ran.lines
     assert [one["verdict"] for one in cli("plugins", "check", "shout", "--json").values] == ["holds", "broken"]
     assert cli("plugins", "check").code == 2
+
+
+TASK = '''"""Sentiment again."""
+import suite_sentiment
+from suite.hooks import hookimpl
+
+class Again(suite_sentiment.Sentiment):
+    name = "again"
+    assets = None
+
+@hookimpl
+def suite_tasks():
+    return [Again]
+'''
+#: Laws of a task and its plugin.
+LAWS = 14
+
+
+def test_a_task_in_one_file_is_checked_on_data_and_with_a_checkpoint(
+    cli: Cli, folder: Path, labels_file: Path, tiny_labels_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SUITE_DISABLE_PLUGINS")
+    (folder / "again.py").write_text(TASK)
+    found = cli("--plugin-dir", folder, "plugins", "check", "again.py", "--json").values
+    verdicts = [one["verdict"] for one in found]
+    assert (len(found), verdicts.count("holds"), verdicts.count("not checked")) == (LAWS, 4, 10)
+    assert found[-1]["message"] == "there is no labelled data: give --data FILE, or ship samples named labelled…"
+    made = folder / "made"
+    shutil.copytree(tiny_labels_checkpoint, made)
+    manifest = json.loads((made / "suite.json").read_text())
+    (made / "suite.json").write_text(json.dumps({**manifest, "task": "again"}))
+    monkeypatch.setattr("suite.testing.check_resume", lambda *given, **more: None)  # it trains four times
+    ran = cli("plugins", "check", "again", "--data", labels_file, "--checkpoint", made)
+    assert (ran.code, ran.err) == (0, ""), ran.out
+    assert sum(line.startswith("  ✓ ") for line in ran.lines) == LAWS
+    assert cli("plugins", "check", "shout", "--data", labels_file).error == (
+        "suite: data and checkpoint are of one task, and shout has none: name a task"
+    )
+    broken = cli("plugins", "check", "again", "--checkpoint", folder)
+    assert broken.code == 1
+    assert "  ✗ a batch equals its members one by one: " in broken.out
 
 
 def test_the_doctor_counts_the_faults(cli: Cli, folder: Path) -> None:
@@ -114,19 +157,20 @@ def test_a_new_one_says_what_comes_next(cli: Cli) -> None:
     assert ran.lines == [
         "written: try-it", "next: cd try-it && pip install -e '.[test]' && suite try-it train && suite try-it demo",
     ]  # fmt: skip
-    assert 'mapping="aligned"' in Path("try-it/try_it/__init__.py").read_text()
+    assert "(TaggingTask[" in Path("try-it/src/try_it/__init__.py").read_text()
     assert cli("plugins", "new", "try-two").code == 0
-    assert 'mapping="many-to-one"' in Path("try-two/try_two/__init__.py").read_text()
-    assert "suite_cells" in (cli("plugins", "new", "c", "--cell", "--out", "d") and Path("d/c/__init__.py").read_text())
+    assert "(ClassificationTask[" in Path("try-two/src/try_two/__init__.py").read_text()
+    assert cli("plugins", "new", "c", "--cell", "--out", "d").code == 0
+    assert "suite_cells" in Path("d/src/c/__init__.py").read_text()
 
 
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        ([], "suite: give a name, as in suite plugins new my-task"),
+        ([], "suite: give a name: suite plugins new my-task"),
         (["try-it", "--mapping", "alined"], "suite: --mapping alined: did you mean 'aligned'?"),
-        (["try-it", "--mapping", "aligned", "--cell"], "suite: --mapping is for a task; leave it or --cell out"),
-        (["Try It"], "suite: 'Try It': a name is of small letters, digits and hyphens, as my-task"),
+        (["try-it", "--mapping", "aligned", "--cell"], "suite: --mapping is for a task: leave out --mapping or --cell"),
+        (["Try It"], "suite: 'Try It': use lowercase letters, digits and hyphens, as in my-task"),
     ],
 )
 def test_what_cannot_be_begun(cli: Cli, arguments: list[str], error: str) -> None:
@@ -148,4 +192,4 @@ def test_on_a_terminal_it_asks(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(click, "confirm", lambda text, **more: asked.append(text))
     assert cli("plugins", "new").code == 0
     assert asked == ["Name, as it will be typed", "A cell, instead of a task?", "Mapping"]
-    assert 'mapping="unaligned"' in Path("try-it/try_it/__init__.py").read_text()
+    assert "(TextToTextTask[" in Path("try-it/src/try_it/__init__.py").read_text()

@@ -13,14 +13,16 @@ from suite.plugins import doctor, registry
 
 GOOD = """
 from suite.hooks import hookimpl
-import dataclasses, suite_sentiment
+import suite_sentiment
+class Good(suite_sentiment.Sentiment):
+    name = "good"
 @hookimpl
 def suite_tasks():
-    return [dataclasses.replace(suite_sentiment.TASK, name="good")]
+    return [Good]
 """
 FAULTS = {
     "dies.py": ("import os\nos._exit(3)\n", "it ends the process while it loads (exit code 3)"),
-    "hangs.py": ("import time\ntime.sleep(600)\n", "it has not loaded after 8 s; does it wait for something?"),
+    "hangs.py": ("import time\ntime.sleep(600)\n", "it has not loaded after 8 s; is it waiting for something?"),
     "syntax.py": ("def suite_tasks(:\n", "SyntaxError in "),
     "raises.py": ("raise RuntimeError('no luck')\n", "RuntimeError: no luck"),
 }
@@ -48,7 +50,7 @@ def test_every_fault_is_named_and_the_rest_is_examined(folder: Path) -> None:
         (folder / name).write_text(source if "suite_tasks" in source else source + HOOK)
     (folder / "good.py").write_text(GOOD)
     lines: list[str] = []
-    found = doctor.examine(timeout=8, say=lines.append)
+    found = doctor.examine(timeout=8, say=lines.append, preload=("suite.inference.pipeline",))
     plugins: dict[str, Any] = {Path(plugin["module"]).name: plugin for plugin in found["plugins"]}
     for name, (_, reason) in FAULTS.items():
         assert plugins[name]["status"] == "broken"
@@ -67,7 +69,7 @@ def test_every_fault_is_named_and_the_rest_is_examined(folder: Path) -> None:
 
 def test_where_nothing_is_wrong(folder: Path) -> None:
     lines: list[str] = []
-    found = doctor.examine(say=lines.append)
+    found = doctor.examine(say=lines.append, preload=("suite.inference.pipeline",))
     assert found["faults"] == []
     assert lines[-1] == "no faults"
     assert found["versions"]["click"]
@@ -77,7 +79,7 @@ def test_where_nothing_is_wrong(folder: Path) -> None:
 def test_what_is_missing_of_an_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     have = doctor._version
     monkeypatch.setattr(doctor, "_version", lambda name: None if name in ("onnx", "click") else have(name))
-    monkeypatch.setattr(doctor, "_plugins", lambda found, timeout: iter(()))
+    monkeypatch.setattr(doctor, "_plugins", lambda found, timeout, preload: iter(()))
     lines: list[str] = []
     found = doctor.examine(say=lines.append)
     assert found["extras"] == {"train": ["onnx"]}

@@ -14,16 +14,15 @@ import pytest
 
 from suite.errors import PluginError, UsageError
 from suite.plugins import Registry, registry
-from suite.plugins.entry_points import CELLS, COMMANDS, RESERVED, TASKS, Offer
+from suite.plugins.entry_points import CELLS, COMMANDS, RESERVED, TASKS, EntryPoint
 
 TASK = '''"""{summary}"""
-import dataclasses
 from suite.hooks import hookimpl
 import suite_sentiment
 
 @hookimpl
 def suite_tasks():
-    return [dataclasses.replace(suite_sentiment.TASK, name=name) for name in {names}]
+    return [type("Named", (suite_sentiment.Sentiment,), {{"name": name}}) for name in {names}]
 '''
 
 
@@ -45,12 +44,12 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, st
             del sys.modules[name]
 
 
-def offer(name: str, module: str, group: str = TASKS, distribution: str = "other") -> Offer:
-    return Offer(group, name, module, distribution, "1.0")
+def entry(name: str, module: str, group: str = TASKS, distribution: str = "other") -> EntryPoint:
+    return EntryPoint(group, name, module, distribution, "1.0")
 
 
-def good(module: Callable[[str, str], str], name: str = "good") -> Offer:
-    return offer(name, module(f"plug_{name}", TASK.format(summary="It works.", names=[name])))
+def good(module: Callable[[str, str], str], name: str = "good") -> EntryPoint:
+    return entry(name, module(f"plug_{name}", TASK.format(summary="It works.", names=[name])))
 
 
 # --- finding ------------------------------------------------------------------------------------------------
@@ -107,16 +106,16 @@ def test_nonsense_in_a_package_harms_nobody(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_summaries_are_read_not_run(module: Any) -> None:
-    offers = [
-        offer("a", module("plug_a", '"""What it does.\n\nMore."""\nraise SystemExit(1)\n')),
-        offer("b", module("plug_b", "x = 1\n")),
-        offer("c", module("plug_c", "def broken(:\n")),
-        offer("d", "plug_nowhere"),
-        offer("e", ".relative"),
-        offer("f", "os.path"),
-        offer("g", "suite.nn.cells.lstm"),
+    entries = [
+        entry("a", module("plug_a", '"""What it does.\n\nMore."""\nraise SystemExit(1)\n')),
+        entry("b", module("plug_b", "x = 1\n")),
+        entry("c", module("plug_c", "def broken(:\n")),
+        entry("d", "plug_nowhere"),
+        entry("e", ".relative"),
+        entry("f", "os.path"),
+        entry("g", "suite.nn.cells.lstm"),
     ]
-    found = Registry(offers)
+    found = Registry(entries)
     summaries = {name: found.summary(TASKS, name) for name in found.task_names()}
     assert summaries["a"] == "What it does."
     assert summaries["b"] == summaries["d"] == ""
@@ -148,7 +147,7 @@ def test_a_plugin_is_loaded_when_it_is_used(module: Any) -> None:
 
 def test_one_module_with_two_tasks(module: Any) -> None:
     name = module("plug_two", TASK.format(summary="Two.", names=["one", "two"]))
-    found = Registry([offer("one", name), offer("two", name)])
+    found = Registry([entry("one", name), entry("two", name)])
     assert (found.task("two").name, found.task("one").name) == ("two", "one")
     assert found.report()[0].names == {"tasks": ["one", "two"]}
 
@@ -182,23 +181,56 @@ BROKEN = {
     ),
     "a hook that raises": (IMPORT + "@hookimpl\ndef suite_tasks(): return 1 / 0\n", "ZeroDivisionError"),
     "a hook that exits": (IMPORT + "@hookimpl\ndef suite_tasks(): raise SystemExit\n", "it called sys.exit(None)"),
-    "a newer interface": ("api_version = 99\n", "made for plugin interface 99, this suite has 1: upgrade"),
+    "a newer interface": ("api_version = 99\n", "written for plugin interface 99, this suite has 2: upgrade"),
     "a newer interface that cannot be imported": (
         "api_version = 99\nfrom suite.hooks import what_is_not_here\n",
-        "made for plugin interface 99, this suite has 1: upgrade",
+        "written for plugin interface 99, this suite has 2: upgrade",
     ),
-    "a strange interface": ("api_version = 'one'\n", "made for plugin interface 'one'"),
+    "a strange interface": ("api_version = 'one'\n", "written for plugin interface 'one'"),
+    "an older interface": (
+        "api_version = 1\n",
+        "written for plugin interface 1, this suite has 2, where a task is a class: see docs/plugins.md",
+    ),
+    "an older interface that cannot be imported": (
+        "api_version = 1\nfrom suite.task import Task, later\n",
+        "written for plugin interface 1, this suite has 2, where a task is a class: see docs/plugins.md",
+    ),
+    "an undeclared older interface, by a name": (
+        "from suite.task import Task, later\n",
+        "it imports suite.task.later, which does not exist: it was probably written for plugin interface 1, this suite "
+        "has 2: see docs/plugins.md, 'From interface 1'",
+    ),
+    "an undeclared older interface, by a module": (
+        "from suite.pipelines import Pipeline\n",
+        "it imports suite.pipelines, which does not exist: it was probably written for plugin interface 1",
+    ),
+    "an undeclared older interface, by a task": (
+        IMPORT + "from suite.task import Task\nTASK = Task(name='bad', mapping='aligned')\n",
+        "it calls Task(…), and a task is a class now: it was probably written for plugin interface 1",
+    ),
+    "an undeclared older interface, by a hook": (
+        IMPORT + "from suite.task import Task\n@hookimpl\ndef suite_tasks(): return [Task(name='bad')]\n",
+        "it calls Task(…), and a task is a class now: it was probably written for plugin interface 1",
+    ),
     "not a list": (IMPORT + "@hookimpl\ndef suite_tasks(): return 5\n", "TypeError"),
-    "not a task": (IMPORT + "@hookimpl\ndef suite_tasks(): return ['bad']\n", "gave 'bad', which is not a suite.Task"),
+    "not a task": (
+        IMPORT + "@hookimpl\ndef suite_tasks(): return ['bad']\n",
+        "returned 'bad', which is not a suite.Task",
+    ),
+    "an unfinished task": (
+        IMPORT + "from suite.task import Task\nclass Bad(Task): name = 'bad'\n"
+        "@hookimpl\ndef suite_tasks(): return [Bad]\n",
+        "Bad must override build_model, fit_codecs, metrics, predict, render",
+    ),
     "no hooks": ("x = 1\n", "its hooks returned no task of that name"),
-    "another name": (TASK.format(summary="", names=["other"]), "brings 'other' without an entry point of that name"),
+    "another name": (TASK.format(summary="", names=["other"]), "provides 'other' without an entry point of that name"),
 }
 
 
 @pytest.mark.parametrize("what", BROKEN)
 def test_a_broken_plugin_says_why_and_others_work(module: Any, what: str, capsys: pytest.CaptureFixture[str]) -> None:
     source, reason = BROKEN[what]
-    bad = offer("bad", module("plug_bad", source))
+    bad = entry("bad", module("plug_bad", source))
     found = Registry([good(module), bad, good(module, "zebra")])
     for _ in range(2):
         with pytest.raises(PluginError) as error:
@@ -219,20 +251,51 @@ def test_a_broken_plugin_says_why_and_others_work(module: Any, what: str, capsys
 
 
 def test_a_wrong_hook_is_told_the_right_name(module: Any) -> None:
-    found = Registry([offer("bad", module("plug_bad", BROKEN["unknown hook"][0]))])
+    found = Registry([entry("bad", module("plug_bad", BROKEN["unknown hook"][0]))])
     with pytest.raises(PluginError, match=r"did you mean 'suite_tasks'\?"):
         found.task("bad")
 
 
 def test_the_cause_of_a_failure_is_kept(module: Any) -> None:
-    found = Registry([offer("bad", module("plug_bad", BROKEN["a hook that raises"][0]))])
+    found = Registry([entry("bad", module("plug_bad", BROKEN["a hook that raises"][0]))])
     with pytest.raises(PluginError) as error:
         found.task("bad")
     assert isinstance(error.value.__cause__, ZeroDivisionError)
 
 
+def test_an_old_interface_is_told_without_a_traceback(module: Any) -> None:
+    for what in BROKEN:
+        found = Registry([entry("bad", module("plug_bad", BROKEN[what][0]))])
+        sys.modules.pop("plug_bad", None)
+        (status,) = found.report(load=True)
+        if "older interface" in what:
+            assert status.cause is None, what
+    source = "api_version = 2\nfrom suite.task import what_is_not_here\n"
+    found = Registry([entry("new", module("plug_new", source))])
+    (status,) = found.report(load=True)
+    assert status.error.startswith("ImportError: cannot import name 'what_is_not_here'")
+    assert isinstance(status.cause, ImportError)
+
+
+def test_a_folder_that_hides_a_package_is_named(module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "work" / "plug_hidden"
+    (folder / "src").mkdir(parents=True)
+    monkeypatch.syspath_prepend(tmp_path / "work")
+    found = Registry([entry("hidden", "plug_hidden"), entry("inner", "plug_hidden.inner"), good(module)])
+    reason = f"{folder} is a folder without __init__.py that hides the package 'plug_hidden'; run from another folder"
+    for name in ("hidden", "inner"):
+        with pytest.raises(PluginError) as error:
+            found.task(name)
+        assert reason in str(error.value)
+        assert "\n" not in str(error.value)
+    assert found.task("good").name == "good"
+    # A namespace package on purpose.
+    (folder / "inner.py").write_text(TASK.format(summary="", names=["inner"]))
+    assert Registry([entry("inner", "plug_hidden.inner")]).task("inner").name == "inner"
+
+
 def test_an_interrupt_is_nobodys_fault(module: Any) -> None:
-    found = Registry([offer("bad", module("plug_bad", "raise KeyboardInterrupt\n"))])
+    found = Registry([entry("bad", module("plug_bad", "raise KeyboardInterrupt\n"))])
     with pytest.raises(KeyboardInterrupt):
         found.task("bad")
 
@@ -241,7 +304,7 @@ def test_what_a_plugin_prints_does_not_reach_the_output(module: Any, capsys: pyt
     source = "print('hello from a plugin')\n" + TASK.format(summary="", names=["good"]).replace(
         "    return", "    print('and again')\n    return"
     )
-    found = Registry([offer("good", module("plug_good", source))])
+    found = Registry([entry("good", module("plug_good", source))])
     assert found.task("good").name == "good"
     assert capsys.readouterr() == ("", "")
     assert found.report()[0].output == "hello from a plugin\nand again\n"
@@ -249,7 +312,7 @@ def test_what_a_plugin_prints_does_not_reach_the_output(module: Any, capsys: pyt
 
 def test_without_torch_a_cell_is_unavailable_not_broken(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    found = Registry([offer("cell", module("plug_cell", "import torch\n"), CELLS), good(module)])
+    found = Registry([entry("cell", module("plug_cell", "import torch\n"), CELLS), good(module)])
     with pytest.raises(PluginError, match=r"^cell 'cell': needs the \[train\] extra: pip install"):
         found.cell("cell")
     with pytest.raises(PluginError, match=r"needs the \[train\] extra"):
@@ -261,10 +324,10 @@ def test_without_torch_a_cell_is_unavailable_not_broken(module: Any, monkeypatch
 
 def test_cells(module: Any) -> None:
     source = IMPORT + "from suite.nn.cells.gru import GRU\n@hookimpl\ndef suite_cells(): return {'mine': GRU}\n"
-    found = Registry([offer("mine", module("plug_mine", source), CELLS)])
+    found = Registry([entry("mine", module("plug_mine", source), CELLS)])
     assert found.cell("mine").__name__ == "GRU"
     bad = IMPORT + "@hookimpl\ndef suite_cells(): return [1, 2]\n"
-    found = Registry([offer("mine", module("plug_worse", bad), CELLS)])
+    found = Registry([entry("mine", module("plug_worse", bad), CELLS)])
     with pytest.raises(PluginError, match=r"cell 'mine': plug_worse .* is broken: TypeError"):
         found.cell("mine")
 
@@ -272,28 +335,28 @@ def test_cells(module: Any) -> None:
 # --- names --------------------------------------------------------------------------------------------------
 
 
-def test_a_name_offered_twice_is_refused_to_both(module: Any) -> None:
-    rival = offer("good", module("plug_rival", TASK.format(summary="", names=["good"])), distribution="rival")
-    third = offer("good", module("plug_third", TASK.format(summary="", names=["good"])), distribution="third")
-    for offers in ([good(module), rival], [good(module), rival, third]):
-        found = Registry([*offers, good(module, "better")])
+def test_a_name_of_two_plugins_is_refused_to_both(module: Any) -> None:
+    rival = entry("good", module("plug_rival", TASK.format(summary="", names=["good"])), distribution="rival")
+    third = entry("good", module("plug_third", TASK.format(summary="", names=["good"])), distribution="third")
+    for entries in ([good(module), rival], [good(module), rival, third]):
+        found = Registry([*entries, good(module, "better")])
         assert found.task_names() == ["better", "good"]
-        with pytest.raises(PluginError, match=r"task 'good' is offered by plug_good \(other 1\.0\) and plug_rival"):
+        with pytest.raises(PluginError, match=r"task 'good' is provided by plug_good \(other 1\.0\) and plug_rival"):
             found.task("good")
-        assert found.summary(TASKS, "good").startswith("refused: offered twice")
+        assert found.summary(TASKS, "good").startswith("refused: two plugins have this name")
         assert found.task("better").name == "better"
         states = {s.module: s for s in found.report(load=True)}
         assert states["plug_good"].status == states["plug_rival"].status == "refused"
-        assert "'good' is also offered by plug_rival (rival 1.0)" in states["plug_good"].error
+        assert "'good' is also provided by plug_rival (rival 1.0)" in states["plug_good"].error
     assert Registry([good(module), rival], disabled=["plug_rival"]).task("good").name == "good"
 
 
 @pytest.mark.parametrize("order", [1, -1])
 @pytest.mark.parametrize("rivals", [1, 2])
 def test_the_suites_own_name_cannot_be_taken_over(module: Any, order: int, rivals: int) -> None:
-    own = offer("good", module("plug_own", TASK.format(summary="Ours.", names=["good"])), distribution="sequence-suite")
+    own = entry("good", module("plug_own", TASK.format(summary="Ours.", names=["good"])), distribution="sequence-suite")
     thieves = [
-        offer(
+        entry(
             "good", module(f"plug_thief{i}", TASK.format(summary="Theirs.", names=["good"])), distribution=f"thief{i}"
         )
         for i in range(rivals)
@@ -309,7 +372,7 @@ def test_the_suites_own_name_cannot_be_taken_over(module: Any, order: int, rival
 @pytest.mark.parametrize("group", [TASKS, COMMANDS])
 @pytest.mark.parametrize("name", sorted(RESERVED))
 def test_the_suites_own_commands_are_not_to_be_had(module: Any, group: str, name: str) -> None:
-    found = Registry([offer(name, module("plug_thief", TASK.format(summary="", names=[name])), group), good(module)])
+    found = Registry([entry(name, module("plug_thief", TASK.format(summary="", names=[name])), group), good(module)])
     assert found.task_names() == ["good"]
     assert found.command_names() == []
     status = next(s for s in found.report() if s.module == "plug_thief")
@@ -317,23 +380,23 @@ def test_the_suites_own_commands_are_not_to_be_had(module: Any, group: str, name
 
 
 def test_tasks_and_commands_share_their_names(module: Any) -> None:
-    command = offer("good", module("plug_command", "x = 1\n"), COMMANDS, "rival")
+    command = entry("good", module("plug_command", "x = 1\n"), COMMANDS, "rival")
     found = Registry([good(module), command])
-    with pytest.raises(PluginError, match=r"offered by plug_command .* and plug_good"):
+    with pytest.raises(PluginError, match=r"provided by plug_command .* and plug_good"):
         found.task("good")
-    with pytest.raises(PluginError, match=r"offered by plug_command .* and plug_good"):
+    with pytest.raises(PluginError, match=r"provided by plug_command .* and plug_good"):
         found.command("good", click.Group())
-    cell = offer("good", module("plug_cell", "x = 1\n"), CELLS)
+    cell = entry("good", module("plug_cell", "x = 1\n"), CELLS)
     assert Registry([good(module), cell]).task("good").name == "good"
 
 
 def test_a_task_that_is_somebody_elses(module: Any) -> None:
-    thief = offer("thief", module("plug_thief", TASK.format(summary="", names=["thief", "good"])), distribution="thief")
+    thief = entry("thief", module("plug_thief", TASK.format(summary="", names=["thief", "good"])), distribution="thief")
     found = Registry([good(module), thief])
     assert found.task("thief").name == "thief"
     assert found.task("good").name == "good"
     assert next(s for s in found.report() if s.module == "plug_thief").error == (
-        "brings 'good' without an entry point of that name in suite.tasks, which is that of plug_good (other 1.0); "
+        "provides 'good' without an entry point of that name in suite.tasks, which belongs to plug_good (other 1.0); "
         "add one"
     )
 
@@ -345,7 +408,7 @@ def test_a_task_that_is_somebody_elses(module: Any) -> None:
 def test_disabled(module: Any, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
     source = module("plug_good", TASK.format(summary="", names=["good"]))
     monkeypatch.setenv("SUITE_DISABLE_PLUGINS", by)
-    found = Registry([offer("good", source, distribution="my-dist"), good(module, "better")])
+    found = Registry([entry("good", source, distribution="my-dist"), good(module, "better")])
     assert found.task_names() == ["better"]
     with pytest.raises(UsageError, match=r"task 'good' of plug_good .* is disabled by SUITE_DISABLE_PLUGINS"):
         found.task("good")
@@ -368,7 +431,7 @@ def test_a_command_adds_only_itself(module: Any) -> None:
         IMPORT + "import click\n@hookimpl\ndef suite_commands(cli):\n"
         "    cli.add_command(click.Command('shout'))\n    cli.add_command(click.Command('extra'))\n"
     )
-    found = Registry([offer("shout", module("plug_shout", source), COMMANDS)])
+    found = Registry([entry("shout", module("plug_shout", source), COMMANDS)])
     group = click.Group()
     assert found.command("shout", group).name == "shout"
     assert list(group.commands) == ["shout"]
@@ -384,13 +447,13 @@ def test_a_command_adds_only_itself(module: Any) -> None:
 )
 def test_a_broken_command(module: Any, body: str, reason: str) -> None:
     source = IMPORT + f"import click\n@hookimpl\ndef suite_commands(cli):\n    {body}\n"
-    found = Registry([offer("shout", module("plug_shout", source), COMMANDS)])
+    found = Registry([entry("shout", module("plug_shout", source), COMMANDS)])
     with pytest.raises(PluginError, match=f"^command 'shout': plug_shout .*{reason}"):
         found.command("shout", click.Group())
 
 
 def test_a_command_that_does_not_load(module: Any) -> None:
-    found = Registry([offer("shout", module("plug_shout", "raise ValueError('no')\n"), COMMANDS)])
+    found = Registry([entry("shout", module("plug_shout", "raise ValueError('no')\n"), COMMANDS)])
     with pytest.raises(PluginError, match="is broken: ValueError: no"):
         found.command("shout", click.Group())
 
@@ -424,7 +487,7 @@ def test_a_file_in_a_plugin_folder_is_a_plugin(folder: Path) -> None:
     assert (status.status, status.distribution, status.version) == ("loaded", str(folder), "")
 
 
-def test_two_folders_may_have_files_of_one_name_but_not_offer_one_thing_twice(
+def test_two_folders_may_have_files_of_one_name_but_not_provide_one_name_twice(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = tmp_path / "other"
@@ -438,7 +501,9 @@ def test_two_folders_may_have_files_of_one_name_but_not_offer_one_thing_twice(
     assert found.task("mine").name == "mine"
     assert found.cell("mine").__name__ == "GRU"
     (other / "mine.py").write_text(TASK.format(summary="", names=["mine"]))
-    with pytest.raises(PluginError, match=r"task 'mine' is offered by .*mine\.py and .*mine\.py; uninstall one or set"):
+    with pytest.raises(
+        PluginError, match=r"task 'mine' is provided by .*mine\.py and .*mine\.py; uninstall one or set"
+    ):
         Registry().task("mine")
 
 
@@ -449,9 +514,9 @@ def test_two_folders_may_have_files_of_one_name_but_not_offer_one_thing_twice(
         (
             "sentiment.py",
             TASK.format(summary="", names=["sentiment"]),
-            "'sentiment' is also offered by suite_sentiment",
+            "'sentiment' is also provided by suite_sentiment",
         ),
-        ("odd.py", TASK.format(summary="", names=["other"]), "brings 'other' without an entry point of that name"),
+        ("odd.py", TASK.format(summary="", names=["other"]), "provides 'other' without an entry point of that name"),
     ],
 )
 def test_a_file_that_is_broken_is_named_and_the_rest_works(folder: Path, name: str, source: str, reason: str) -> None:
@@ -462,13 +527,13 @@ def test_a_file_that_is_broken_is_named_and_the_rest_works(folder: Path, name: s
     assert reason in found.load(status.module).error
     assert status.faulty
     assert found.task("good").name == "good"
-    assert found.task("sentiment").summary.startswith("The feeling")
+    assert found.task("sentiment").summary.startswith("Sentiment of")
 
 
 def test_a_folder_that_is_not_there_is_named(folder: Path) -> None:
     folder.rmdir()
     (status,) = [s for s in Registry().report(load=True) if s.module == str(folder)]
-    assert (status.status, status.error.split("; ")[1]) == ("broken", "mend SUITE_PLUGIN_DIR or --plugin-dir")
+    assert (status.status, status.error.split("; ")[1]) == ("broken", "correct SUITE_PLUGIN_DIR or --plugin-dir")
 
 
 # --- asking after one -----------------------------------------------------------------------------------------
@@ -476,18 +541,18 @@ def test_a_folder_that_is_not_there_is_named(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["plug_good", "my-dist", "My_Dist", "good"])
 def test_a_plugin_is_found_by_each_of_its_names(module: Any, name: str) -> None:
-    mine = offer("good", module("plug_good", TASK.format(summary="", names=["good"])), distribution="my-dist")
+    mine = entry("good", module("plug_good", TASK.format(summary="", names=["good"])), distribution="my-dist")
     found = Registry([mine, good(module, "better")])
     assert [status.module for status in found.find(name)] == ["plug_good"]
     with pytest.raises(UsageError, match=r"^no plugin, task, cell or command named 'godo'; did you mean 'good'\?$"):
         found.find("godo")
 
 
-def test_what_a_module_brings_and_whose_a_file_is(module: Any, tmp_path: Path) -> None:
+def test_what_a_module_provides_and_whose_a_file_is(module: Any, tmp_path: Path) -> None:
     found = Registry([good(module), good(module, "better")])
-    assert found.brings("plug_good") == {TASKS: {}, CELLS: {}, COMMANDS: {}}
+    assert found.provides("plug_good") == {TASKS: {}, CELLS: {}, COMMANDS: {}}
     found.load("plug_good")
-    assert list(found.brings("plug_good")[TASKS]) == ["good"]
-    assert found.whose(str(tmp_path / "modules" / "plug_good.py")) == "plug_good (other 1.0)"
-    assert found.whose(__file__) == ""
-    assert registry().whose(str(Path(click.__file__))) == ""
+    assert list(found.provides("plug_good")[TASKS]) == ["good"]
+    assert found.owner(str(tmp_path / "modules" / "plug_good.py")) == "plug_good (other 1.0)"
+    assert found.owner(__file__) == ""
+    assert registry().owner(str(Path(click.__file__))) == ""

@@ -44,7 +44,7 @@ def test_a_broken_law_is_one_line_and_no_traceback(place: Path) -> None:
     (place / "pytest.ini").write_text("[pytest]\nsuite_plugins = shout\n")
     done = run(place, more="print('hello')")
     assert done.returncode == 1
-    assert "it prints 'hello' when it is imported; leave that out" in done.stdout
+    assert "it prints 'hello' when it is imported; remove that" in done.stdout
     assert "Traceback" not in done.stdout
     assert "1 failed, 2 passed" in done.stdout
 

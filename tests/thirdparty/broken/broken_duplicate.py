@@ -1,10 +1,14 @@
-"""Takes a name that the suite has."""
+"""Takes a name of the suite."""
 
-from broken_base import task
+from broken_base import Working
 
 from suite.hooks import hookimpl
 
 
+class Sentiment(Working):
+    name = "sentiment"
+
+
 @hookimpl
 def suite_tasks():
-    return [task("sentiment")]
+    return [Sentiment]

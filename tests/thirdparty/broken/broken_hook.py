@@ -1,4 +1,4 @@
-"""A hook of another name."""
+"""A hook with a wrong name."""
 
 from suite.hooks import hookimpl
 

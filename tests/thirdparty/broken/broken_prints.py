@@ -1,12 +1,16 @@
-"""Talks while it is imported."""
+"""Prints while it is imported."""
 
-from broken_base import task
+from broken_base import Working
 
 from suite.hooks import hookimpl
 
 print("thank you for installing me")
 
 
+class Prints(Working):
+    name = "prints"
+
+
 @hookimpl
 def suite_tasks():
-    return [task("prints")]
+    return [Prints]

@@ -1,14 +1,17 @@
-"""Fails at work."""
+"""Raises an exception when it is used."""
 
-from broken_base import task
+from broken_base import Working
 
 from suite.hooks import hookimpl
 
 
-def example(row):
-    return {}["text"]
+class Raises(Working):
+    name = "raises"
+
+    def example(self, row):
+        return {}["text"]
 
 
 @hookimpl
 def suite_tasks():
-    return [task("raises", example=example)]
+    return [Raises]

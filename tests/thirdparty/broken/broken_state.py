@@ -1,4 +1,4 @@
-"""A state of other shapes than the cell says."""
+"""A state of other shapes than the cell declares."""
 
 import torch
 

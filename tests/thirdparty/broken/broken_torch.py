@@ -1,11 +1,15 @@
 """Imports torch where a task must not."""
 
 import torch  # noqa: F401
-from broken_base import task
+from broken_base import Working
 
 from suite.hooks import hookimpl
 
 
+class LoadsTorch(Working):
+    name = "loads-torch"
+
+
 @hookimpl
 def suite_tasks():
-    return [task("loads-torch")]
+    return [LoadsTorch]

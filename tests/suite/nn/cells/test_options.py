@@ -26,7 +26,7 @@ from suite.nn.inspect import facts
 from suite.nn.layers.recurrent import RecurrentStack
 from suite.nn.specs import HeadSpec, RecurrentSpec
 from suite.plugins import registry
-from suite.plugins.entry_points import CELLS, Offer
+from suite.plugins.entry_points import CELLS, EntryPoint
 from suite.testing import LawBroken, check_cell
 
 Cli = Callable[..., Any]
@@ -73,7 +73,9 @@ def mixer(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cell, registered as ``mixer``."""
     found = registry()
     found.cell("gru")  # whose module, once loaded, stands for this one's
-    monkeypatch.setitem(found._offers, (CELLS, "mixer"), Offer(CELLS, "mixer", "suite.nn.cells.gru", "tests", "0"))
+    monkeypatch.setitem(
+        found._entry_points, (CELLS, "mixer"), EntryPoint(CELLS, "mixer", "suite.nn.cells.gru", "tests", "0")
+    )
     monkeypatch.setitem(found._found[CELLS], "mixer", Mixer)
 
 

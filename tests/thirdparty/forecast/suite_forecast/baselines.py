@@ -129,4 +129,4 @@ def _simplex(loss: Callable[[np.ndarray], float], start: np.ndarray, steps: int 
                 continue
         scored[-1] = (value, number, tries)
         scored.sort(key=lambda one: one[:2])
-    return scored[0][2]
+    return np.asarray(scored[0][2])

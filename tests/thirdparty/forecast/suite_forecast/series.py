@@ -1,7 +1,7 @@
-"""Series as numbers beside their own past, one value at a time.
+"""Series as numbers relative to their own past, one value at a time.
 
 Data flow: a value → asinh (a logarithm that takes zeros) → its difference from a season ago and from the value before,
-over the mean size of such differences so far. Nothing looks ahead, and what is kept is one season, so a stream in any
+over the mean size of such differences so far. Nothing looks ahead, and the memory is one season, so a stream in any
 pieces gives the same arrays. What a model learns at a step is the next value, less the one a season before it, over
 the same scale.
 """
@@ -16,16 +16,17 @@ from typing import Any
 
 import numpy as np
 
+from suite.codecs.parsing import ParseError
 from suite.errors import CheckpointError, DataError
 
 FILE = "forecast.json"
-#: Larger deviations, in mean differences, say no more.
+#: Deviations are clipped to this many mean differences.
 CLIP = 8.0
 
 
 @dataclass(frozen=True)
 class Series:
-    """Values in order, and how many of them make a season (1: none)."""
+    """Values in order, and the length of a season (1: none)."""
 
     values: tuple[float, ...]
     period: int = 1
@@ -37,7 +38,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Step:
-    """One value of a stream, and what the next one is measured against."""
+    """One value of a stream, and the base and scale that the next one is relative to."""
 
     value: float
     base: float
@@ -45,17 +46,18 @@ class Step:
 
 
 class Reader:
-    """Values one by one to features; remembers one season and the mean size of its differences."""
+    """Values one by one to features, with one season and the mean size of its differences as memory."""
 
     def __init__(self, period: int, kept: Mapping[str, Any] | None = None) -> None:
-        self.period = period
+        self.period: int = kept["period"] if kept else period
         self.last: list[float] = list(kept["last"]) if kept else []
-        self.total, self.count = (kept["total"], kept["count"]) if kept else (0.0, 0)
+        self.total: float = kept["total"] if kept else 0.0
+        self.count: int = kept["count"] if kept else 0
 
     @property
     def kept(self) -> dict[str, Any]:
-        """What it remembers, as JSON."""
-        return {"last": list(self.last), "total": self.total, "count": self.count}
+        """The memory, as JSON."""
+        return {"period": self.period, "last": list(self.last), "total": self.total, "count": self.count}
 
     @property
     def scale(self) -> float:
@@ -64,7 +66,7 @@ class Reader:
 
     @property
     def base(self) -> float:
-        """What the next value is measured against: the one a season before it, or the last where there is none."""
+        """What the next value is relative to: the one a season before it, or the last if there is none."""
         return self.last[0] if len(self.last) == self.period else self.last[-1]
 
     def read(self, value: float) -> np.ndarray:
@@ -82,21 +84,21 @@ class Reader:
 
 @dataclass(frozen=True)
 class SeriesCodec:
-    """Series → features, float32 ``[T, 3]``; ``period`` is that of a series that does not say its own."""
+    """Series → features, float32 ``[T, 3]``; ``period`` is that of values that are not a `Series`."""
 
     period: int = 1
 
     def opened(self, raw: Any) -> Series:
-        """What is given as a series. Raises DataError for what is none."""
+        """What is given as a series. Raises DataError if it is not one."""
         if isinstance(raw, Series):
             series = raw
         else:
             try:
                 series = Series(tuple(map(float, np.asarray(raw, np.float64).ravel())), self.period)
             except (TypeError, ValueError):
-                raise DataError(f"{raw!r:.40} is no series; give numbers") from None
+                raise DataError(f"{raw!r:.40} is not a series; give numbers") from None
         if not series.values or not np.isfinite(series.values).all():
-            raise DataError("the series is empty, or has values that are no numbers")
+            raise DataError("the series is empty, or has values that are not numbers")
         return series
 
     def encode(self, raw: Any) -> np.ndarray:
@@ -106,7 +108,7 @@ class SeriesCodec:
         return np.stack([reader.read(value) for value in series.values])
 
     def steps(self, raw: Any) -> list[Step]:
-        """Each value, and what the one after it is measured against."""
+        """Each value, and what the one after it is relative to."""
         series = self.opened(raw)
         reader, found = Reader(series.period), []
         for value in series.values:
@@ -129,7 +131,7 @@ class SeriesCodec:
 
 
 class Feeder:
-    """Values in any pieces to steps."""
+    """Values in any pieces to steps; the raw step is a `Step` as JSON, so that a session can be saved."""
 
     def __init__(self, period: int, pending: Any = None) -> None:
         self._reader = Reader(period, pending)
@@ -138,21 +140,58 @@ class Feeder:
     def pending(self) -> Any:
         return self._reader.kept if self._reader.last else None
 
-    def feed(self, piece: Any) -> list[tuple[Step, np.ndarray]]:
+    def feed(self, piece: Any) -> list[tuple[dict[str, float], np.ndarray]]:
         if isinstance(piece, Series):
+            if not self._reader.last:
+                self._reader.period = piece.period
             piece = piece.values
         found = []
         for value in np.asarray(piece, np.float64).ravel().tolist():
             array = self._reader.read(value)[None]
-            found.append((Step(value, self._reader.base, self._reader.scale), array))
+            found.append(({"value": value, "base": self._reader.base, "scale": self._reader.scale}, array))
         return found
 
-    def flush(self) -> list[tuple[Step, np.ndarray]]:
+    def flush(self) -> list[tuple[dict[str, float], np.ndarray]]:
         return []
 
 
+class ValueParser:
+    """A stream of lines, each a value. Raises DataError, with the line, for one that is not a number."""
+
+    def __init__(self) -> None:
+        self._rest, self._line = b"", 0
+
+    def feed(self, data: bytes) -> list[Any]:
+        """The values of the lines that ``data`` completes."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        return self._values(lines)
+
+    def finish(self) -> list[Any]:
+        """The value of a last line without an end."""
+        lines, self._rest = [self._rest] if self._rest else [], b""
+        return self._values(lines)
+
+    def _values(self, lines: Sequence[bytes]) -> list[Any]:
+        found: list[Any] = []
+        for line in lines:
+            self._line += 1
+            value = number(line.decode("utf-8", "replace").strip())
+            if value is None:
+                raise ParseError(f"line {self._line}: not a number", found)
+            found.append(value)
+        return found
+
+
+def number(text: str) -> float | None:
+    """A text as a number; None if it is not one."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
 class NextValue:
-    """What is learnt: at each step the next value, in scales above its base; ``[T − 1]`` of a series ``[T]``."""
+    """What is learned: at each step the next value, in scales above its base; ``[T − 1]`` of a series ``[T]``."""
 
     loss, size = "normal", 2
 
@@ -177,7 +216,7 @@ def paths(step: Step, outputs: np.ndarray, noise: np.ndarray) -> np.ndarray:
     """Next values of rows ``[B]``, of outputs ``[B, 2]``: the mean, and ``noise [B]`` spreads above it."""
     mean, spread = outputs[:, 0], np.exp(np.clip(outputs[:, 1], -7.0, 3.0))
     deviations = np.clip(mean + noise * spread, -2 * CLIP, 2 * CLIP)
-    return np.sinh(np.clip(step.base + step.scale * deviations, -40, 40))
+    return np.asarray(np.sinh(np.clip(step.base + step.scale * deviations, -40, 40)))
 
 
 def mean_scaled_error(series: Sequence[float], period: int, wanted: Sequence[float], found: Sequence[float]) -> float:

@@ -1,4 +1,4 @@
-"""The reference of the hooks, made from ``suite.hooks``: ``python -m suite.plugins.reference > docs/hooks.md``."""
+"""Write the reference of the hooks from ``suite.hooks``: ``python docs/hooks_reference.py > docs/hooks.md``."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def reference() -> str:
     lines = [
         "# The hooks",
         "",
-        "Made from `suite/hooks.py` by `python -m suite.plugins.reference`; a test keeps it so. How to write what they",
-        f"return is in [plugins.md](plugins.md). Interface version {hooks.API_VERSION}.",
+        "Generated from `suite/hooks.py` by `python docs/hooks_reference.py`; a test keeps it current. How to write",
+        f"what they return is in [plugins.md](plugins.md). Interface version {hooks.API_VERSION}.",
         "",
         _text(str(hooks.__doc__)),
     ]

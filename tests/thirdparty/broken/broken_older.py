@@ -1,0 +1,3 @@
+"""Hypothesis for plugin interface 1, without saying so."""
+
+from suite.task import Task, later  # noqa: F401
