@@ -86,7 +86,7 @@ class Translation(Seq2SeqTask[TranslationConfig, SubwordCodec, SubwordTarget, Ge
         columns=(
             Column(name="source", help="the text", required=True),
             Column(name="target", help="its translation"),
-            Column(name="to", help="the target language, where there are several"),
+            Column(name="to", help="the target language, if there are several"),
         ),
         parallel=("source", "target"),
         keep_blank_lines=True,

@@ -1,4 +1,4 @@
-"""Checkpoints: a directory that is a model, and nothing that runs."""
+"""Checkpoints: directories of JSON, arrays and graphs, without code."""
 
 from suite.checkpoint.checkpoint import (
     MANIFEST,

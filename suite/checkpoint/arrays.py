@@ -1,4 +1,4 @@
-"""Arrays as a file of a checkpoint, the same bytes for the same arrays; and what their errors are held to."""
+"""Arrays as a file of a checkpoint; and the scale of rounding errors."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from suite.errors import CheckpointError, one_line
 
 
 def packed(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """The content of an ``.npz`` with some arrays."""
+    """The bytes of an ``.npz`` file of arrays, the same for the same arrays."""
     place = io.BytesIO()
     np.savez_compressed(place, **arrays)  # type: ignore[arg-type]
     return place.getvalue()
 
 
 def unpacked(files: Mapping[str, bytes], name: str) -> dict[str, np.ndarray]:
-    """The arrays of one of a checkpoint's files. Raises CheckpointError where it is not there, or holds none."""
-    import zipfile  # only where there are arrays: a command that reads none starts without it
+    """The arrays of one of a checkpoint's files. Raises CheckpointError if it is missing or damaged."""
+    import zipfile  # imported here, since most commands read no arrays
 
     try:
         with np.load(io.BytesIO(files[name]), allow_pickle=False) as arrays:
@@ -29,17 +29,21 @@ def unpacked(files: Mapping[str, bytes], name: str) -> dict[str, np.ndarray]:
         KeyError, ValueError, TypeError, AttributeError, NotImplementedError, OSError, EOFError, zlib.error,
         zipfile.BadZipFile,
     ) as error:  # fmt: skip
-        raise CheckpointError(f"{name}: not arrays ({one_line(error)}); copy the checkpoint again") from error
+        raise CheckpointError(f"{name}: not an array file ({one_line(error)}); copy the checkpoint again") from error
 
 
 def row_scale(right: np.ndarray) -> np.ndarray:
-    """What a difference from ``right`` is held to: 1, or the largest of its row if that is more, ``[…, 1]``.
+    """The scale of rounding errors of ``right``: 1, or the largest magnitude of its row if that is more.
 
-    Of one number an item, ``[N]``, each is held to itself.
+    A value is rounded as part of a row whose terms are as large as the largest: among scores of several hundred, one
+    near zero has an error as large as the others.
 
-    What is rounded are sums whose terms are as large as the row's values: of scores of several hundred, one that comes
-    out near zero is as far off as the others.
+    Args:
+        right: The reference values, ``[…, K]``, or ``[N]`` for one value per row.
+
+    Returns:
+        The scale of each row, ``[…, 1]``, or ``[N]``.
     """
-    sizes = np.abs(right.astype(np.float64))  # a mask has sizes too
+    sizes = np.abs(right.astype(np.float64))  # of booleans too
     largest = sizes.max(axis=-1, keepdims=True, initial=0) if right.ndim > 1 else sizes
     return np.asarray(np.maximum(1, largest))

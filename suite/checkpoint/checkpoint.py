@@ -1,15 +1,15 @@
-"""Checkpoints: a directory that is a model, with everything needed to use it and nothing that runs.
+"""Checkpoints: directories with everything that is needed to use a model.
 
 ::
 
-    suite.json          what it is: task, configuration, data, metrics, and the SHA-256 of every other file
-    model.safetensors   the weights, once, in half precision or eight bits
-    encoder.onnx …      graphs whose weights are references into model.safetensors
+    suite.json          the manifest: task, configuration, data, metrics, and the SHA-256 of every other file
+    model.safetensors   the weights, in half precision or int8
+    encoder.onnx …      graphs, whose weights are references into model.safetensors
     *.json, *.npz       codecs
     README.md           the model card
 
-A checkpoint is JSON and arrays; nothing in it is executed, and nothing in it names code to import beyond a
-registered task and registered cells. Every file is checked against its SHA-256 before it is used.
+A checkpoint contains JSON, arrays and graphs, and no code; it names a registered task and registered cells. Every file
+is checked against its SHA-256 before it is used.
 """
 
 from __future__ import annotations
@@ -53,14 +53,22 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """An opened checkpoint directory whose files are all there and unaltered."""
+    """An opened checkpoint directory, whose files are complete and unaltered."""
 
     path: Path
     manifest: Manifest
 
     @classmethod
     def open(cls, path: str | Path, *, task: str | None = None) -> Self:
-        """Read and verify a directory. Raises CheckpointError, naming the file and what to do."""
+        """Open and verify a directory.
+
+        Args:
+            path: The directory.
+            task: The name of the task that the checkpoint must be of; None for any.
+
+        Raises:
+            CheckpointError: If it is not a checkpoint of that task, or a file is missing or altered.
+        """
         path = Path(path)
         if not path.is_dir():
             raise CheckpointError(f"{path}: no such directory; give one that suite … train --out wrote")
@@ -83,7 +91,7 @@ class Checkpoint:
         return cls(path, manifest)
 
     def read(self, *names: str) -> dict[str, bytes]:
-        """The contents of some of the checkpoint's files, by name; absent ones are left out."""
+        """The contents of files of the checkpoint, by name, without those that it does not have."""
         return {name: (self.path / name).read_bytes() for name in names if name in self.manifest.files}
 
     def codec_files(self) -> dict[str, bytes]:
@@ -92,22 +100,29 @@ class Checkpoint:
 
     @property
     def fingerprint(self) -> str:
-        """The identity of what the model computes: a SHA-256 of its configuration, weights and codec files."""
+        """A SHA-256 of the task, configuration, weights and codec files, which identifies the model."""
         parts = {n: d for n, d in self.manifest.files.items() if n.endswith((".safetensors", ".json", ".npz"))}
         text = json.dumps([self.manifest.task, self.manifest.config, parts], sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
     @property
     def size(self) -> int:
-        """Bytes on disk, the manifest included."""
+        """The size of all files, in bytes."""
         return sum((self.path / name).stat().st_size for name in (*self.manifest.files, MANIFEST))
 
 
 def save(path: str | Path, manifest: Manifest, write: Mapping[str, bytes], folder: Path | None = None) -> Checkpoint:
-    """Write a checkpoint directory whole, or not at all; whatever was at ``path`` is replaced at the end.
+    """Write a checkpoint directory, replacing an old one only once all is written.
 
-    ``write`` maps file names to contents; ``folder`` may hold further files, which are copied. On any
-    failure (a full disk, an interrupt) the old directory stands and nothing is left behind.
+    Args:
+        path: The directory.
+        manifest: The manifest; its ``files`` are batches_by_tokens in.
+        write: The contents of files, by name.
+        folder: A folder of further files, which are copied.
+
+    Raises:
+        CheckpointError: If there is something else than a checkpoint at ``path``.
+        SuiteError: If it cannot be written. The old directory is then unchanged, as after an interrupt.
     """
     path = Path(path)
     check_place(path)
@@ -124,13 +139,18 @@ def save(path: str | Path, manifest: Manifest, write: Mapping[str, bytes], folde
 
 
 def check_place(path: Path) -> None:
-    """Raise CheckpointError if something stands at ``path`` that ``save`` must not replace."""
+    """Raise CheckpointError if ``path`` exists and is neither a checkpoint nor an empty directory."""
     if path.exists() and not (path.is_dir() and ((path / MANIFEST).exists() or not any(path.iterdir()))):
         raise CheckpointError(f"{path}: exists and is not a checkpoint; choose another --out")
 
 
 def check_out(out: Path, overwrite: bool) -> None:
-    """Raise before any work if a checkpoint cannot be written to ``out``, or would replace one unasked."""
+    """Check, before any work, that a checkpoint can be written to ``out``.
+
+    Raises:
+        CheckpointError: If there is something else at ``out``, or a checkpoint and ``overwrite`` is false.
+        SuiteError: If the directory cannot be written.
+    """
     check_place(out)
     if (out / MANIFEST).exists() and not overwrite:
         raise CheckpointError(f"{out}: is a checkpoint already; choose another --out, or replace it with --overwrite")
@@ -144,7 +164,7 @@ def check_out(out: Path, overwrite: bool) -> None:
 
 
 class staging:  # noqa: N801 - used as a function
-    """A fresh directory beside ``path`` that takes its place when the block ends well, and vanishes if not."""
+    """A context with a new directory, which replaces ``path`` if the block succeeds, and is removed if it fails."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -171,7 +191,7 @@ class staging:  # noqa: N801 - used as a function
 
 
 def replace_directory(fresh: Path, path: Path) -> None:
-    """Put ``fresh`` in the place of ``path``; the old directory goes only once the new one stands."""
+    """Replace the directory ``path`` by ``fresh``; the old one is removed only after that."""
     if not path.exists():
         os.replace(fresh, path)
         return
@@ -180,7 +200,7 @@ def replace_directory(fresh: Path, path: Path) -> None:
         os.replace(path, aside / "old")
         os.replace(fresh, path)
     finally:
-        # An interrupt too may come between the two.
+        # Also if an interrupt came between the two.
         if not path.exists():
             os.replace(aside / "old", path)
         shutil.rmtree(aside, ignore_errors=True)

@@ -145,7 +145,7 @@ class _Stages:
 
 
 def _recipes() -> list[tuple[str, Recipe]]:
-    """Every task that has a recipe; one that does not load is named on standard error and passed over."""
+    """Every task that has a recipe; one that does not load is named on standard error and skipped."""
     from suite.errors import SuiteError
     from suite.plugins import registry
 

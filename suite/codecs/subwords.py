@@ -176,7 +176,7 @@ class SubwordCodec:
         return [str(self.tokenizer.id_to_token(int(i))) for i in ids]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of ids; tokens that are no text are passed over, bytes that make no text become U+FFFD."""
+        """The text of ids; tokens that are no text are skipped, bytes that make no text become U+FFFD."""
         writer = self.writer()
         return "".join([*(writer.feed(int(i)) for i in ids), writer.flush()])
 

@@ -44,7 +44,7 @@ OnError = Callable[[DataError], None]
 
 
 def byte_lines(stream: IO[bytes], name: str, report: OnError) -> Iterator[tuple[str, bytes]]:
-    """(``name:number``, line with its newline). A line over the limit is reported and passed over.
+    """(``name:number``, line with its newline). A line over the limit is reported and skipped.
 
     Raises DataError for a stream that is empty, binary, or text of another encoding.
     """

@@ -18,7 +18,7 @@ def parallel_rows(
 ) -> Iterator[Row]:  # fmt: skip
     """A row for each line number, with a column for each file, lazily; ``where`` is the line of the first file.
 
-    A line that is empty in every file is passed over. Raises DataError for a line that is empty in some, or is no
+    A line that is empty in every file is skipped. Raises DataError for a line that is empty in some, or is no
     text, unless ``on_error`` is given, and always for files of unequal length, as soon as the shortest ends.
     """
     for path in paths:

@@ -3,7 +3,7 @@
 By a file's ending: ``.jsonl``/``.ndjson`` (one object a line), ``.json`` (a list of objects, the one format
 that is read whole), ``.csv`` (RFC 4180), ``.tsv`` (a tab ends a field and nothing else does: no quoting),
 ``.txt`` (one item a line), ``.parquet`` where pyarrow is installed. Text is UTF-8, with or without a byte
-order mark. Lines without content are passed over, save in ``.txt`` where they are asked for. ``-`` is standard input.
+order mark. Lines without content are skipped, save in ``.txt`` where they are asked for. ``-`` is standard input.
 """
 
 from __future__ import annotations

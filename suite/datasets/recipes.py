@@ -169,7 +169,7 @@ def prepare(
                 into.mkdir()
                 shutil.copyfile(archive, into / source.filename)
                 continue
-            # Debian packages are full of harmless links between documents: passed over, never made.
+            # Debian packages are full of harmless links between documents: skipped, never made.
             unpack(archive, into, links="skip" if source.purl.startswith("pkg:deb/") else "refuse")
         say(f"building {task_name}")
         out = working / "out"

@@ -1,1 +1,1 @@
-"""From a trained model to a checkpoint: ONNX graphs, their verification, the model card."""
+"""Exporting a trained model as a checkpoint: ONNX graphs, their verification, and the model card."""

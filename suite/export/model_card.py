@@ -1,4 +1,4 @@
-"""The model card: what a checkpoint is, in a page generated from its manifest."""
+"""The model card, a Markdown page made from a checkpoint's manifest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from suite.task import AnyTask
 
 
 def card(task: AnyTask, manifest: Manifest, graphs: Sequence[str]) -> str:
-    """The card as Markdown."""
+    """The model card of a checkpoint, as Markdown; ``graphs`` are the names of its graph files."""
     config: Any = from_dict(task.config, manifest.config)
     streams = "step by step, in constant memory" if manifest.streams else "no (it reads both ways)"
     lines = [
@@ -62,7 +62,7 @@ def _data(data: Mapping[str, Any]) -> list[str]:
 
 
 def _figures(metrics: Mapping[str, Any]) -> list[str]:
-    """A table of the plain figures, and one more of each group of groups (``per_class``)."""
+    """A table of the scalar metrics, and one for each metric that is a table itself (``per_class``)."""
     lines, groups = ["| part | metric | value |", "|---|---|---|"], []
     for part, values in metrics.items():
         for name, value in values.items():

@@ -1,12 +1,12 @@
-"""From torch to ONNX: one small graph a file, its weights in ``model.safetensors``.
+"""Export to ONNX: one file for each graph, with the weights in ``model.safetensors``.
 
-Data flow: model → ``graphs()`` → each traced with the cells' operators (LSTM, GRU, RNN) where ONNX has them,
-and a placeholder ``suite::Recurrence`` for every other cell → each placeholder becomes one ONNX ``Scan`` whose
-body is the cell's own ``recur`` → weights become references into ``model.safetensors`` (in the few
-bits they have there, widened on load) → ``verify`` compares with torch at batch sizes and lengths that were not traced.
+Data flow: model → ``graphs()`` → each graph traced, with ONNX operators for LSTM, GRU and RNN and a placeholder
+``suite::Recurrence`` for every other cell → each placeholder replaced by one ONNX ``Scan`` whose body is the cell's
+``recur`` → weights replaced by references into ``model.safetensors``, dequantized on load → ``verify`` compares the
+result with torch at batch sizes and lengths that were not traced.
 
-Why this exporter: the tracing one is right for recurrent operators at any batch size and length; the newer
-one was not (it froze time for RNN and gave wrong numbers for LSTM at another batch size).
+The exporter is torch's tracing one, which is correct for recurrent operators at any batch size and length. The newer
+one was not: it fixed the length for RNN, and gave wrong results for LSTM at another batch size.
 """
 
 from __future__ import annotations
@@ -37,24 +37,33 @@ OPSET = 17
 
 
 def export(model: Model, folder: Path, weights: str = "model.safetensors") -> list[str]:
-    """Write every graph of ``model`` into ``folder`` beside its weights file; returns the file names.
+    """Write every graph of a model.
 
-    The weights file must be there already, with the values the model has. Raises SuiteError for a model that has no
-    ONNX form.
+    Args:
+        model: The model.
+        folder: Where to write; the weights file must be there already, with the model's values.
+        weights: The name of the weights file.
+
+    Returns:
+        The names of the graph files.
+
+    Raises:
+        MissingExtra: If onnx is not installed.
+        SuiteError: If the model has no ONNX form.
     """
     model.eval()
     stored = _stored(folder / weights)
     written = []
     for name, graph in model.graphs().items():
-        proto = _externalised(_trace(model, graph), stored, weights)
+        proto = _externalized(_trace(model, graph), stored, weights)
         data = proto.SerializeToString()
         (folder / f"{name}.onnx").write_bytes(data)
         written.append(f"{name}.onnx")
     return written
 
 
-class _ByName(nn.Module):
-    """A graph's function as a module over positional tensors, which is what tracing takes."""
+class _Positional(nn.Module):
+    """A graph's function as a module over positional tensors, as tracing needs it."""
 
     def __init__(self, model: nn.Module, graph: Graph) -> None:
         super().__init__()
@@ -65,7 +74,7 @@ class _ByName(nn.Module):
 
 
 class _Body(nn.Module):
-    """One step of a cell as a Scan's body: states, then the step's input and mask; next states, then y."""
+    """One step of a cell as the body of a Scan: states, projected input, mask → next states, output."""
 
     def __init__(self, cell: Cell, keys: Sequence[str], masked: bool) -> None:
         super().__init__()
@@ -84,11 +93,12 @@ def _trace(model: Model, graph: Graph) -> onnx.ModelProto:
     cells = {name: module for name, module in model.named_modules() if isinstance(module, Cell)}
     with naming_cells({module: name for name, module in cells.items()}):
         outputs = list(graph.call(graph.example))
-        proto = _to_onnx(_ByName(model, graph), list(graph.example.values()), list(graph.example), outputs, graph.axes)
+        names, values = list(graph.example), list(graph.example.values())
+        proto = _to_onnx(_Positional(model, graph), values, names, outputs, graph.axes)
     for initializer in proto.graph.initializer:
         _rename(proto.graph, initializer.name, initializer.name.removeprefix("model."))
     for node in [n for n in proto.graph.node if n.domain == DOMAIN]:
-        _put_scan(proto, node, cells[_attribute(node, "name").decode()])
+        _replace_by_scan(proto, node, cells[_attribute(node, "name").decode()])
     for opset in [o for o in proto.opset_import if o.domain == DOMAIN]:
         proto.opset_import.remove(opset)
     return proto
@@ -103,8 +113,8 @@ def _to_onnx(
         raise MissingExtra("exporting", "train", error) from error
     buffer = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad(), _quiet():
-        # The tracing exporter warns of its successor and of constants that shapes of the example become; the
-        # first is a choice (above), the second is what verify() is for.
+        # The tracing exporter warns that it is deprecated, which is a choice (above), and of shapes that become
+        # constants, which verify() checks.
         warnings.simplefilter("ignore")
         try:
             torch.onnx.export(
@@ -117,8 +127,8 @@ def _to_onnx(
     return onnx.load_from_string(buffer.getvalue())
 
 
-def _put_scan(proto: onnx.ModelProto, node: onnx.NodeProto, cell: Cell) -> None:
-    """Put one ONNX Scan in the place of a placeholder; its body's weights stay in the outer graph."""
+def _replace_by_scan(proto: onnx.ModelProto, node: onnx.NodeProto, cell: Cell) -> None:
+    """Replace a placeholder by an ONNX Scan; the weights of its body stay in the outer graph."""
     from onnx import helper
 
     name = _attribute(node, "name").decode()
@@ -151,12 +161,12 @@ def _put_scan(proto: onnx.ModelProto, node: onnx.NodeProto, cell: Cell) -> None:
     proto.graph.node.insert(place, scan)
 
 
-def _externalised(proto: onnx.ModelProto, stored: dict[str, _Stored], weights: str) -> onnx.ModelProto:
-    """Every initializer that is in the weights file becomes a reference into it, and what widens it."""
+def _externalized(proto: onnx.ModelProto, stored: dict[str, _Stored], weights: str) -> onnx.ModelProto:
+    """Replace the initializers that are in the weights file by references into it, with nodes that dequantize them."""
     from onnx import helper
 
     graph = proto.graph
-    widening: list[onnx.NodeProto] = []
+    dequantizing: list[onnx.NodeProto] = []
     for initializer in list(graph.initializer):
         name = initializer.name
         names = [part for part in (name, f"{name}.scale") if part in stored]
@@ -167,7 +177,7 @@ def _externalised(proto: onnx.ModelProto, stored: dict[str, _Stored], weights: s
         graph.initializer.extend(parts)
         users = [n for n in graph.node if name in n.input]
         if users and all(n.op_type == "Gather" and n.input[0] == name for n in users):
-            # A table of vectors is looked up as it is stored; only the rows that are read are widened.
+            # An embedding is looked up as it is stored, and only the rows found are dequantized.
             for user in users:
                 rows, (wide,) = [f"{user.output[0]}.{part.name}" for part in parts], user.output
                 at = list(graph.node).index(user)
@@ -176,17 +186,17 @@ def _externalised(proto: onnx.ModelProto, stored: dict[str, _Stored], weights: s
                     helper.make_node("Gather", [part.name, user.input[1]], [row], axis=0)
                     for part, row in zip(parts, rows, strict=True)
                 ]
-                for i, node in enumerate([*gathers, *_widened(rows, wide)]):
+                for i, node in enumerate([*gathers, *_dequantized(rows, wide)]):
                     graph.node.insert(at + i, node)
         else:
-            widening += _widened([part.name for part in parts], name)
-    for node in reversed(widening):
+            dequantizing += _dequantized([part.name for part in parts], name)
+    for node in reversed(dequantizing):
         graph.node.insert(0, node)
     return proto
 
 
 def _reference(name: str, entry: _Stored, weights: str) -> onnx.TensorProto:
-    """A tensor of the weights file."""
+    """A reference to a tensor of the weights file."""
     from onnx import TensorProto
 
     kinds = {"F16": TensorProto.FLOAT16, "I8": TensorProto.INT8, "F32": TensorProto.FLOAT}
@@ -197,8 +207,8 @@ def _reference(name: str, entry: _Stored, weights: str) -> onnx.TensorProto:
     return made
 
 
-def _widened(parts: Sequence[str], name: str) -> list[onnx.NodeProto]:
-    """What makes single precision of a stored tensor, or of one and its scales."""
+def _dequantized(parts: Sequence[str], name: str) -> list[onnx.NodeProto]:
+    """The nodes that convert a stored tensor, or one with its scales, to single precision."""
     from onnx import TensorProto, helper
 
     cast = helper.make_node("Cast", [parts[0]], [name if len(parts) == 1 else f"{name}.whole"], to=TensorProto.FLOAT)
@@ -206,7 +216,7 @@ def _widened(parts: Sequence[str], name: str) -> list[onnx.NodeProto]:
 
 
 class _Stored(NamedTuple):
-    """Where a tensor of the weights file lies, and what numbers it holds."""
+    """The type, shape, offset and size in bytes of a tensor in the weights file."""
 
     kind: str
     shape: list[int]
@@ -249,7 +259,7 @@ def _attribute(node: onnx.NodeProto, name: str) -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Hold back what the exporter prints about itself, and the whole graph where it fails, from C++."""
+    """Suppress what the exporter prints about itself, and the whole graph where it fails, from C++ too."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         output = os.dup(1)
         try:

@@ -1,4 +1,4 @@
-"""A trained model as a checkpoint: weights, verified ONNX graphs, codec files, model card."""
+"""Writing a checkpoint: weights, verified ONNX graphs, codec files, model card."""
 
 from __future__ import annotations
 
@@ -24,10 +24,22 @@ def finish(
     metrics: Mapping[str, Any] | None = None, draw: Callable[[Path], None] | None = None,
     say: Callable[[str], None] = lambda line: None, more: Mapping[str, bytes] | None = None,
 ) -> Checkpoint:  # fmt: skip
-    """Write a model as a checkpoint, its graphs verified on encoded ``inputs``; ``more`` are files to add.
+    """Write a model as a checkpoint, with verified graphs.
 
-    ``draw(path)`` draws how the training went. Raises SuiteError, and leaves what is at ``out`` as it is, if the graphs
-    differ from torch or something cannot be written.
+    Args:
+        task: The task.
+        model: The torch model.
+        codecs: Its codecs.
+        manifest: The manifest, without the files.
+        out: The directory to write; it is replaced only once all is written.
+        inputs: Encoded inputs to verify the graphs on; random ones if empty.
+        metrics: Metrics for the manifest.
+        draw: ``draw(path)`` draws the training curves.
+        say: Called with lines of progress.
+        more: Further files, by name.
+
+    Raises:
+        SuiteError: If the graphs differ from torch, or a file cannot be written; ``out`` is then unchanged.
     """
     from suite.export.model_card import card
 
@@ -52,7 +64,11 @@ def export_verified(
 ) -> tuple[list[str], float]:
     """Write weights and graphs into ``folder`` and compare ONNX Runtime with torch.
 
-    Returns the graphs' file names and the largest difference. Raises SuiteError, ending with ``then``.
+    Returns:
+        The names of the graph files, and the largest difference (see ``suite.export.verify``).
+
+    Raises:
+        SuiteError: If they differ; its message ends with ``then``.
     """
     from suite.checkpoint.weights import WEIGHTS, save_weights
     from suite.export.onnx import export
@@ -73,9 +89,16 @@ def export_verified(
 def export_checkpoint(
     checkpoint: Checkpoint, out: Path, say: Callable[[str], None] = lambda line: None, note: str = ""
 ) -> Checkpoint:
-    """Write a checkpoint's graphs again from its weights, into ``out`` (which may be the checkpoint itself).
+    """Export a checkpoint's graphs again from its weights.
 
-    ``note`` replaces the note on its model card.
+    Args:
+        checkpoint: The checkpoint.
+        out: The directory to write, which may be that of the checkpoint.
+        say: Called with lines of progress.
+        note: Replaces the note on the model card, unless empty.
+
+    Raises:
+        SuiteError: As ``finish``.
     """
     from suite.inference.loading import load_model
 
@@ -91,7 +114,7 @@ def export_checkpoint(
 
 
 def versions() -> dict[str, str]:
-    """The versions of what a model is made with."""
+    """The versions of Python and of the packages that determine a model's weights and graphs."""
     found = {"python": platform.python_version()}
     for name in ("sequence-suite", "torch", "accelerate", "onnx", "onnxruntime", "numpy", "tokenizers"):
         try:

@@ -1,4 +1,4 @@
-"""Does a checkpoint's ONNX runtime say what torch says, at sizes that were not traced?"""
+"""Verification of exported graphs: ONNX Runtime against torch, at sizes that were not traced."""
 
 from __future__ import annotations
 
@@ -15,15 +15,25 @@ from suite.runtime.onnx import OnnxRuntime
 from suite.runtime.torch import TorchRuntime
 
 TOLERANCE = 1e-4
-#: (batch, steps): none of them the (2, 2) that is traced; one long, one a single step as in a stream.
+#: The (batch, steps) compared: none is the traced (2, 2), and one is a single step, as in a stream.
 SIZES = ((1, 1), (1, 37), (3, 5), (5, 64))
 
 
 def verify(model: Model, checkpoint: Checkpoint, inputs: Sequence[Any] = ()) -> float:
-    """The largest difference between the runtimes, as `apart` has it.
+    """Compare outputs and next states of a checkpoint's graphs with those of torch.
 
-    Compared are outputs and next states for real ``inputs`` (or random ones of the traced type), from random
-    states, with padded rows and a row of length 0. Raises SuiteError if they differ by more than 1e-4.
+    From random states, with padded rows and a row of length 0.
+
+    Args:
+        model: The torch model.
+        checkpoint: The checkpoint with the exported graphs.
+        inputs: Encoded inputs; by default random ones of the traced type.
+
+    Returns:
+        The largest difference (see ``max_difference``).
+
+    Raises:
+        SuiteError: If a graph cannot be run, or a difference exceeds ``TOLERANCE``.
     """
     ours, theirs = TorchRuntime.of(model), OnnxRuntime(checkpoint)
     random = np.random.default_rng(0)
@@ -39,7 +49,7 @@ def verify(model: Model, checkpoint: Checkpoint, inputs: Sequence[Any] = ()) -> 
                 elif label == "inputs" and inputs:
                     arrays[label] = _real(inputs, shape, value.numpy().dtype, random)
                 elif value.is_floating_point():
-                    # States of running counts and weights are never negative.
+                    # Some states are counts and weights, which are never negative.
                     arrays[label] = np.abs(random.standard_normal(shape)).astype(np.float32)
                 else:
                     arrays[label] = random.integers(0, 2, shape).astype(value.numpy().dtype)
@@ -65,7 +75,7 @@ def verify(model: Model, checkpoint: Checkpoint, inputs: Sequence[Any] = ()) -> 
 
 
 def max_difference(found: np.ndarray, right: np.ndarray) -> float:
-    """The largest difference of two arrays, relative to `suite.checkpoint.arrays.row_scale`."""
+    """The largest difference of two arrays, relative to ``suite.checkpoint.arrays.row_scale(right)``."""
     return float(np.max(np.abs(right.astype(np.float64) - found) / row_scale(right), initial=0))
 
 
@@ -74,7 +84,7 @@ def _axes(moving: dict[int, str], ndim: int) -> list[tuple[int, str]]:
 
 
 def _real(inputs: Sequence[Any], shape: list[int], dtype: Any, random: np.random.Generator) -> np.ndarray:
-    """Rows cut from real inputs, one after the other, to the shape asked for."""
+    """Inputs of a shape, each row a concatenation of random real inputs, cut to length."""
     rows = []
     for _ in range(shape[0]):
         pieces, steps = [], 0

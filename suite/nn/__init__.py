@@ -1,4 +1,4 @@
-"""Networks, on torch: recurrent cells, encoders, poolings and the mappings built of them.
+"""Networks in torch: recurrent cells, layers, and the models built of them.
 
 Importing this package imports no torch; its modules do.
 """

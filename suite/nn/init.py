@@ -1,4 +1,4 @@
-"""What a model may know before training."""
+"""Initial weights: word vectors, and time constants of gates."""
 
 from __future__ import annotations
 
@@ -16,19 +16,30 @@ from suite.nn.layers.vision import ImageBackbone
 
 
 def set_vectors(frontend: nn.Module, vocabulary: Sequence[str], vectors: Mapping[str, np.ndarray]) -> int:
-    """Start an embedding's rows from word vectors; returns how many of the words had one.
+    """Initialize an embedding from word vectors.
 
-    ``vocabulary[i]`` is the word of row i. Words without a vector, and word pieces (``##…``), keep their
-    random start, at a fraction of the vectors' spread: what is not known should not speak loudly. Raises
-    UsageError where the sizes differ, and DataError where no word has a vector.
+    Words without a vector, and word pieces (``##…``), are initialized randomly at a fraction of the vectors' standard
+    deviation, so that they have little influence at first.
+
+    Args:
+        frontend: The embedding.
+        vocabulary: The word of each row.
+        vectors: Word vectors by word, ``[D]`` each.
+
+    Returns:
+        The number of words that have a vector.
+
+    Raises:
+        UsageError: If the vectors and the embedding differ in size.
+        DataError: If no word has a vector.
     """
     assert isinstance(frontend, Embedding)
     known = [(i, vectors[word]) for i, word in enumerate(vocabulary) if word in vectors]
     if not known:
-        raise DataError("none of the model's words is among the word vectors; check their file and its language")
+        raise DataError("no word of the vocabulary has a word vector; check the file of vectors and its language")
     size = len(known[0][1])
     if size != frontend.features:
-        raise UsageError(f"the vectors have {size} numbers a word: add --set embedding.features={size}")
+        raise UsageError(f"the word vectors have {size} features: add --set embedding.features={size}")
     table = frontend.table.weight
     with torch.no_grad():
         rows = torch.from_numpy(np.stack([vector for _, vector in known])).to(table.dtype)
@@ -38,13 +49,12 @@ def set_vectors(frontend: nn.Module, vocabulary: Sequence[str], vectors: Mapping
 
 
 def set_time_constants(stack: nn.Module, shortest: float, longest: float) -> None:
-    """Draw the time constants of all cells in ``stack``, log-uniformly from ``shortest`` to ``longest`` steps.
+    """Initialize the time constants of all cells in ``stack``, log-uniformly from ``shortest`` to ``longest`` steps.
 
-    Cells without gates to set stay as they are (see `Cell.init_time_constants`). Raises UsageError unless
-    1 < shortest.
+    Cells without gates are left unchanged (see `Cell.init_time_constants`). Raises UsageError unless 1 < shortest.
     """
     if not shortest > 1:
-        raise UsageError(f"a memory of {shortest:g} steps: it must be longer than one")
+        raise UsageError(f"a time constant of {shortest:g} steps: it must be above 1")
     low, high = math.log(shortest), math.log(max(longest, shortest * 1.01))
     for cell in stack.modules():
         if isinstance(cell, Cell):

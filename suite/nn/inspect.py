@@ -1,8 +1,8 @@
-"""What a recurrent cell does, measured: its gradients over distance, what it can recall, and what it costs.
+"""Measurements of a recurrent cell: gradients over distance, recall over a delay, and cost.
 
-Everything here uses the public contract of a cell alone (``step``, ``scan``, ``initial``, ``state_shapes``), so it
-works for any registered cell. It runs on one thread of the processor, takes seconds, and says the same again for the
-same seed, times excepted. Letters: N sequences, T steps, D inputs, H hidden features.
+They use the public contract of a cell alone (``step``, ``scan``, ``initial``, ``state_shapes``), and so work for any
+registered cell. They run on one CPU thread, take seconds, and except for times are the same for the same seed.
+Letters: N sequences, T steps, D inputs, H hidden features.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from suite.nn.cells.rnn import RNN
 
 #: Options of a cell, by name.
 Options = Mapping[str, object]
-#: A cell class, or a function that makes a cell of some numbers of inputs and hidden features.
+#: A cell class, or a function from the numbers of inputs and hidden features to a cell.
 MakeCell = Callable[[int, int], Cell]
 
-#: How far apart in time: distances of gradients, and delays of recall.
+#: The distances of gradients and the delays of recall, in steps.
 DISTANCES = (1, 2, 5, 10, 20, 50, 100)
-#: The delay whose trained cell shows the gradient after training. Every shipped cell begins to learn it.
+#: The delay of the trained cell whose gradient is shown. All built-in cells start to learn it.
 TRAINED_AT = 10
-#: The norm that gradients are clipped to.
+#: The norm to which gradients are clipped.
 LIMIT = 1.0
-#: The recall task: so many symbols to remember, and so many others that distract.
+#: The recall task: the number of symbols to remember, and of distractors.
 SYMBOLS, DISTRACTORS = 4, 4
 
 
@@ -45,7 +45,7 @@ SYMBOLS, DISTRACTORS = 4, 4
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a cell without running it. ``state`` is that of one sequence."""
+    """What a cell is, without running it. ``state`` is that of one sequence."""
 
     equation: str
     source: str
@@ -82,13 +82,21 @@ def facts(cell_class: type[Cell], inputs: int, hidden: int, options: Options | N
 def gradient_by_distance(
     cell: Cell, steps: int = 101, *, x: Tensor | None = None, rows: int = 16, seed: int = 0
 ) -> list[float]:
-    """The norm of the gradient of the last output with respect to each input, by its distance from the end.
+    """The norm of the gradient of the last output with respect to each input, by distance from the end.
 
-    ``x [N, T, D]`` are the sequences; without it ``rows`` standard normal ones of ``steps``. The last ``steps`` inputs
-    are reported, the very last as entry 0. Each sequence's output is read along a random direction v ~ N(0, I), whose
-    gradient's squared norm is on average that of the whole Jacobian dy[T]/dx[T − distance] (Hutchinson, 1990); the
-    value is the median over sequences. In float64, so that what vanishes is seen doing so. After Bengio et
-    al. (1994), doi:10.1109/72.279181.
+    Each sequence's last output is projected on a random direction v ~ N(0, I), so that the expected squared norm of the
+    gradient is that of the Jacobian dy[T]/dx[T − distance] (Hutchinson, 1990). Computed in float64, so that vanishing
+    gradients are visible. After Bengio et al. (1994), doi:10.1109/72.279181.
+
+    Args:
+        cell: The cell.
+        steps: The number of distances, and of steps where ``x`` is not given.
+        x: Sequences ``[N, T, D]``; by default ``rows`` standard normal ones.
+        rows: The number of sequences where ``x`` is not given.
+        seed: The random seed.
+
+    Returns:
+        The median over sequences for each distance, starting with the last input, at distance 0.
     """
     with _repeatable(seed):
         cell = copy.deepcopy(cell).double()
@@ -109,7 +117,7 @@ def gradient_by_distance(
 class Learnt:
     """A cell trained to recall over one delay.
 
-    ``accuracy`` is the share of symbols recalled on fresh sequences. ``before`` and ``after`` are the norms of each
+    ``accuracy`` is the share of symbols recalled in new sequences. ``before`` and ``after`` are the norms of each
     training step's gradient, before and after clipping.
     """
 
@@ -120,10 +128,13 @@ class Learnt:
 
 
 def recall_sequences(inputs: int, rows: int, delay: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """The recall task: one of four symbols, then ``delay`` distractors of four kinds; the symbol is asked for.
+    """Sequences of the recall task: one of four symbols, then ``delay`` distractors of four kinds.
 
-    Returns ``x [rows, 1 + delay, inputs]`` and the symbols ``[rows]``. A symbol or distractor is a standard normal
-    vector, the same in every call. After the copy task of Hochreiter and Schmidhuber (1997).
+    Symbols and distractors are standard normal vectors, the same in every call. After Hochreiter and Schmidhuber
+    (1997).
+
+    Returns:
+        The sequences, ``[rows, 1 + delay, inputs]``, and the symbols to recall, ``[rows]``.
     """
     vectors = torch.randn(SYMBOLS + DISTRACTORS, inputs, generator=torch.Generator().manual_seed(0))
     symbols = torch.randint(SYMBOLS, (rows, 1), generator=generator)
@@ -136,8 +147,8 @@ def learn_recall(
 ) -> Learnt:
     """Train a cell and a linear readout of its last output to recall over ``delay``, for at most ``steps`` steps.
 
-    32 sequences a step, Adam at 0.01, gradients clipped to a norm of 1. Training ends early once the task is learnt:
-    a loss under 0.1 three times in a row.
+    32 sequences per step, Adam at a learning rate of 0.01, gradients clipped to a norm of 1. Training ends early after
+    a loss below 0.1 three times in a row.
     """
     with _repeatable(seed):
         generator = torch.Generator().manual_seed(seed)
@@ -152,7 +163,7 @@ def learn_recall(
             norm, clipped = _clipped_gradient(loss, parameters)
             before.append(norm)
             after.append(clipped)
-            if math.isfinite(norm):  # else there is no direction to go
+            if math.isfinite(norm):  # else the gradient has no direction
                 adam.step()
             learnt = learnt + 1 if loss.item() < 0.1 else 0
         with torch.no_grad():
@@ -172,10 +183,10 @@ def recall_by_delay(
     seed: int = 0,
     say: Callable[[str], None] | None = None,
 ) -> dict[int, Learnt]:
-    """One tiny model a delay, each trained by itself with the same budget (see ``learn_recall``).
+    """Train one small model for each delay, with the same budget (see ``learn_recall``).
 
-    A model that is trained on a delay alone has no shorter one to learn from first: the further its gradient
-    reaches, the longer a delay it can learn. ``say`` gets a line before each delay.
+    Each sees its own delay only, without shorter ones to learn first, so that the longest delay learnt shows how far
+    the gradient reaches. ``say`` is called with a line before each delay.
     """
     found = {}
     for delay in delays:
@@ -190,10 +201,10 @@ def recall_by_delay(
 
 @dataclass(frozen=True)
 class Clipping:
-    """A network whose gradients explode, trained with clipping.
+    """A network with exploding gradients, trained with clipping.
 
-    ``gradient`` is that of its last output by distance, at the start; ``before`` and ``after`` are the norms of each
-    training step's gradient, before and after clipping.
+    ``gradient`` is the gradient by distance before training; ``before`` and ``after`` are the norms of each training
+    step's gradient, before and after clipping.
     """
 
     gain: float
@@ -212,10 +223,10 @@ class Clipping:
 def clipping(
     inputs: int = 16, hidden: int = 32, *, gain: float = 3.0, delay: int = 30, steps: int = 40, seed: int = 0
 ) -> Clipping:
-    """Clipping at work: the ``rnn`` cell, its recurrent weights scaled by ``gain``, on the recall task.
+    """Train an ``rnn`` cell whose recurrent weights are scaled by ``gain`` on the recall task, with clipping.
 
-    Plain gradient descent at 0.1; each gradient is scaled down to a norm of 1 where it is longer, as Pascanu et
-    al. (2013), arXiv:1211.5063, do.
+    Gradient descent at a learning rate of 0.1; gradients are clipped to a norm of 1 (Pascanu et al., 2013,
+    arXiv:1211.5063).
     """
     with _repeatable(seed):
         generator = torch.Generator().manual_seed(seed)
@@ -242,7 +253,7 @@ def clipping(
 
 @dataclass(frozen=True)
 class Cost:
-    """Microseconds a step: of ``step`` for one sequence, and of ``scan``; and as a multiple of the ``rnn`` cell's."""
+    """Microseconds per step, of ``step`` and of ``scan``, for one sequence; and as multiples of the ``rnn`` cell's."""
 
     step: float
     scan: float
@@ -258,10 +269,10 @@ def cost_per_step(make: MakeCell, inputs: int = 16, hidden: int = 32) -> Cost:
 def costs_per_step(
     makers: Sequence[MakeCell], inputs: int = 16, hidden: int = 32, *, length: int = 1000, rounds: int = 10
 ) -> list[Cost]:
-    """What a step costs now, without gradients, at batch 1: stepping, and in a scan of ``length`` steps.
+    """The cost of a step without gradients, for one sequence: by ``step``, and in a ``scan`` of ``length`` steps.
 
-    The cells and ``rnn`` take turns, and the best of ``rounds`` counts, so that other work on the machine is felt as
-    little as can be.
+    The cells and ``rnn`` are measured in turns, and the best of ``rounds`` counts, to reduce the influence of other
+    work on the machine.
     """
     with _repeatable(0), torch.no_grad():
         each: list[MakeCell] = list(dict.fromkeys([RNN, *makers]))
@@ -271,7 +282,7 @@ def costs_per_step(
         for i in range(rounds + 1):
             for cell, least in zip(cells, best, strict=True):
                 found = _step_time(cell, x[:, :200]), _scan_time(cell, x)
-                if i:  # the first round warms up
+                if i:  # the first round is a warm-up
                     least[:] = map(min, least, found)
     step, scan = best[0]
     costs = {make: Cost(a, b, a / step, b / scan) for make, (a, b) in zip(each, best, strict=True)}
@@ -299,7 +310,7 @@ def _scan_time(cell: Cell, x: Tensor) -> float:
 
 @dataclass(frozen=True)
 class Inspection:
-    """All that is measured of one cell. ``initial`` and ``trained`` are gradients by distance, from 0 on."""
+    """All measurements of one cell. ``initial`` and ``trained`` are gradients by distance, from 0."""
 
     facts: Facts
     initial: list[float]
@@ -324,7 +335,7 @@ class Inspection:
 
     @property
     def training(self) -> Learnt:
-        """The training whose cell ``trained`` is of."""
+        """The training of the cell whose gradients are ``trained``."""
         return self.recall[self.trained_at]
 
     def to_dict(self) -> dict[str, Any]:
@@ -359,15 +370,23 @@ def inspect(
     seed: int = 0,
     say: Callable[[str], None] | None = None,
 ) -> Inspection:
-    """Measure one cell: a few seconds at the sizes given here. ``say`` gets a line before each part.
+    """Measure one cell, which takes a few seconds at the default sizes.
 
-    Raises UsageError for options that the cell does not have, or of the wrong type.
+    Args:
+        cell_class: The cell class.
+        inputs, hidden: The numbers of features.
+        options: Options of the cell, by name; those left out have their defaults.
+        seed: The random seed.
+        say: Called with a line before each part.
+
+    Raises:
+        UsageError: For options that the cell does not have, or of the wrong type.
     """
     say = say or (lambda line: None)
     say("gradients")
     known = facts(cell_class, inputs, hidden, options)
     make = with_options(cell_class, options or {})
-    # Longer than the distances asked for: a trained cell treats the symbol, which comes first, like nothing else.
+    # Longer than the distances, since a trained cell treats the symbol, which comes first, in a special way.
     x, _ = recall_sequences(inputs, 16, DISTANCES[-1] + 20, torch.Generator().manual_seed(seed))
     with _repeatable(seed):
         fresh = make(inputs, hidden)
@@ -382,14 +401,14 @@ def inspect(
 
 
 def _recall_loss(cell: Cell, readout: nn.Linear, delay: int, generator: torch.Generator) -> Tensor:
-    """The cross-entropy of 32 fresh sequences' symbols."""
+    """The cross-entropy of recall in 32 new sequences."""
     x, symbols = recall_sequences(cell.inputs, 32, delay, generator)
     y, _ = cell.scan(x, cell.initial(len(x)))
     return functional.cross_entropy(readout(y[:, -1]), symbols)
 
 
 def _clipped_gradient(loss: Tensor, parameters: list[nn.Parameter]) -> tuple[float, float]:
-    """Put the loss's gradient, clipped, into ``parameters``; its norm before and after."""
+    """Compute the loss's gradient and clip it, in ``parameters``; returns its norm before and after."""
     for parameter in parameters:
         parameter.grad = None
     loss.backward()  # type: ignore[no-untyped-call]
@@ -399,7 +418,7 @@ def _clipped_gradient(loss: Tensor, parameters: list[nn.Parameter]) -> tuple[flo
 
 
 class _Adam:
-    """Adam (Kingma and Ba, 2015, arXiv:1412.6980): torch's own imports its compiler, seconds, when first used."""
+    """Adam (Kingma and Ba, 2015, arXiv:1412.6980). That of torch imports torch's compiler, which takes seconds."""
 
     def __init__(self, parameters: list[nn.Parameter], lr: float) -> None:
         self.moments = [(p, torch.zeros_like(p), torch.zeros_like(p)) for p in parameters]
@@ -418,7 +437,7 @@ class _Adam:
 
 @contextmanager
 def _repeatable(seed: int) -> Iterator[None]:
-    """One thread, gradients on, and random numbers of this seed; as it was, afterwards."""
+    """A context with one thread, gradients enabled, and this random seed; restores all three."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -430,5 +449,5 @@ def _repeatable(seed: int) -> Iterator[None]:
 
 
 def typical(norms: Sequence[float]) -> tuple[float, float]:
-    """The median and the largest of some norms."""
+    """The median and the largest of norms."""
     return statistics.median(norms), max(norms)

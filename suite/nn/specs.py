@@ -47,7 +47,7 @@ EncoderSpec = RecurrentSpec
 
 @dataclass(frozen=True)
 class EmbeddingSpec:
-    """A table of vectors for tokens. In training ``drop_word`` hides words, ``dropout`` features of a whole row."""
+    """An embedding. In training ``drop_word`` drops whole words, and ``dropout`` the same features at all steps."""
 
     features: int = 100
     dropout: float = 0.2
@@ -61,8 +61,8 @@ class EmbeddingSpec:
 class HeadSpec:
     """From the encoder's outputs over time to K outputs.
 
-    ``pooling`` names one or more of ``last``, ``mean``, ``max``, ``attention``; their results are joined.
-    ``hidden`` > 0 puts one layer of that width before the outputs.
+    ``pooling`` names one or more of ``last``, ``mean``, ``max``, ``attention``, whose results are concatenated.
+    ``hidden`` > 0 adds a hidden layer of that size.
     """
 
     pooling: tuple[str, ...] = ("last", "mean", "max")
@@ -79,8 +79,8 @@ class HeadSpec:
 class StepHeadSpec:
     """From the encoder's output at a step to K outputs at that step.
 
-    ``hidden`` > 0 puts one layer of that width before the outputs. ``tied`` shares their weights with the table
-    of vectors that the tokens come from, where both have the same tokens: a language model's usual choice.
+    ``hidden`` > 0 adds a hidden layer of that size. ``tied`` shares the output weights with the embedding of the
+    inputs, where both have the same tokens, as is usual in a language model.
     """
 
     hidden: int = 0
@@ -93,12 +93,12 @@ class StepHeadSpec:
 
 @dataclass(frozen=True)
 class AttentionSpec:
-    """How a decoder looks at what an encoder read.
+    """The attention of a decoder.
 
-    It looks after its layer ``after``, and the layers above read what it found; 0 is after the last. ``kind`` is
-    ``multiplicative`` (Luong et al., 2015) or ``additive`` (Bahdanau et al., 2015), in ``heads`` parts of together
-    ``features`` numbers. ``feeding`` gives each step what the step before found: it reads less in parallel, so
-    training is slower.
+    It comes after the recurrent layer ``after``, and the layers above read its context; 0 is after the last layer.
+    ``kind`` is ``multiplicative`` (Luong et al., 2015) or ``additive`` (Bahdanau et al., 2015), with ``heads`` heads of
+    ``features`` features in all. ``feeding`` (input feeding) gives each step the output of the one before; steps then
+    run one by one, so that training is slower.
     """
 
     kind: Literal["multiplicative", "additive"] = "multiplicative"
@@ -115,8 +115,10 @@ class AttentionSpec:
 
 @dataclass(frozen=True)
 class MaskSpec:
-    """What of feature vectors is hidden in training: ``bands`` stretches of up to ``width`` neighbouring features of a
-    frame, the same at all steps, and ``times`` stretches in every hundred steps, each of up to ``length``.
+    """SpecAugment: the masks of audio frames in training.
+
+    ``bands`` masks of up to ``width`` neighbouring bands, the same at all steps, and ``times`` masks in every hundred
+    steps, each of up to ``length`` steps.
     """
 
     bands: int = 2
@@ -130,14 +132,14 @@ class MaskSpec:
 
 @dataclass(frozen=True)
 class BackboneSpec:
-    """What makes a grid of features of a picture (``suite.nn.layers.vision``).
+    """A convolutional network from a picture to a grid of features (``suite.nn.layers.vision``).
 
     ``backbone`` is ``small``, ``lite0``, or the name of one of torchvision's convolutional networks. ``small`` has
-    ``width`` features after its first convolution, and as many blocks a stage as ``depths`` says; each stage but the
-    first halves the grid and doubles the features. ``weights`` names the published weights that one of the others
-    starts from (``DEFAULT`` for the best), and ``freeze`` leaves them as they are. ``dropout`` is of the grid's
-    features. Pictures are made ``enlarge`` times larger before, where a network has learnt on larger ones. Squares of
-    ``pool`` × ``pool`` places of the grid become one, their mean: of few pictures it cannot be learnt where to look.
+    ``width`` features after its first convolution, and ``depths`` blocks in each stage; each stage but the first halves
+    the grid and doubles the features. ``weights`` names pretrained weights of the others (``DEFAULT`` for the best),
+    and ``freeze`` keeps them fixed. ``dropout`` is that of the grid's features. Pictures are first enlarged ``enlarge``
+    times, for a network that was trained on larger ones. ``pool`` averages squares of ``pool`` × ``pool`` places of the
+    grid, for data sets too small to learn where to attend.
     """
 
     backbone: str = "small"

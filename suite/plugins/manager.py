@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from suite.task import AnyTask
 
 DISABLE = "SUITE_DISABLE_PLUGINS"
+#: The distribution of what is registered in this process only.
+LOCAL = "registered in this process"
 
 
 @dataclass
@@ -163,6 +165,24 @@ class Registry:
             raise PluginError(f"command {name!r}: {entry_point.label}: {why}") from status.cause
         return cli.commands[name]
 
+    # -- registering without a package: scripts and notebooks --------------------------------------------
+
+    def register_task(self, task: Any) -> None:
+        """Add a task, or its class, to this process; registered again, it is replaced.
+
+        Raises PluginError if its name belongs to an installed plugin, or if it is no task.
+        """
+        made = _task_of(task)
+        self._add_local(TASKS, made.name, made, type(made))
+
+    def register_cell(self, name: str, cell: type[Cell]) -> None:
+        """Add a cell class to this process; registered again, it is replaced.
+
+        A checkpoint that is trained with it can be loaded again, on torch, where the same cell is registered.
+        Raises PluginError if the name belongs to an installed plugin.
+        """
+        self._add_local(CELLS, name, cell, cell)
+
     def report(self, *, load: bool = False) -> list[Status]:
         """One status per plugin module; with ``load``, after loading each of them."""
         if load:
@@ -258,6 +278,22 @@ class Registry:
             found.status = "refused"
             found.error = f"{one.name!r} is also provided by {others}; uninstall one or set {DISABLE}"
 
+    def _add_local(self, group: str, name: str, value: Any, defined: type) -> None:
+        """Store a task or cell that no entry point names."""
+        with self._lock:
+            taken = self._entry_points.get((group, name))
+            if (taken and taken.distribution != LOCAL) or (group, name) in self._conflicts:
+                owner = taken.label if taken else "two plugins"
+                raise PluginError(f"{name!r} is provided by {owner}; register it under another name")
+            if taken is None:
+                module = f"{defined.__module__}.{defined.__qualname__}"
+                self._add(EntryPoint(group, name, module, LOCAL))
+                status = self._status[module]
+                if (group, name) not in self._entry_points:
+                    raise PluginError(f"{name!r} cannot be registered: {status.error}")
+                status.status = "loaded"
+            self._found[group][name] = value
+
     def _add_folder(self, folder: Path) -> None:
         """Add every file of a plugin folder that defines a hook."""
         try:
@@ -300,7 +336,8 @@ class Registry:
         """Import and register a module, once."""
         with self._lock:
             status = self._status[entry_point.module]
-            if entry_point.module in self._loaded or status.status in ("broken", "unavailable"):
+            local = entry_point.distribution == LOCAL
+            if local or entry_point.module in self._loaded or status.status in ("broken", "unavailable"):
                 return status
             refused = status.error if status.status == "refused" else ""
             started = time.perf_counter()

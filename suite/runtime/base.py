@@ -1,6 +1,4 @@
-"""The interface of a runtime: graphs over dicts of numpy arrays, whose state goes in as ``state.*`` and comes out as
-``next.*``.
-"""
+"""The interface of a runtime: graphs over dicts of numpy arrays, with ``state.*`` inputs and ``next.*`` outputs."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ Kind = Literal["onnx", "torch"]
 
 
 class GraphRuntime(Protocol):
-    """One graph. ``inputs`` and ``outputs`` are the names it takes and gives, in order."""
+    """One graph. ``inputs`` and ``outputs`` are the names of its arrays, in order."""
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
@@ -30,7 +28,7 @@ class GraphRuntime(Protocol):
         ...
 
     def initial(self, batch: int) -> Arrays:
-        """The first state, ``state.*`` arrays of ``batch`` rows."""
+        """The first state: the ``state.*`` arrays, zeros, with ``batch`` rows."""
         ...
 
 
@@ -41,19 +39,24 @@ class Runtime(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The graphs there are."""
+        """The names of the graphs."""
         ...
 
-    def graph(self, name: str) -> GraphRuntime: ...
+    def graph(self, name: str) -> GraphRuntime:
+        """The graph of that name. Raises CheckpointError if it cannot be loaded."""
+        ...
 
 
 def carried(outputs: Mapping[str, np.ndarray]) -> Arrays:
-    """The next state, ``next.*`` of a graph's outputs, as the state that goes in, ``state.*``."""
+    """The state for the next call: the ``next.*`` arrays of a graph's outputs, renamed ``state.*``."""
     return {f"state.{name[5:]}": array for name, array in outputs.items() if name.startswith("next.")}
 
 
 def threads() -> int:
-    """How many threads one call may use: ``SUITE_THREADS``, else one, which small models are fastest on."""
+    """The number of threads of one call: ``SUITE_THREADS``, by default 1, which is fastest for small models.
+
+    Raises UsageError if the variable is not a positive integer.
+    """
     import os
 
     text = os.environ.get("SUITE_THREADS", "")
@@ -65,7 +68,7 @@ def threads() -> int:
 
 
 def graph_path(checkpoint: Checkpoint, name: str) -> Path:
-    """The file of a graph. Raises UsageError where the checkpoint was not exported."""
+    """The file of a graph. Raises UsageError if the checkpoint has no such graph."""
     if f"{name}.onnx" not in checkpoint.manifest.files:
         raise UsageError(
             f"{checkpoint.path}: has no {name}.onnx; run suite {checkpoint.manifest.task} export "

@@ -1,4 +1,4 @@
-"""The ONNX Runtime implementation: no torch, a fraction of a second from a cold shell."""
+"""The runtime on ONNX Runtime. It needs no torch, and loads in a fraction of a second."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ _TYPES = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(bool)"
 
 
 class OnnxGraph:
-    """One graph in an onnxruntime session."""
+    """One graph, in an ``onnxruntime.InferenceSession`` on the CPU."""
 
     def __init__(self, checkpoint: Checkpoint, name: str) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads()
         options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # its errors are raised: they need no second voice
-        # Threads that spin between calls would burn a processor for as long as a session is open.
+        options.log_severity_level = 4  # errors are raised, so they need not be logged
+        # Threads that spin between calls would use a CPU core as long as the session is open.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         path = graph_path(checkpoint, name)
         try:
             session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's own classes share no public base
+        except Exception as error:  # onnxruntime's exceptions have no public base class
             first = str(error).splitlines()[0]
-            raise CheckpointError(f"{path}: cannot be loaded: {first}; export it again or fetch it again") from error
+            raise CheckpointError(f"{path}: cannot be loaded: {first}; export or download it again") from error
         self.session = session
         self.inputs = tuple(i.name for i in session.get_inputs())
         self.outputs = tuple(o.name for o in session.get_outputs())

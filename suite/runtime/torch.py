@@ -1,4 +1,4 @@
-"""The torch implementation: the same names and arrays, from the module itself. Needs the [train] extra."""
+"""The runtime on torch, with the same names and arrays. It needs the [train] extra."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class TorchGraph:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._device = next(iter(graph.example.values())).device  # where the model is
+        self._device = next(iter(graph.example.values())).device  # that of the model
         self.inputs = tuple(graph.example)
         self.outputs = tuple(name for name in graph.axes if name not in graph.example)
 
@@ -37,7 +37,7 @@ class TorchGraph:
 
 
 class TorchRuntime:
-    """The graphs of a torch model, which ``load`` makes when the first graph is asked for."""
+    """The graphs of a torch model; ``load`` is called when the first one is needed."""
 
     kind: Kind = "torch"
 
@@ -48,13 +48,13 @@ class TorchRuntime:
 
     @classmethod
     def of(cls, model: Model) -> TorchRuntime:
-        """A runtime over a model in memory, which is put in evaluation mode."""
+        """The runtime of a model in memory, which is set to evaluation mode."""
         model.eval()
         return cls(lambda: model)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The model's graphs."""
+        """The names of the graphs."""
         return tuple(self._loaded().graphs())
 
     def graph(self, name: str) -> TorchGraph:

@@ -137,7 +137,7 @@ class Task(ABC, Generic[Config, In, Target, R]):
         about: A paragraph for ``suite TASK --help`` and the model card.
         assets: A folder with ``checkpoint/`` (or several by name, ``checkpoint/NAME/``) and ``samples/``. Samples named
             ``labelled…`` are for ``evaluate`` and ``train``, the others for the demo.
-        default_checkpoint: The name of the shipped checkpoint that is used by default, where there are several.
+        default_checkpoint: The name of the shipped checkpoint that is used by default, if there are several.
         recipe: Makes the recipe of the shipped model's data (``suite data get TASK``).
         extra_recipes: Further data sets, as pairs of (name, recipe) (``suite data get TASK-NAME``).
         augments: Whether training examples are augmented (the family's augment method is called).

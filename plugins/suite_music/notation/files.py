@@ -62,7 +62,7 @@ def tune(text: Any) -> str:
 def pieces(path: Path, on_error: Any = None) -> Iterator[Filed]:
     """Every piece of a file or folder.
 
-    Raises DataError for a file that cannot be read, or holds no piece; with ``on_error`` it is passed over.
+    Raises DataError for a file that cannot be read, or holds no piece; with ``on_error`` it is skipped.
     """
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; check the path")
@@ -119,7 +119,7 @@ def _tunes(path: Path) -> Iterator[Filed]:
 def split_tunes(text: str) -> Iterator[tuple[str, str]]:
     """The tunes of an ABC file as (title, text form): its lines ``M:``, ``L:`` and ``K:``, then the body.
 
-    A tune begins at a line ``X:``; one without ``K:`` or without a body is passed over.
+    A tune begins at a line ``X:``; one without ``K:`` or without a body is skipped.
     """
     for piece in re.split(r"(?m)^(?=X:)", text):
         lines = [line.rstrip() for line in piece.split("\n") if line.strip() and not line.startswith("%")]

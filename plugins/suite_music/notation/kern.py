@@ -2,7 +2,7 @@
 
 Data flow: lines → columns, each of a spine or of a strand that has split off one → notes, each of which begins when
 the one before it in its column ends → a `Score` (`suite_music.notation.musicxml`), the highest part first. Times are in
-quarter notes, as exact fractions. How a score looks is passed over, and so is the order in which sections are
+quarter notes, as exact fractions. How a score looks is skipped, and so is the order in which sections are
 repeated.
 Source: The Humdrum User Guide (Huron, 1999), chapter 2, and the Reference Manual's ``**kern``.
 """

@@ -1,6 +1,6 @@
 """MusicXML, read and written: as much of it as four voices need.
 
-Times are in quarter notes, as exact fractions. What a score looks like (stems, beams, pages) is passed over.
+Times are in quarter notes, as exact fractions. What a score looks like (stems, beams, pages) is skipped.
 Source: MusicXML 4.0.
 """
 

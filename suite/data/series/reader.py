@@ -137,7 +137,7 @@ def _read_rows(path: Path, report: OnError, columns: Mapping[str, str] | None, f
 
 
 def _read_folder(path: Path, report: OnError, labelled: bool) -> Iterator[Recording]:
-    """A folder with one sub-folder a label, or of recordings without labels; what is hidden is passed over."""
+    """A folder with one sub-folder a label, or of recordings without labels; what is hidden is skipped."""
     entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
     folders = [entry for entry in entries if entry.is_dir()]
     if not labelled:

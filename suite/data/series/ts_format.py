@@ -34,7 +34,7 @@ class _Header:
     labels: tuple[str, ...] | None = None
 
     def line(self, text: str, where: str) -> None:
-        """Take in one ``@key value`` line. Keys that do not matter here are passed over."""
+        """Take in one ``@key value`` line. Keys that do not matter here are skipped."""
         key, _, rest = text[1:].partition(" ")
         key, values = key.lower(), rest.split()
         if key == "dimension":

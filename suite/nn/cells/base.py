@@ -1,9 +1,9 @@
-"""The recurrent contract: one recurrence, two faces.
+"""The base class of recurrent cells.
 
-``step`` is the definition: one input and a state give one output and the next state. ``scan`` is the same
-over time. A cell that defines only ``step`` (or ``project`` and ``recur``) has a right scan, a right ONNX
-export and a right stream; overriding ``scan`` is for speed only, and the laws in ``suite.testing`` hold it
-to the definition.
+``step`` defines the cell: one input and a state give one output and the next state. ``scan`` computes all steps of a
+sequence. A cell that defines only ``step``, or ``project`` and ``recur``, has a correct scan, ONNX export and stream;
+``scan`` is overridden for speed only, and the laws in ``suite.testing`` check it against ``step``. Letters: B rows, T
+steps, D input features, H hidden features, P projected features.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ __all__ = ["Cell", "State", "fold", "make_cell", "with_options"]
 
 
 class Cell(nn.Module):
-    """One recurrence from ``inputs`` (D) to ``hidden`` (H) features.
+    """A recurrent cell from ``inputs`` (D) to ``hidden`` (H) features.
 
-    A subclass sets ``equation`` and ``source`` and defines ``recur`` (and ``project``, where part of a step
-    does not depend on the state: it then runs once over all time), or ``step`` alone. State that is more than
-    one vector ``h [B, H]`` is declared by ``state_shapes``; it starts at zero.
+    A subclass sets ``equation`` and ``source`` and defines ``recur``, and ``project`` where part of a step does not
+    depend on the state: it then runs once over all steps; or it defines ``step`` alone. A state other than one vector
+    ``h [B, H]`` is declared by ``state_shapes``. States start at zero.
 
-    A cell with options of its own (heads, say) declares their dataclass, frozen and with a default for every field, as
-    ``options``, and takes a value of it as the keyword argument ``options``::
+    A cell with options, such as a number of heads, declares their dataclass, frozen and with a default for every field,
+    as ``options``, and takes a value of it as the keyword argument ``options``::
 
         @dataclass(frozen=True)
         class LeakyOptions:
@@ -72,9 +72,9 @@ class Cell(nn.Module):
         }
 
     def init_time_constants(self, times: Tensor) -> None:
-        """Start anew so that unit i forgets over about ``times[i]`` steps, times ``[H]`` > 1.
+        """Initialize the gates so that unit i has a time constant of about ``times[i]`` steps, ``[H]``, above 1.
 
-        By default nothing changes: a cell without gates has no such times.
+        By default nothing changes, as for cells without gates.
         """
 
     def project(self, x: Tensor) -> Tensor:
@@ -82,9 +82,9 @@ class Cell(nn.Module):
         return x
 
     def recur(self, projected: Tensor, state: State) -> tuple[Tensor, State]:
-        """The rest of a step: ``[B, P]`` and a state → output ``[B, H]`` and the next state. Pure."""
+        """The part of a step that depends on the state: ``[B, P]``, state → output ``[B, H]``, next state. Pure."""
         if type(self).step is not Cell.step:
-            # A cell may define its step alone; nothing of it is then projected ahead.
+            # A cell that defines its step alone has no projection.
             return self.step(projected, state)
         raise RuntimeError(f"{type(self).__name__} defines neither recur nor step")
 
@@ -93,10 +93,16 @@ class Cell(nn.Module):
         return self.recur(self.project(x), state)
 
     def scan(self, x: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
-        """All steps: ``x [B, T, D]`` → ``y [B, T, H]`` and the state after each row's own last step.
+        """All steps of a sequence.
 
-        Beyond a row's length its outputs are zero and its state stands still; a row of length 0 keeps the
-        state it came with.
+        Args:
+            x: The inputs, ``[B, T, D]``.
+            state: The state before the first step.
+            lengths: The number of steps in each row, ``[B]``; the steps beyond are padding. None for no padding.
+
+        Returns:
+            Outputs ``[B, T, H]``, zero beyond a row's length; and the state after each row's own last step, which for a
+            row of length 0 is the one given.
         """
         projected = self.project(x)
         mask = None if lengths is None else length_mask(lengths, x.shape[1])
@@ -135,7 +141,7 @@ def _name(cell: Callable[..., Cell]) -> str:
 
 
 def fold(cell: Cell, projected: Tensor, state: State, mask: Tensor | None) -> tuple[Tensor, State]:
-    """Step through time in a plain loop: ``projected [B, T, P]``, ``mask [B, T]`` true where a step counts."""
+    """The steps in a plain loop, from ``projected [B, T, P]``; ``mask [B, T]`` is false where a step is padding."""
     outputs = []
     for t in range(projected.shape[1]):
         y, following = cell.recur(projected[:, t], state)

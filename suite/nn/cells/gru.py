@@ -15,7 +15,7 @@ from suite.nn.cells.state import State
 
 
 class GRU(Cell):
-    """``torch.nn.GRU`` as a cell: one gate forgets, one decides how much of the past to look at."""
+    """``torch.nn.GRU`` as a cell: an update gate and a reset gate."""
 
     equation = (
         "r = σ(W_r x + U_r h + b_r);  z = σ(W_z x + U_z h + b_z);\n"

@@ -15,7 +15,7 @@ class LinearCell(Cell):
     """A cell of the form ``h' = a ⊙ h + b``; a subclass defines ``coefficients``."""
 
     def coefficients(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """``x […, D] → a, b […, H]``."""
+        """The coefficients of a step: ``x […, D] → a, b […, H]``."""
         raise RuntimeError(f"{type(self).__name__} does not define coefficients")
 
     def project(self, x: Tensor) -> Tensor:
@@ -32,7 +32,7 @@ class LinearCell(Cell):
         a, b = self.coefficients(x)
         mask = None if lengths is None else length_mask(lengths, x.shape[1])[:, :, None]
         if mask is not None:
-            # Beyond a row's length the state is kept as it is: a = 1, b = 0.
+            # Padding leaves the state unchanged: a = 1, b = 0.
             a, b = torch.where(mask, a, 1.0), torch.where(mask, b, 0.0)
         y = linear_scan(a, b, state["h"])
         return y if mask is None else y * mask, {"h": y[:, -1]}

@@ -13,12 +13,12 @@ from suite.nn.cells.masking import append_freeze_column, last_output, length_mas
 from suite.nn.cells.precision import full_precision
 from suite.nn.cells.state import State
 
-#: How many features oneDNN's kernel of bfloat16 takes at once.
+#: The number of features that oneDNN's bfloat16 kernel processes at once.
 MULTIPLE = 32
 
 
 class LSTM(Cell):
-    """``torch.nn.LSTM`` as a cell: a memory that is added to, behind three gates."""
+    """``torch.nn.LSTM`` as a cell: input, forget and output gates around an additive memory."""
 
     equation = (
         "i, f, o = σ(W x + U h + b) by gate;  g = tanh(W_g x + U_g h + b_g);\nc' = f ⊙ c + i ⊙ g;  h' = o ⊙ tanh(c')"
@@ -29,15 +29,15 @@ class LSTM(Cell):
         super().__init__(inputs, hidden)
         self.rnn = nn.LSTM(inputs, hidden, batch_first=True)
         init_rnn_(self.rnn, gates=4)
-        # Forget bias 1: remember until taught otherwise (Jozefowicz et al., 2015).
+        # Forget bias 1, so that the cell remembers by default (Jozefowicz et al., 2015).
         rnn_parameters(self.rnn)[2].data[hidden : 2 * hidden] = 1.0
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         return {"h": (self.hidden,), "c": (self.hidden,)}
 
     def init_time_constants(self, times: Tensor) -> None:
-        # Chrono initialisation (Tallec and Ollivier, 2018, arXiv:1804.11188). The candidates' biases set the units
-        # apart: with none, all would sum up the same inputs.
+        # Chrono initialisation (Tallec and Ollivier, 2018, arXiv:1804.11188). Random candidate biases make the units
+        # differ.
         bias, keep = rnn_parameters(self.rnn)[2].data, torch.log(times - 1)
         bias[: self.hidden], bias[self.hidden : 2 * self.hidden] = -keep, keep
         bias[2 * self.hidden : 3 * self.hidden].normal_(std=0.5)
@@ -64,7 +64,7 @@ class LSTM(Cell):
             return y, {"h": h[0], "c": c[0]}
         mask = length_mask(lengths, x.shape[1])
         weight, *others = rnn_parameters(self.rnn)
-        # In bfloat16 oneDNN takes half as long again over an odd number of features.
+        # In bfloat16 oneDNN takes 1.5 times as long for an odd number of features.
         multiple = MULTIPLE if self.training else 1
         x, weight = append_freeze_column(x, weight, mask, (-1e4, 1e4, 0.0, 0.0), multiple)
         y, _, c = torch.lstm(x, before, [weight, *others], True, 1, 0.0, self.training, False, True)

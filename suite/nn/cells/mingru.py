@@ -1,4 +1,4 @@
-"""The minimal gated recurrent unit whose gate looks at the input alone (Feng et al., 2024)."""
+"""The minimal gated recurrent unit, whose gate depends on the input alone (Feng et al., 2024)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from suite.nn.cells.linear import LinearCell
 
 
 class MinGRU(LinearCell):
-    """minGRU in its plain form (section 3.1 of the paper): no gate sees the state, so time can be scanned."""
+    """minGRU in its plain form (section 3.1 of the paper): a linear recurrence, since no gate depends on the state."""
 
     equation = "z = σ(W_z x + b_z);  n = W_n x + b_n;  h' = (1 − z) ⊙ h + z ⊙ n"
     source = "Feng et al. (2024), Were RNNs all we needed?; arXiv:2410.01201, section 3.1"
@@ -22,7 +22,7 @@ class MinGRU(LinearCell):
         self.gates = nn.Linear(inputs, 2 * hidden)
         glorot_gates_(self.gates.weight.data, gates=2)
         nn.init.zeros_(self.gates.bias)
-        # A negative update bias is the forget bias 1 of the other cells, turned round.
+        # An update bias of −1 corresponds to the forget bias 1 of the other cells.
         self.gates.bias.data[:hidden] = -1.0
 
     def init_time_constants(self, times: Tensor) -> None:

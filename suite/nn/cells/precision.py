@@ -13,27 +13,27 @@ from suite.nn.cells.state import State
 
 
 def full_precision(scan: Callable[..., tuple[Tensor, State]]) -> Callable[..., tuple[Tensor, State]]:
-    """Keep a scan that ``torch.nn`` has a kernel for out of autocast on accelerators.
+    """Decorate a scan that uses a kernel of ``torch.nn``: outside autocast on accelerators, in float32.
 
-    There it would run in float16, which loses small gradients, even where bfloat16 was asked for; the kernel of
-    a processor keeps to what it is told, but those without AVX-512 have none for bfloat16.
+    Under autocast on an accelerator the kernel runs in float16, which loses small gradients, even where bfloat16 was
+    asked for. On a CPU it runs in bfloat16 as asked, except where the CPU has no such kernel (without AVX-512).
     """
-    lacking = False
+    unsupported = False
 
     @functools.wraps(scan)
-    def kept(self: Any, x: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
-        nonlocal lacking
+    def wrapper(self: Any, x: Tensor, state: State, lengths: Tensor | None = None) -> tuple[Tensor, State]:
+        nonlocal unsupported
         device = x.device.type
         if not torch.is_autocast_enabled(device):
             return scan(self, x, state, lengths)
-        if device == "cpu" and not lacking:
+        if device == "cpu" and not unsupported:
             try:
                 return scan(self, x, state, lengths)
             except RuntimeError as error:
                 if "primitive" not in str(error):
                     raise
-                lacking = True
+                unsupported = True
         with torch.autocast(device, enabled=False):
             return scan(self, x.float(), state, lengths)
 
-    return kept
+    return wrapper

@@ -1,4 +1,4 @@
-"""Registered cells by name, built-in ones and those of plugins."""
+"""Registered cells by name, built in and from plugins."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ def cell_class(name: str) -> type[Cell]:
 
     Raises:
         UsageError: If no cell has that name.
-        PluginError: If the plugin that brings it cannot be loaded.
+        PluginError: If the plugin that provides it cannot be loaded.
     """
     return registry().cell(name)

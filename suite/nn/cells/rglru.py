@@ -13,10 +13,10 @@ from suite.nn.cells.linear import LinearCell
 
 
 class RGLRU(LinearCell):
-    """RG-LRU: a diagonal recurrence whose decay is gated by the input and whose norm is kept.
+    """RG-LRU: a diagonal linear recurrence with a decay gated by the input, and normalised inputs.
 
-    The input is first brought to H features by a linear map, as the recurrent block of Griffin does; its
-    gates are dense where the published models use block-diagonal ones.
+    A linear map first brings the input to H features, as in the recurrent block of Griffin. The gates are dense; those
+    of the published models are block-diagonal.
     """
 
     equation = (
@@ -39,7 +39,7 @@ class RGLRU(LinearCell):
         self.decay = nn.Parameter(torch.log(torch.expm1(-torch.log(decay) / self.sharpness)))
 
     def init_time_constants(self, times: Tensor) -> None:
-        # The gate r is about one half before anything is learnt.
+        # Before training the gate r is about one half.
         rate = -torch.log1p(-1 / times) * 2 / self.sharpness
         self.decay.data.copy_(torch.log(torch.expm1(rate)))
 
@@ -47,8 +47,7 @@ class RGLRU(LinearCell):
         u = self.input(x)
         recurrence, gate = self.gates(u).chunk(2, dim=-1)
         gate = torch.sigmoid(gate)
-        # σ(r) as exp(−softplus(−r)): of a gate that is shut, what is left counts, and ONNX Runtime's sigmoid is right
-        # to 1e-7 of 1, not of that.
+        # σ(r) as exp(−softplus(−r)), which is accurate near 0: ONNX Runtime's sigmoid has an absolute error of 1e-7.
         log_a = -self.sharpness * functional.softplus(self.decay) * torch.exp(-functional.softplus(-recurrence))
         # sqrt(1 − a²) as tanh and exp: exact near a = 1, where 1 − a² cancels; and expm1 has no ONNX form.
         keep = torch.sqrt(torch.tanh(-log_a) * (torch.exp(2 * log_a) + 1))

@@ -15,7 +15,7 @@ from suite.nn.cells.state import State
 
 
 class RNN(Cell):
-    """``torch.nn.RNN`` as a cell: the whole past in one squashed sum."""
+    """``torch.nn.RNN`` as a cell: tanh of a linear map of input and state."""
 
     equation = "h' = tanh(W x + U h + b)"
     source = "Elman (1990), Finding structure in time; doi:10.1207/s15516709cog1402_1"

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor
 
-#: A flat dict of named arrays, batch first. The same shape serves ONNX inputs and outputs, the reordering of
-#: rows in a search, and a session saved to a file.
+#: A flat dict of named arrays, batch first. ONNX inputs and outputs, beam search, which reorders rows, and saved
+#: sessions all use this form.
 State = dict[str, Tensor]

@@ -1,4 +1,4 @@
-"""Trace a cell's recurrence as one node, which export replaces by an ONNX ``Scan`` over the cell's own step."""
+"""Tracing a cell's recurrence as one node, which export replaces by an ONNX ``Scan`` over the cell's own step."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _names: ContextVar[Mapping[nn.Module, str] | None] = ContextVar("names", default
 
 @contextlib.contextmanager
 def naming_cells(names: Mapping[nn.Module, str]) -> Iterator[None]:
-    """Name the cells whose placeholders are traced within the block."""
+    """A context in which these cells can be traced, each under its name."""
     token = _names.set(names)
     try:
         yield
@@ -39,7 +39,7 @@ def recurrence_placeholder(
         hidden: The number of output features, H.
         projected: The projected inputs ``[B, T, P]``.
         state: The state before the first step.
-        mask: Which steps count, bool ``[B, T]``; None for all.
+        mask: False for padding, bool ``[B, T]``; None for no padding.
 
     Returns:
         Outputs ``[B, T, H]`` and the next state, both with placeholder values.

@@ -1,4 +1,4 @@
-"""The decoder: a stack of recurrent layers of any cell that looks at a memory while it writes."""
+"""The decoder: recurrent layers of any cell with attention over a memory."""
 
 from __future__ import annotations
 
@@ -16,13 +16,23 @@ from suite.nn.specs import AttentionSpec, RecurrentSpec
 
 
 class AttendingDecoder(nn.Module):
-    """Layers, attention, more layers, and the features that outputs are made of.
+    """Recurrent layers, attention, more recurrent layers, and a linear map to features.
 
-    ``forward(x [B, T, D], state, memory) -> (features [B, T, F], next, weights [B, T, S])`` is a step at T = 1, and
-    teacher forcing is the same call over the whole target: attention asks with what the layers below it said, which
-    depends on no later layer, so all steps of it are one product. What is found goes to the layers above, whose
-    state carries it on. Only with ``feeding`` must a step wait for the step before; the steps are then taken one by
-    one.
+    ``forward(x [B, T, D], state, memory) -> (features [B, T, F], next, weights [B, T, S])`` is one step of generation
+    at T = 1, and teacher forcing over a whole target. The queries are the outputs of the layers below the attention,
+    which do not depend on the context, so that all steps are computed together. With ``attention.feeding`` (input
+    feeding) each step depends on the one before, and they are computed one by one.
+
+    Args:
+        cell: The cell class.
+        inputs: The number of input features, D.
+        memory_features: The number of features of a place of the memory.
+        spec: The recurrent layers.
+        attention: The attention, and after which layer it comes.
+        features: The number of output features, F.
+
+    Raises:
+        UsageError: If ``spec`` is bidirectional, or has fewer layers than ``attention.after``.
     """
 
     def __init__(
@@ -36,7 +46,7 @@ class AttendingDecoder(nn.Module):
     ) -> None:
         super().__init__()
         if spec.bidirectional:
-            raise UsageError("a decoder writes forwards: decoder.bidirectional must be false")
+            raise UsageError("a decoder is causal: decoder.bidirectional must be false")
         if attention.after > spec.layers:
             raise UsageError(f"attention.after={attention.after}: the decoder has {spec.layers} layers")
         below = attention.after or spec.layers
@@ -44,16 +54,16 @@ class AttendingDecoder(nn.Module):
             cell, inputs + features * attention.feeding, dataclasses.replace(spec, layers=below)
         )
         self.attention = Attention(self.below.outputs, memory_features, attention)
-        read = self.below.outputs + attention.features
+        width = self.below.outputs + attention.features
         above = spec.layers - below
-        self.above = RecurrentStack(cell, read, dataclasses.replace(spec, layers=above)) if above else None
-        # What was found goes past the layers above too: a name is copied by finding it.
-        read = self.above.outputs + attention.features if self.above is not None else read
-        self.join = nn.Linear(read, features)
+        self.above = RecurrentStack(cell, width, dataclasses.replace(spec, layers=above)) if above else None
+        # The context also skips the layers above, which helps to copy names.
+        width = self.above.outputs + attention.features if self.above is not None else width
+        self.join = nn.Linear(width, features)
         self.features, self.feeding, self.residual = features, attention.feeding, spec.residual
 
     def initial(self, batch: int) -> State:
-        """The state before anything is written or told: zeros."""
+        """The first state, zeros, of ``batch`` rows."""
         state = {f"below.{name}": value for name, value in self.below.initial(batch).items()}
         if self.above is not None:
             state |= {f"above.{name}": value for name, value in self.above.initial(batch).items()}
@@ -64,27 +74,27 @@ class AttendingDecoder(nn.Module):
 
     def forward(self, x: Tensor, state: State, memory: State) -> tuple[Tensor, State, Tensor]:
         if not self.feeding:
-            return self._read(x, state, memory)
+            return self._forward(x, state, memory)
         steps = []
         for t in range(x.shape[1]):
             fed = torch.cat([x[:, t : t + 1], state["found"][:, None].to(x.dtype)], dim=2)
-            features, state, weights = self._read(fed, state, memory)
+            features, state, weights = self._forward(fed, state, memory)
             state["found"] = features[:, 0]
             steps.append((features, weights))
         return torch.cat([f for f, _ in steps], dim=1), state, torch.cat([w for _, w in steps], dim=1)
 
-    def _read(self, x: Tensor, state: State, memory: State) -> tuple[Tensor, State, Tensor]:
+    def _forward(self, x: Tensor, state: State, memory: State) -> tuple[Tensor, State, Tensor]:
         y, after = self.below(x, None, _of("below", state))
         following = {f"below.{name}": value for name, value in after.items()}
-        found, weights = self.attention(y, memory)
+        context, weights = self.attention(y, memory)
         if self.above is not None:
-            higher, after = self.above(torch.cat([y, found], dim=2), None, _of("above", state))
+            higher, after = self.above(torch.cat([y, context], dim=2), None, _of("above", state))
             following |= {f"above.{name}": value for name, value in after.items()}
             y = y + higher if self.residual else higher
-        y = torch.cat([y, found], dim=2)
+        y = torch.cat([y, context], dim=2)
         return self.join(y), following, weights
 
 
 def _of(part: str, state: State) -> State:
-    """The arrays of a part of the state, by the names they have there."""
+    """The arrays of a part of the state, without its prefix."""
     return {name.partition(".")[2]: value for name, value in state.items() if name.startswith(f"{part}.")}

@@ -1,4 +1,4 @@
-"""Attention: what a decoder finds in a memory of S places when it query_features for something."""
+"""Attention over a memory of S places."""
 
 from __future__ import annotations
 
@@ -9,17 +9,22 @@ from suite.nn.cells.masking import length_mask
 from suite.nn.cells.state import State
 from suite.nn.specs import AttentionSpec
 
-#: What is added to the score of a place that is not there: nothing of it is left after softmax, and where no place
-#: is there the weights are still numbers.
-NOWHERE = -1e9
+#: Added to the scores of masked places: their weights are 0 after softmax. Finite, so that where all places are masked
+#: the weights are no NaN.
+MASKED = -1e9
 
 
 class Attention(nn.Module):
     """Additive or multiplicative attention over a memory (Bahdanau et al., 2015; Luong et al., 2015).
 
-    ``make_memory(values [B, S, M], lengths)`` makes the memory once: ``keys`` and ``values`` (``[B, S, A]`` both) and
-    ``mask [B, S]``. ``forward(x [B, T, Q], memory) -> (found [B, T, A], weights [B, T, S])``. With several heads
-    each looks for a part of its own, and the weights are their mean.
+    ``make_memory(values [B, S, M], lengths [B])`` projects the values once: ``keys`` and ``values``, both
+    ``[B, S, A]``, and ``mask [B, S]``. ``forward(x [B, T, Q], memory) -> (context [B, T, A], weights [B, T, S])``; with
+    several heads, the weights returned are their mean.
+
+    Args:
+        query_features: The number of features of a query, Q.
+        memory_features: The number of features of a place, M.
+        spec: The kind of attention, its features A, and its heads.
     """
 
     def __init__(self, query_features: int, memory_features: int, spec: AttentionSpec) -> None:
@@ -33,7 +38,7 @@ class Attention(nn.Module):
         self.energy = nn.Parameter(torch.randn(spec.heads, size) * size**-0.5) if spec.kind == "additive" else None
 
     def make_memory(self, values: Tensor, lengths: Tensor) -> State:
-        """The memory, as named arrays; places beyond a row's length are not there."""
+        """The memory as named arrays; places beyond a row's length are masked."""
         return {"keys": self.key(values), "values": self.value(values), "mask": length_mask(lengths, values.shape[1])}
 
     def forward(self, x: Tensor, memory: State) -> tuple[Tensor, Tensor]:
@@ -43,10 +48,10 @@ class Attention(nn.Module):
         else:
             each = torch.tanh(query[:, :, :, None] + keys[:, :, None])
             scores = (each * self.energy[:, None, None]).sum(4)
-        scores = scores + torch.where(memory["mask"], 0.0, NOWHERE).to(scores.dtype)[:, None, None]
+        scores = scores + torch.where(memory["mask"], 0.0, MASKED).to(scores.dtype)[:, None, None]
         weights = torch.softmax(scores, dim=3)
-        found = (weights @ values).transpose(1, 2).flatten(2)
-        return found, weights.mean(1)
+        context = (weights @ values).transpose(1, 2).flatten(2)
+        return context, weights.mean(1)
 
     def _split(self, x: Tensor) -> Tensor:
         """``[B, T, A]`` to heads, ``[B, N, T, A / N]``."""

@@ -1,4 +1,4 @@
-"""Front ends: what turns a model's inputs into feature vectors for the first recurrent layer."""
+"""Front ends without state: inputs to feature vectors for the first recurrent layer."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ from suite.nn.specs import EmbeddingSpec, MaskSpec
 class Embedding(Frontend):
     """Token ids ``[B, T]`` to vectors ``[B, T, D]``.
 
-    The token ``silent`` is the zero vector for good: an unknown word is then what a dropped word is, and says
-    nothing. In training, whole words and whole features are dropped (Gal and Ghahramani, 2016, arXiv:1512.05287).
-    ``scaled`` vectors are multiplied by √D: those of a table that also makes the outputs start too small to be read.
+    In training, whole words and whole features are dropped (Gal and Ghahramani, 2016, arXiv:1512.05287).
+
+    Args:
+        vocabulary: The number of tokens.
+        spec: The number of features, D, and dropout.
+        silent: A token whose vector stays zero, as that of a dropped word: the unknown word.
+        scaled: Multiply vectors by √D, for a table that is tied to the outputs and therefore initialized small.
     """
 
     def __init__(self, vocabulary: int, spec: EmbeddingSpec, silent: int | None = None, scaled: bool = False) -> None:
@@ -29,7 +33,7 @@ class Embedding(Frontend):
         self.scale = spec.features**0.5 if scaled else None
 
     def fill(self, std: float) -> None:
-        """Start every row anew from a normal distribution; the silent one stays zero."""
+        """Initialize every row from a normal distribution; the silent token's stays zero."""
         with torch.no_grad():
             self.table.weight.normal_(std=std)
             if self.table.padding_idx is not None:
@@ -44,20 +48,24 @@ class Embedding(Frontend):
             x = x * self.scale
         if self.training and self.drop_word:
             x = x * (torch.rand(inputs.shape, device=x.device) >= self.drop_word)[:, :, None]
-        return _thinned(x, self.dropout) if self.training and self.dropout else x
+        return _locked_dropout(x, self.dropout) if self.training and self.dropout else x
 
 
 class FactoredEmbedding(Frontend):
-    """Rows of whole numbers ``[B, T, F]`` to vectors ``[B, T, D]``: a table for each of the F columns, joined.
+    """Tokens with token features ``[B, T, C]`` to vectors ``[B, T, D]``: one table for each column, concatenated.
 
-    The first column is the token and has ``spec.features``; the others are what is known beside it, each with as
-    many features as ``beside`` says. In training whole features are dropped, the same ones at all of a row's steps.
+    In training whole features are dropped, the same ones at all steps of a row.
+
+    Args:
+        sizes: The number of values of each column; the first column is the token.
+        spec: The token's number of features, and dropout.
+        beside: The number of features of each other column.
     """
 
     def __init__(self, sizes: Sequence[int], spec: EmbeddingSpec, beside: Sequence[int]) -> None:
         super().__init__()
         if len(beside) != len(sizes) - 1:
-            raise UsageError(f"{len(sizes) - 1} columns stand beside the token, {len(beside)} widths are given")
+            raise UsageError(f"{len(sizes) - 1} token features need as many sizes; {len(beside)} are given")
         widths = (spec.features, *beside)
         self.features, self.dropout = sum(widths), spec.dropout
         self.table = nn.Embedding(sizes[0], spec.features)
@@ -71,11 +79,11 @@ class FactoredEmbedding(Frontend):
     def forward(self, inputs: Tensor) -> Tensor:
         tables = (self.table, *self.beside)
         x = torch.cat([table(inputs[..., i]) for i, table in enumerate(tables)], dim=-1)
-        return _thinned(x, self.dropout) if self.training and self.dropout else x
+        return _locked_dropout(x, self.dropout) if self.training and self.dropout else x
 
 
 class FeatureInput(Frontend):
-    """Feature vectors ``[B, T, D]`` as they are."""
+    """Feature vectors ``[B, T, D]``, unchanged."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -89,9 +97,14 @@ class FeatureInput(Frontend):
 
 
 class SpecAugment(FeatureInput):
-    """Feature vectors ``[B, T, stack · bands]`` as they are; in training, stretches of time and bands are hidden.
+    """Stacked frames ``[B, T, stack · bands]``, unchanged; in training, ranges of time and of bands are masked.
 
-    What is hidden is zero, the mean of features that are normalised (Park et al., 2019, arXiv:1904.08779).
+    Masked values are zero, the mean of normalised features (Park et al., 2019, arXiv:1904.08779).
+
+    Args:
+        bands: The number of frequency bands of a frame.
+        stack: The number of frames of a step.
+        spec: The number of masks and their sizes.
     """
 
     def __init__(self, bands: int, stack: int, spec: MaskSpec) -> None:
@@ -104,21 +117,21 @@ class SpecAugment(FeatureInput):
         rows, steps = inputs.shape[:2]
         x = inputs
         for _ in range(self.spec.bands):
-            hidden = self._hidden(rows, self.bands, self.spec.width)
-            x = x * ~hidden.repeat(1, self.stack)[:, None, :].to(x.device)
+            masked = self._random_range(rows, self.bands, self.spec.width)
+            x = x * ~masked.repeat(1, self.stack)[:, None, :].to(x.device)
         for _ in range(round(self.spec.times * steps / 100)):
-            x = x * ~self._hidden(rows, steps, self.spec.length)[:, :, None].to(x.device)
+            x = x * ~self._random_range(rows, steps, self.spec.length)[:, :, None].to(x.device)
         return x
 
-    def _hidden(self, rows: int, size: int, most: int) -> Tensor:
-        """One stretch of up to ``most`` places in each row, bool ``[rows, size]``."""
+    def _random_range(self, rows: int, size: int, most: int) -> Tensor:
+        """A random range of up to ``most`` of ``size`` places in each row, bool ``[rows, size]``."""
         length = (torch.rand(rows, 1) * (min(most, size) + 1)).floor()
         start = (torch.rand(rows, 1) * (size - length + 1)).floor()
         places = torch.arange(size)[None, :]
         return (places >= start) & (places < start + length)
 
 
-def _thinned(x: Tensor, dropout: float) -> Tensor:
-    """One mask for all of a row's steps: the same features are missing throughout."""
+def _locked_dropout(x: Tensor, dropout: float) -> Tensor:
+    """Dropout with one mask for all steps of a row."""
     mask = x.new_empty(x.shape[0], 1, x.shape[2]).bernoulli_(1 - dropout)
     return x * mask / (1 - dropout)

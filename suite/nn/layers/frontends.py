@@ -3,7 +3,7 @@
 A front end turns a model's inputs ``[B, T, …]`` into feature vectors ``[B, T, F]`` for the first recurrent layer. Most
 look at one step at a time (``suite.nn.layers.embeddings``). One that needs earlier steps, such as a convolution over
 time, subclasses ``StatefulFrontend``: it carries what it needs of them from chunk to chunk, so that the model still
-streams. CharacterCodec: B rows, T steps, D input features, F output features.
+streams. Letters: B rows, T steps, D input features, F output features.
 """
 
 from __future__ import annotations

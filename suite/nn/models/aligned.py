@@ -1,4 +1,4 @@
-"""A sequence to outputs at every step."""
+"""Aligned models: outputs at every step."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from suite.nn.specs import RecurrentSpec, StepHeadSpec
 class Aligned(SingleGraphModel):
     """A sequence to K outputs at every step: front end, encoder, and one head for all steps.
 
-    ``forward(inputs [B, T, …], lengths [B], state) -> (outputs [B, T, K], next)``; outputs beyond a row's
-    length are zero. With ``head.tied`` the outputs are the scores of the front end's own table of vectors
-    (Press and Wolf, 2017, arXiv:1608.05859), reached by a projection where the sizes differ.
+    ``forward(inputs [B, T, …], lengths [B], state) -> (outputs [B, T, K], next)``; outputs beyond a row's length are
+    zero. With ``head.tied`` the output weights are the embedding of the front end (Press and Wolf, 2017,
+    arXiv:1608.05859), after a projection where the sizes differ. See ``SingleGraphModel`` for the arguments.
+
+    Raises:
+        UsageError: If ``head.tied`` is set and the front end is not an embedding of K tokens.
     """
 
     over_time = True
@@ -36,7 +39,7 @@ class Aligned(SingleGraphModel):
             return
         table = getattr(frontend, "table", None)
         if not isinstance(table, nn.Embedding) or table.num_embeddings != outputs:
-            raise UsageError(f"head.tied needs a front end that is a table of as many vectors as outputs, {outputs}")
+            raise UsageError(f"head.tied needs an embedding of {outputs} tokens, as many as outputs, as front end")
         if width != table.embedding_dim:
             self.head.append(nn.Linear(width, table.embedding_dim))
 

@@ -1,7 +1,7 @@
-"""The mappings: whole models, built of a front end, an encoder and what follows it.
+"""The base classes of models.
 
-A model is one graph or several over named arrays. ``graphs`` describes them; the torch runtime calls them and
-the exporter writes each to ONNX, so that both runtimes take and give the same names.
+A model is one graph or several over named arrays. ``graphs`` describes them; the torch runtime calls them, and the
+exporter writes each to ONNX, so that inputs and outputs have the same names in both runtimes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,13 @@ Tensors = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Graph:
-    """One graph: a function over named arrays, an example of its inputs, and the names of moving axes."""
+    """One graph of a model.
+
+    Attributes:
+        call: From input arrays to output arrays, by name.
+        example: An example of the inputs.
+        axes: The dynamic axes of inputs and outputs, by array name: axis index to ``"batch"`` or ``"time"``.
+    """
 
     call: Callable[[Tensors], Tensors]
     example: Tensors
@@ -31,20 +37,33 @@ class Graph:
 
 
 class Model(nn.Module):
-    """What every mapping is: a module whose graphs can run, be exported, and carry state."""
+    """A module made of graphs, which run, are exported, and carry state.
+
+    Attributes:
+        causal: Whether the model can stream: no output depends on later inputs.
+    """
 
     causal: bool = True
 
     def graphs(self) -> dict[str, Graph]:
-        """The model's graphs by name: ``encoder``, ``decoder``, or both; a transducer's are three."""
+        """The model's graphs by name: ``encoder``, ``decoder``, or both; a transducer also has a ``joiner``."""
         raise NotImplementedError
 
 
 class SingleGraphModel(Model):
-    """A front end, an encoder and what follows it as one graph: what the mappings of one graph have in common.
+    """A front end, an encoder and a head as one graph: the base of many-to-one and aligned models.
 
-    ``forward(inputs [B, T, …], lengths [B], state) -> (outputs, next)``. The graph is called ``graph``;
-    ``over_time`` says whether its outputs have a time axis.
+    ``forward(inputs [B, T, …], lengths [B], state) -> (outputs, next)``.
+
+    Args:
+        frontend: From inputs to vectors, with the attribute ``features`` (see ``suite.nn.layers.frontends``).
+        cell: The cell class of the encoder.
+        encoder: The sizes of the encoder.
+        example: Two rows of two steps of valid inputs, ``[2, 2, …]``, for tracing.
+        graph: The name of the graph.
+
+    Attributes:
+        over_time: Whether the outputs have a time axis.
     """
 
     over_time = False
@@ -57,11 +76,11 @@ class SingleGraphModel(Model):
         self.encoder = RecurrentStack(cell, int(frontend.features), encoder)  # type: ignore[arg-type]
         self.causal = self.encoder.causal
         self.graph = graph
-        # One row of two steps: what tracing needs to know of the inputs' type and shape.
+        # The type and shape of inputs, for tracing.
         self.register_buffer("example", example, persistent=False)
 
     def initial(self, batch: int) -> State:
-        """The state before any input: that of a front end with state is named ``frontend.*``."""
+        """The first state of ``batch`` rows, zeros; arrays of a front end with state are prefixed ``frontend.``."""
         own = initial_state(self.frontend, batch, next(self.parameters()))
         return {**prefixed("frontend", own), **self.encoder.initial(batch)}
 
@@ -92,12 +111,12 @@ class SingleGraphModel(Model):
 
 
 def prefixed(part: str, arrays: State) -> Tensors:
-    """The arrays under the names ``part.NAME``."""
+    """The arrays with the prefix ``part.`` before their names."""
     return {f"{part}.{name}": value for name, value in arrays.items()}
 
 
 def output_head(width: int, spec: HeadSpec | StepHeadSpec) -> tuple[nn.Sequential, int]:
-    """What comes before the outputs, and how many features it gives them."""
+    """The layers of a head before its last linear map, and the number of features they give."""
     head = nn.Sequential(nn.Dropout(spec.dropout))
     if spec.hidden:
         head.extend([nn.Linear(width, spec.hidden), nn.GELU(), nn.Dropout(spec.dropout)])

@@ -1,4 +1,4 @@
-"""A sequence to one vector of outputs."""
+"""Many-to-one models: one output vector for a sequence."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from suite.nn.specs import HeadSpec, RecurrentSpec
 class ManyToOne(SingleGraphModel):
     """A sequence to one vector of K outputs: front end, encoder, pooling, head.
 
-    ``forward(inputs [B, T, …], lengths [B], state) -> (outputs [B, K], next)``. The outputs are those of
-    everything read so far, so the same graph that classifies a whole sequence streams it.
+    ``forward(inputs [B, T, …], lengths [B], state) -> (outputs [B, K], next)``. The outputs are those of all steps so
+    far, so that the same graph classifies a whole sequence and streams it. See ``SingleGraphModel`` for the arguments.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class ManyToOne(SingleGraphModel):
         self.head.append(nn.Linear(width, outputs))
 
     def initial(self, batch: int) -> State:
-        """The state before any input; poolings' arrays are named ``pool.*``."""
+        """The first state of ``batch`` rows, zeros; arrays of poolings are prefixed ``pool.``."""
         like = next(self.parameters())
         pools = {
             f"pool.{name}": torch.zeros(batch, *shape, dtype=like.dtype, device=like.device)

@@ -1,4 +1,4 @@
-"""An attending decoder over what an encoder or a picture's front end gives."""
+"""Models with an attending decoder: over an encoder's outputs, or over a grid of a picture's features."""
 
 from __future__ import annotations
 
@@ -18,22 +18,34 @@ from suite.nn.specs import AttentionSpec, RecurrentSpec, StepHeadSpec
 
 
 class EncoderDecoder(Model):
-    """What is read, and a decoder that attends to it: what the mappings that write have in common.
+    """The base of unaligned and one-to-many models: a memory, and a decoder that attends to it.
 
-    ``forward(inputs, lengths [B], tokens [B, T]) -> features [B, T, F]`` is teacher forcing: ``tokens`` are those
-    written before each step, and ``head`` makes logits ``[…, V]`` of features. A mapping says what is read: ``encode``,
-    and ``encoder_inputs``.
+    ``forward(inputs, lengths [B], tokens [B, T]) -> features [B, T, F]`` is teacher forcing: ``tokens`` are the target
+    tokens before each step. ``head`` maps features to logits ``[…, V]``. A subclass defines ``encode`` and
+    ``encoder_inputs``.
 
-    Two graphs. ``encoder``: what ``encoder_inputs`` names → ``memory.*`` (keys, values ``[B, S, A]`` and mask
-    ``[B, S]``) and ``start.*``, the decoder's first state. ``decoder``: ``token [B]``, ``state.*``, ``memory.*`` →
-    ``logits [B, V]``, ``weights [B, S]`` (where it looked) and ``next.*``. The first state is that after one step which
-    reads the mean of what was found: a state that the cell can reach, whatever the cell.
+    There are two graphs. ``encoder``: the arrays of ``encoder_inputs`` → ``memory.*`` (keys and values ``[B, S, A]``,
+    mask ``[B, S]``) and ``start.*``, the decoder's first state. ``decoder``: ``token [B]``, ``state.*``, ``memory.*`` →
+    ``logits [B, V]``, attention ``weights [B, S]`` and ``next.*``. The first state is the one after a step on the mean
+    of the memory's values, which is a valid state of any cell.
 
-    A written token's vector is of the front end's table, or of ``table`` where what is read are other tokens or
-    none. With ``head.tied`` the outputs are the scores of that table.
+    Args:
+        frontend: The front end of the inputs.
+        encoder: The encoder; None for one-to-many models.
+        memory_features: The number of features of a place of the memory.
+        cell: The cell class of the decoder.
+        decoder: The sizes of the decoder.
+        attention: The decoder's attention.
+        head: From features to logits; with ``tied`` the output weights are the target embedding.
+        outputs: The number of tokens, V.
+        example: Two valid inputs, for tracing.
+        table: The embedding of target tokens; by default the front end, for models with one vocabulary.
+
+    Raises:
+        UsageError: If ``head.tied`` does not fit the target embedding, or there is none.
     """
 
-    # What is read is read whole, both ways if it likes; what streams are the pieces.
+    # An input is read whole, in both directions if asked for; a stream is split into inputs.
     causal = True
 
     def __init__(
@@ -43,43 +55,45 @@ class EncoderDecoder(Model):
     ) -> None:  # fmt: skip
         super().__init__()
         self.frontend, self.table, self.encoder = frontend, table, encoder
-        written = self.target_embedding
-        width = head.hidden or written.features
-        self.decoder = AttendingDecoder(cell, written.features, memory_features, decoder, attention, width)
-        self.first = nn.Linear(memory_features, written.features)
+        targets = self.target_embedding
+        width = head.hidden or targets.features
+        self.decoder = AttendingDecoder(cell, targets.features, memory_features, decoder, attention, width)
+        self.first = nn.Linear(memory_features, targets.features)
         self.dropout = nn.Dropout(head.dropout)
         self.bias = nn.Parameter(torch.zeros(outputs))
-        if head.tied and (width, outputs) != (written.features, written.table.num_embeddings):
-            raise UsageError(f"head.tied needs a table of as many vectors as outputs, {outputs}, and no head.hidden")
+        if head.tied and (width, outputs) != (targets.features, targets.table.num_embeddings):
+            raise UsageError(
+                f"head.tied needs an embedding of {outputs} tokens, as many as outputs, and no head.hidden"
+            )
         self.weight = None if head.tied else nn.Parameter(torch.randn(outputs, width) * width**-0.5)
         self.register_buffer("example", example, persistent=False)
 
     @property
     def target_embedding(self) -> Embedding:
-        """The table of the vectors of written tokens."""
+        """The embedding of target tokens."""
         found = self.frontend if self.table is None else self.table
         if not isinstance(found, Embedding):
-            raise UsageError("the decoder needs a table of vectors for what it writes")
+            raise UsageError("the decoder needs an embedding of target tokens: give table=")
         return found
 
     def encode(self, inputs: Tensor, lengths: Tensor) -> tuple[State, Tensor]:
-        """The memory of what is read, and the vector ``[B, D]`` that the decoder begins with."""
+        """The memory of the inputs, and the first input of the decoder, ``[B, D]``."""
         raise NotImplementedError
 
     def encoder_inputs(self) -> tuple[Tensors, dict[str, dict[int, str]]]:
-        """What the graph ``encoder`` takes: an example, and the names of moving axes."""
+        """An example of the inputs of the graph ``encoder``, and their dynamic axes (see ``Graph``)."""
         raise NotImplementedError
 
     def forward(self, inputs: Tensor, lengths: Tensor, tokens: Tensor) -> Tensor:
         memory, first = self.encode(inputs, lengths)
         x = torch.cat([first[:, None], self.target_embedding(tokens).to(first.dtype)], dim=1)
         features, _, _ = self.decoder(x, self.decoder.initial(x.shape[0]), memory)
-        written: Tensor = self.dropout(features[:, 1:])
-        return written
+        found: Tensor = self.dropout(features[:, 1:])
+        return found
 
     @property
     def head(self) -> tuple[Tensor, Tensor]:
-        """What makes logits of features: weight ``[V, F]`` and bias ``[V]``."""
+        """The output layer, from features to logits: weight ``[V, F]`` and bias ``[V]``."""
         return self.target_embedding.table.weight if self.weight is None else self.weight, self.bias
 
     def graphs(self) -> dict[str, Graph]:
@@ -117,9 +131,10 @@ class EncoderDecoder(Model):
 
 
 class Unaligned(EncoderDecoder):
-    """A sequence ``[B, S, …]`` to another one: front end, encoder, and a decoder that attends to what the encoder read.
+    """A sequence ``[B, S, …]`` to another one: front end, encoder, and a decoder that attends to the encoder's outputs.
 
-    The graph ``encoder`` takes ``inputs`` and ``lengths``.
+    The graph ``encoder`` takes ``inputs`` and ``lengths``. ``decoder_cell`` is by default the encoder's ``cell``; see
+    ``EncoderDecoder`` for the other arguments.
     """
 
     def __init__(
@@ -137,7 +152,7 @@ class Unaligned(EncoderDecoder):
         start = initial_state(self.frontend, lengths.shape[0], self.bias)
         x, _ = apply_frontend(self.frontend, inputs, lengths, start)
         y, _ = self.encoder(x, lengths, self.encoder.initial(x.shape[0]))
-        # Beyond a row's length it is zero.
+        # Outputs beyond a row's length are zero.
         mean = y.sum(1) / lengths.clamp(min=1)[:, None].to(y.dtype)
         return self.decoder.attention.make_memory(y, lengths), self.first(mean)
 
@@ -149,9 +164,9 @@ class Unaligned(EncoderDecoder):
 
 
 class OneToMany(EncoderDecoder):
-    """One thing of a fixed size to a sequence: a front end that sees it as S places, and a decoder that looks there.
+    """An input of fixed size to a sequence: a front end that gives S places, and a decoder that attends to them.
 
-    Every place is there in every row, so the graph ``encoder`` takes ``inputs`` alone.
+    No row has padding, so that the graph ``encoder`` takes ``inputs`` alone. See ``EncoderDecoder`` for the arguments.
     """
 
     def __init__(

@@ -14,14 +14,24 @@ from suite.nn.specs import RecurrentSpec, StepHeadSpec
 
 
 class Transducer(Aligned):
-    """A sequence to another one as it comes: an encoder, a prediction network over what was written, and a joiner.
+    """A streaming sequence-to-sequence model (Graves, 2012, arXiv:1211.3711).
 
-    After every step of what is read, any number of tokens is written, then the blank, 0, which goes on to the next
-    (Graves, 2012, arXiv:1211.3711). ``forward`` gives frames ``[B, T, J]``, ``predict(tokens [B, U])`` what is
-    expected before each token and after the last, ``[B, U + 1, J]``, and ``join`` makes logits of both.
+    At each step of the encoder any number of tokens is emitted, then the blank, token 0, which ends the step.
+    ``forward`` gives frames ``[B, T, J]``, ``predict(tokens [B, U])`` the outputs of the prediction network before each
+    token and after the last, ``[B, U + 1, J]``, and ``join`` logits of both.
 
-    Three graphs. ``encoder`` as of an aligned model; ``decoder``: ``token [B]``, ``state.*`` → ``prediction [B, J]``,
-    ``next.*``; ``joiner``: ``frame [B, J]``, ``prediction [B, J]`` → ``logits [B, V]``.
+    There are three graphs. ``encoder``, as of an aligned model; ``decoder``: ``token [B]``, ``state.*`` → ``prediction
+    [B, J]``, ``next.*``; ``joiner``: ``frame [B, J]``, ``prediction [B, J]`` → ``logits [B, V]``.
+
+    Args:
+        frontend, cell, encoder, head, example: As of an aligned model.
+        joint: The number of joint features, J.
+        decoder_cell: The cell class of the prediction network.
+        decoder: The sizes of the prediction network.
+        outputs: The number of tokens, V, the blank included.
+
+    Raises:
+        UsageError: If ``decoder`` is bidirectional.
     """
 
     def __init__(
@@ -30,22 +40,22 @@ class Transducer(Aligned):
     ) -> None:  # fmt: skip
         super().__init__(frontend, cell, encoder, head, joint, example)
         if decoder.bidirectional:
-            raise UsageError("a prediction network reads forwards: its bidirectional must be false")
+            raise UsageError("a prediction network is causal: its bidirectional must be false")
         self.table = nn.Embedding(outputs, decoder.hidden)
         self.prediction = RecurrentStack(decoder_cell, decoder.hidden, decoder)
         self.expects = nn.Linear(self.prediction.outputs, joint)
         self.joiner = nn.Linear(joint, outputs)
 
     def predict(self, tokens: Tensor) -> Tensor:
-        """What is expected before each of the tokens ``[B, U]``, and after them: ``[B, U + 1, J]``."""
+        """The prediction network's outputs before each token of ``[B, U]`` and after the last: ``[B, U + 1, J]``."""
         first = torch.zeros_like(tokens[:, :1])
         x = self.table(torch.cat([first, tokens], dim=1))
         y, _ = self.prediction(x, None, self.prediction.initial(x.shape[0]))
-        expected: Tensor = self.expects(y)
-        return expected
+        predictions: Tensor = self.expects(y)
+        return predictions
 
     def join(self, frames: Tensor, predicted: Tensor) -> Tensor:
-        """Logits of frames and predictions, whose axes but the last go together."""
+        """Logits ``[…, V]`` of frames and predictions ``[…, J]``, whose leading axes broadcast."""
         logits: Tensor = self.joiner(torch.tanh(frames + predicted))
         return logits
 

@@ -206,4 +206,4 @@ def test_an_unknown_backbone_is_named_before_training(cli: Cli, pictures: Path) 
     ran = cli("captioning", "train", *data, "--set", "encoder.backbone=resnet19")
     assert ran.err.splitlines()[-1] == "suite: encoder.backbone=resnet19: did you mean 'resnet18'?"
     ran = cli("captioning", "train", *data, "--set", "encoder.weights=DEFAULT")
-    assert "'small' is not published" in ran.err.splitlines()[-1]
+    assert "'small' has no pretrained weights" in ran.err.splitlines()[-1]

@@ -292,7 +292,7 @@ def test_published_weights_that_cannot_be_fetched_are_told_before_training(
     monkeypatch.setattr("torch.hub.load_state_dict_from_url", refused)
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", refused)
     settings = [*tiny, "images.size=64", "encoder.backbone=shufflenet_v2_x0_5", "encoder.weights=DEFAULT"]
-    with pytest.raises(DataError, match=r"weights DEFAULT of shufflenet_v2_x0_5 cannot be fetched .*no way out"):
+    with pytest.raises(DataError, match=r"weights DEFAULT of shufflenet_v2_x0_5 cannot be downloaded .*no way out"):
         suite.train("captioning", data=pictures / "captions.jsonl", out=tmp_path / "m", settings=settings, epochs=1)
 
 

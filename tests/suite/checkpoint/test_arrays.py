@@ -30,11 +30,11 @@ def test_whatever_byte_is_damaged_it_is_said_in_a_line_or_makes_no_difference_to
         except CheckpointError as error:
             told.append(str(error))
     assert len(told) > len(whole) / 2
-    assert all(line.startswith("x.npz: not arrays (") and "\n" not in line for line in told)
+    assert all(line.startswith("x.npz: not an array file (") and "\n" not in line for line in told)
 
 
 def test_a_file_that_is_not_there() -> None:
-    with pytest.raises(CheckpointError, match=r"x.npz: not arrays \(.*\); copy the checkpoint again"):
+    with pytest.raises(CheckpointError, match=r"x.npz: not an array file \(.*\); copy the checkpoint again"):
         unpacked({}, "x.npz")
 
 

@@ -163,7 +163,7 @@ def test_word_vectors(train: Cli, tmp_path: Path) -> None:
     assert train("--out", "mine", "--vectors", "vectors.txt", epochs=1).code == 0
     ran = train("--out", "other", "--vectors", "vectors.txt", "--set", "embedding.features=9", epochs=1)
     assert ran.code == 2
-    assert ran.err.splitlines()[-1] == "suite: the vectors have 8 numbers a word: add --set embedding.features=8"
+    assert ran.err.splitlines()[-1] == "suite: the word vectors have 8 features: add --set embedding.features=8"
     (tmp_path / "vectors.txt").write_text("good 1 0\nbad one\n")
     ran = train("--out", "other", "--vectors", "vectors.txt", epochs=1)
     assert ran.code == 1

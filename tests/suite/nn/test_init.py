@@ -42,7 +42,7 @@ def test_other_rows_are_a_fraction_of_the_vectors_spread() -> None:
 
 
 def test_another_size_says_what_to_set() -> None:
-    with pytest.raises(UsageError, match=r"have 2 numbers a word: add --set embedding\.features=2"):
+    with pytest.raises(UsageError, match=r"have 2 features: add --set embedding\.features=2"):
         set_vectors(embedding(), WORDS, {"good": np.ones(2)})
 
 
@@ -50,7 +50,7 @@ def test_another_size_says_what_to_set() -> None:
 def test_vectors_that_share_no_word_are_refused(vectors: dict[str, np.ndarray]) -> None:
     module = embedding()
     before = module.table.weight.detach().clone()
-    with pytest.raises(DataError, match="none of the model's words"):
+    with pytest.raises(DataError, match="no word of the vocabulary has a word vector"):
         set_vectors(module, WORDS, vectors)
     assert torch.equal(module.table.weight, before)
 
@@ -101,7 +101,7 @@ def test_a_cell_without_gates_stays_as_it_is() -> None:
 
 
 def test_a_memory_is_longer_than_a_step() -> None:
-    with pytest.raises(UsageError, match="a memory of 1 steps: it must be longer than one"):
+    with pytest.raises(UsageError, match="a time constant of 1 steps: it must be above 1"):
         set_time_constants(RecurrentStack(registry().cell("lstm"), 3, RecurrentSpec(hidden=4)), 1.0, 10.0)
 
 

@@ -556,3 +556,48 @@ def test_what_a_module_provides_and_whose_a_file_is(module: Any, tmp_path: Path)
     assert found.owner(str(tmp_path / "modules" / "plug_good.py")) == "plug_good (other 1.0)"
     assert found.owner(__file__) == ""
     assert registry().owner(str(Path(click.__file__))) == ""
+
+
+# -- registering without a package -----------------------------------------------------------------------------
+
+
+def test_a_cell_can_be_registered_in_a_process_and_replaced() -> None:
+    from suite.nn.cells.gru import GRU
+
+    class First(GRU):
+        pass
+
+    class Second(GRU):
+        pass
+
+    found = Registry()
+    found.register_cell("mine", First)
+    assert found.cell("mine") is First
+    found.register_cell("mine", Second)
+    assert found.cell("mine") is Second
+    assert "mine" in found.cell_names()
+    assert not any(status.faulty for status in found.report(load=True))
+
+
+def test_a_task_can_be_registered_in_a_process() -> None:
+    from suite.task import TextClassificationTask
+
+    class Mood(TextClassificationTask):
+        name = "mood"
+
+    found = Registry()
+    found.register_task(Mood)
+    assert isinstance(found.task("mood"), Mood)
+    with pytest.raises(PluginError, match="not a suite\\.Task"):
+        found.register_task(dict)
+
+
+@pytest.mark.parametrize(("name", "reason"), [("sentiment", "another name"), ("bench", "a command of the suite")])
+def test_a_name_that_is_taken_is_refused(name: str, reason: str) -> None:
+    from suite.task import TextClassificationTask
+
+    taken = type("Taken", (TextClassificationTask,), {"name": name})
+    found = Registry()
+    with pytest.raises(PluginError, match=reason):
+        found.register_task(taken)
+    assert found.task("sentiment").name == "sentiment"

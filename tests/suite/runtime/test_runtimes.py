@@ -118,7 +118,7 @@ def test_a_damaged_graph(
     damage: Callable[..., Path], name: str, change: Callable[[bytes], bytes], capfd: pytest.CaptureFixture[str]
 ) -> None:
     opened = Checkpoint.open(damage(name, change, sealed=True))
-    with pytest.raises(CheckpointError, match=r"encoder\.onnx: cannot be loaded: .*; export it again or fetch it"):
+    with pytest.raises(CheckpointError, match=r"encoder\.onnx: cannot be loaded: .*; export or download it"):
         open_runtime(opened).graph("encoder")
     assert capfd.readouterr() == ("", "")  # the library's own log would be a second, longer voice
 

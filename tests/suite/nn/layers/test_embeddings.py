@@ -68,7 +68,7 @@ def test_columns_join_a_table_each() -> None:
     dropped = module.train()(torch.zeros(200, 3, 3, dtype=torch.int64)) == 0
     assert torch.equal(dropped[:, 0], dropped[:, 2])  # the same features at all of a row's steps
     assert abs(float(dropped.float().mean()) - 0.5) < 0.05
-    with pytest.raises(UsageError, match="2 columns stand beside the token, 1 widths are given"):
+    with pytest.raises(UsageError, match="2 token features need as many sizes; 1 are given"):
         FactoredEmbedding((9, 4, 3), EmbeddingSpec(), (2,))
 
 

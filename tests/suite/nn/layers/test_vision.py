@@ -147,7 +147,7 @@ def test_published_weights_go_into_layers_in_their_order(monkeypatch: pytest.Mon
     given = [value for name, value in published.items() if name.startswith("_blocks")]
     for ours, theirs in zip(made.trunk.state_dict().values(), given, strict=True):
         torch.testing.assert_close(ours, theirs)
-    with pytest.raises(UsageError, match="lite0 has DEFAULT alone"):
+    with pytest.raises(UsageError, match="lite0 has only DEFAULT"):
         front(BackboneSpec(backbone="lite0", weights="V1")).load_pretrained()
 
 
@@ -162,7 +162,7 @@ def test_its_weights_come_out_of_the_package_as_arrays_alone(tmp_path: Path, mon
 
 @pytest.mark.parametrize(("side", "stride", "size"), [(3, 2, 8), (3, 2, 9), (5, 2, 8), (5, 1, 7), (1, 1, 4)])
 def test_what_is_odd_is_added_at_the_end(side: int, stride: int, size: int) -> None:
-    layer = images._Same(1, 1, side, stride, bias=False)
+    layer = images._SamePadding(1, 1, side, stride, bias=False)
     nn.init.ones_(layer.weight)
     x = torch.zeros(1, 1, size, size)
     x[..., -1, -1] = 1
@@ -177,7 +177,7 @@ def test_what_is_odd_is_added_at_the_end(side: int, stride: int, size: int) -> N
 @pytest.mark.parametrize("frozen", [False, True])
 def test_the_quick_gradients_are_those_of_a_convolution(stride: int, frozen: bool) -> None:
     torch.manual_seed(0)
-    layer = images._Same(6, 6, 5, stride, groups=6, bias=False).double()
+    layer = images._SamePadding(6, 6, 5, stride, groups=6, bias=False).double()
     layer.weight.requires_grad_(not frozen)
     x = torch.randn(2, 6, 9, 9, dtype=torch.float64, requires_grad=True)
     found = []
@@ -190,7 +190,7 @@ def test_the_quick_gradients_are_those_of_a_convolution(stride: int, frozen: boo
 
 def test_the_quick_gradients_are_near_in_half_precision() -> None:
     torch.manual_seed(0)
-    layer = images._Same(8, 8, 5, 2, groups=8, bias=False)
+    layer = images._SamePadding(8, 8, 5, 2, groups=8, bias=False)
     x = torch.randn(2, 8, 12, 12)
     exact = torch.autograd.grad(layer(x).square().sum(), layer.weight)[0]
     with torch.autocast("cpu", torch.bfloat16):
@@ -242,8 +242,8 @@ def test_published_networks_end_in_a_grid(name: str, features: int) -> None:
     [
         (BackboneSpec(backbone="resnet19"), 64, "did you mean 'resnet18'"),
         (BackboneSpec(backbone="vit_b_16"), 64, "encoder.backbone=vit_b_16"),
-        (BackboneSpec(backbone="alexnet"), 16, "takes no pictures of 16 pixels; raise images.size"),
-        (BackboneSpec(weights="DEFAULT"), 64, "'small' is not published"),
+        (BackboneSpec(backbone="alexnet"), 16, "does not take 16 pixels; raise images.size"),
+        (BackboneSpec(weights="DEFAULT"), 64, "'small' has no pretrained weights"),
     ],
 )
 def test_backbones_that_cannot_be(spec: BackboneSpec, size: int, message: str) -> None:
@@ -291,7 +291,7 @@ def test_weights_that_are_not_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(ShuffleNet_V2_X0_5_Weights, "get_state_dict", refused)
     made = front(BackboneSpec(backbone="shufflenet_v2_x0_5", weights="DEFAULT"), 64)
-    with pytest.raises(DataError, match=r"cannot be fetched \(OSError: no network\); train where they can"):
+    with pytest.raises(DataError, match=r"cannot be downloaded \(OSError: no network\); train where"):
         made.load_pretrained()
 
 

@@ -91,7 +91,7 @@ def test_tied_outputs_are_scores_of_the_tables_own_vectors(hidden: int, projecte
 
 
 def test_tied_needs_a_table_of_the_same_tokens() -> None:
-    with pytest.raises(UsageError, match=r"head\.tied needs a front end that is a table of as many vectors"):
+    with pytest.raises(UsageError, match=r"head\.tied needs an embedding of 8 tokens"):
         tokens_to_each(9, EmbeddingSpec(), RecurrentSpec(), StepHeadSpec(tied=True), 8)
-    with pytest.raises(UsageError, match=r"head\.tied needs a front end"):
+    with pytest.raises(UsageError, match=r"head\.tied needs an embedding"):
         series_to_each(9, RecurrentSpec(), StepHeadSpec(tied=True), 9)

@@ -103,7 +103,7 @@ def test_unaligned_models_that_cannot_be() -> None:
     cell = registry().cell("gru")
     sizes = RecurrentSpec(hidden=6), RecurrentSpec(hidden=7), AttentionSpec(features=4)
     table = Embedding(9, EmbeddingSpec(features=5))
-    with pytest.raises(UsageError, match="as many vectors as outputs, 8"):
+    with pytest.raises(UsageError, match="needs an embedding of 8 tokens, as many as outputs"):
         Unaligned(table, cell, *sizes, StepHeadSpec(tied=True), 8, torch.zeros(2, 2, dtype=torch.int64))
-    with pytest.raises(UsageError, match="needs a table of vectors"):
+    with pytest.raises(UsageError, match="needs an embedding of target tokens: give table="):
         Unaligned(FeatureInput(4), cell, *sizes, StepHeadSpec(), 8, torch.zeros(2, 2, 4))

@@ -43,5 +43,5 @@ def test_the_graphs_of_a_transducer_step_by_step_give_what_training_sees(cell: s
 
 def test_a_prediction_network_reads_forwards() -> None:
     prediction = RecurrentSpec(hidden=4, bidirectional=True)
-    with pytest.raises(UsageError, match="a prediction network reads forwards"):
+    with pytest.raises(UsageError, match="a prediction network is causal"):
         frames_to_tokens(4, 1, MaskSpec(), RecurrentSpec(hidden=4), StepHeadSpec(), 4, prediction, 3)
