@@ -117,4 +117,5 @@ def test_the_hook_reference_is_made_from_the_hooks() -> None:
 def test_links_between_pages_lead_somewhere() -> None:
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         for target in re.findall(r"\]\(([\w./-]+\.(?:md|png))\)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+            built = target == "api/index.md"  # made by `make docs`
+            assert built or (page.parent / target).exists(), f"{page.name}: {target}"

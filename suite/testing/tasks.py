@@ -277,14 +277,15 @@ def _same_batch(law: str, found: Any, wanted: Any, tolerance: float) -> None:
 
 
 def _encoded(model: LoadedModel[Any, Any], inputs: Sequence[Any]) -> list[np.ndarray]:
-    """The inputs as arrays; for a task that preprocesses inputs into pieces, those of the pieces."""
-    from suite.task.seq2seq import Seq2SeqTask
+    """The arrays of the inputs' pieces."""
+    return [model.codecs.input.encode(piece) for piece in preprocessed(model, inputs)]
 
-    task, codecs = model.task, model.codecs
-    if isinstance(task, Seq2SeqTask):
-        options = task.parse_options("predict", {})
-        inputs = [piece for raw in inputs for piece in task.preprocess(raw, codecs, **options)]
-    return [codecs.input.encode(raw) for raw in inputs]
+
+def preprocessed(model: LoadedModel[Any, Any], inputs: Sequence[Any]) -> list[Any]:
+    """The pieces of the inputs that the model encodes, as ``predict`` makes them."""
+    task = model.task
+    options = task.parse_options("predict", {})
+    return [piece for raw in inputs for piece in task.preprocess(raw, model.codecs, **options)]
 
 
 def _outputs(model: LoadedModel[Any, Any], arrays: list[np.ndarray]) -> Any:

@@ -138,7 +138,7 @@ def train(
         return open_checkpoint(found, out)
     metric, value = found.score(outcome.metrics)
     value = -value if found.lower_is_better(metric) else value
-    shown = f"{value:.4f}" if math.isfinite(value) else "cannot be computed: the dev part has nothing to judge by"
+    shown = f"{value:.4f}" if math.isfinite(value) else "cannot be computed from these items"
     say(f"{outcome.part.replace('_', ' ')} {metric} {shown}")
     made = finish(
         found, model, outcome.codecs, manifest, out, train_set.inputs, metrics={outcome.part: outcome.metrics},

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from suite_gesture import TASK
 from suite_gesture.data import SETS
 
 import suite
@@ -17,8 +16,10 @@ from suite import config
 from suite.checkpoint import Checkpoint
 from suite.data.series import open_recording, read_recordings
 from suite.inference.pipeline import Pipeline
+from suite.plugins import registry
 
 NAMES = ("wiimote", "activity")
+TASK = registry().task("gesture")
 
 pytestmark = pytest.mark.skipif(
     set(TASK.shipped) != set(NAMES),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from suite_gesture import TASK, GestureConfig, GestureResult
+from suite_gesture import Gesture, GestureConfig, GestureResult
 
 import suite
 from suite.checkpoint import Checkpoint
@@ -19,12 +19,14 @@ from suite.errors import DataError, UsageError
 from suite.inference.pipeline import Pipeline
 from suite.inference.sessions import open_session
 from suite.plugins import registry
+from suite.task import AnyTask
 from suite.testing import check_codec, check_resume, check_task
 from suite.training.train import train
 
 Made = Callable[..., list[tuple[str, np.ndarray]]]
 Cli = Callable[..., Any]
 SHOWN = ["Winken", "chirp", "ramp", "step"]
+TASK: AnyTask = registry().task("gesture")
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +65,11 @@ def trained(data: Path, out: Path, settings: list[str], **options: Any) -> tuple
 
 
 def test_the_declaration() -> None:
-    assert registry().task("gesture") is TASK
+    assert type(TASK) is Gesture
     assert TASK.config() == GestureConfig()
-    assert (TASK.mapping, TASK.unit) == ("many-to-one", "step")
-    assert [c.name for c in TASK.columns if c.required] == ["recording"]
+    assert TASK.streaming is not None
+    assert (TASK.mapping, TASK.streaming.unit) == ("many-to-one", "step")
+    assert [c.name for c in TASK.data.columns if c.required] == ["recording"]
 
 
 def test_a_result(classify: Pipeline, recording: np.ndarray) -> None:
@@ -92,9 +95,12 @@ def test_what_may_be_given(classify: Pipeline, recording: np.ndarray, tmp_path: 
         assert result.probabilities == pytest.approx(wanted, abs=1e-4)
     assert classify(tmp_path / "a.csv").input == str(tmp_path / "a.csv")
     assert classify(Recording(array=recording)).input == f"{len(recording)} samples"
-    for nothing in (None, {"x": 1}, b"1,2"):
+    for nothing in (None, b"1,2"):
         with pytest.raises(DataError, match="expected a recording"):
             classify(nothing)
+    assert classify({"recording": recording}).probabilities == pytest.approx(wanted, abs=1e-4)
+    with pytest.raises(DataError, match=r"^the dict has no 'recording' \(.*\); known: x$"):
+        classify({"x": 1})
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 500])
@@ -144,7 +150,7 @@ def test_rates_and_probabilities_are_checked(classify: Pipeline, bare_classify: 
             open_session(classify.model, sure=sure)
 
 
-def test_when_a_label_is_out_of_doubt(classify: Pipeline, recording: np.ndarray) -> None:
+def test_a_label_is_certain_from_the_early_exit_threshold_on(classify: Pipeline, recording: np.ndarray) -> None:
     labels: Any = classify.codecs.target
     for sure in (None, 0.0, 0.6, 1.0):
         updates = open_session(classify.model, sure=sure).feed(recording)
@@ -190,7 +196,7 @@ def test_segments_tile_a_long_recording(
 
 def test_the_label_of_a_long_recording_is_that_of_all_of_it(classify: Pipeline, long_one: np.ndarray) -> None:
     found = classify(long_one)
-    row = classify.outputs_of([long_one])[0]
+    row = classify.model.outputs_of([long_one])[0]
     wanted = TASK.decode(row, classify.codecs, long_one, final=True)
     assert found.probabilities == pytest.approx(wanted.probabilities, abs=1e-5)
     with suite.stream(classify) as session:
@@ -233,7 +239,7 @@ def test_a_sample_at_a_time_is_the_whole_at_once(
         updates = [update for row in x for update in session.feed(row)]
         assert len(updates) == len(x)
         assert session.finish().probabilities == pytest.approx(pipeline(x).probabilities, abs=1e-4)
-        rows = pipeline.outputs_of([x[: n + 1] for n in range(len(x))])
+        rows = pipeline.model.outputs_of([x[: n + 1] for n in range(len(x))])
         for update, row in zip(updates, rows, strict=True):
             wanted = TASK.decode(row, pipeline.codecs, None, final=False)
             assert update.probabilities == pytest.approx(wanted.probabilities, abs=1e-4)
@@ -285,10 +291,10 @@ def test_printed_updates() -> None:
     first = printed(update("a", 0.6, False), None)
     assert first == f"sample 42       {'a':<16}  [a 0.60  other 0.40]"
     assert printed(update("a", 0.7, False), update("a", 0.6, False)) is None
-    assert str(printed(update("a", 0.95, True), update("a", 0.6, False))).endswith("  no longer in doubt")
+    assert str(printed(update("a", 0.95, True), update("a", 0.6, False))).endswith("  certain from here")
     assert printed(update("a", 0.6, False), update("a", 0.95, True)) is None  # it may waver a little
-    assert str(printed(update("a", 0.4, False), update("a", 0.95, True))).endswith("  in doubt again")
-    assert str(printed(update("b", 0.4, False), update("a", 0.95, True))).endswith("  in doubt again")
+    assert str(printed(update("a", 0.4, False), update("a", 0.95, True))).endswith("  uncertain again")
+    assert str(printed(update("b", 0.4, False), update("a", 0.95, True))).endswith("  uncertain again")
     assert str(printed(update("a", 0.6, True, final=True), None)).endswith("[a 0.60  other 0.40]\n")
 
 
@@ -361,8 +367,7 @@ def test_pictures(cli: Cli, verb: str, tiny: Path, data: Path, tmp_path: Path) -
 
 def test_a_picture_of_odd_recordings(classify: Pipeline, long_one: np.ndarray, tmp_path: Path) -> None:
     given = [long_one[:1], np.ones((40, 2)), np.resize(long_one, (5000, 2)), Recording(array=long_one, rate=50.0)]
-    assert TASK.plot is not None
-    TASK.plot(classify, given, classify(given), tmp_path / "odd.png")
+    TASK.plot(classify.model, given, classify(given), tmp_path / "odd.png")
     assert (tmp_path / "odd.png").stat().st_size > 10_000
 
 
@@ -523,7 +528,7 @@ def test_one_recording_of_each_label_is_enough_to_train(
     (tmp_path / "a.jsonl").write_text(as_lines(gestures(4, 0)))
     made, said = trained(tmp_path / "a.jsonl", tmp_path / "model", small)
     assert "one recording only of chirp, ramp, step, wave: the figures leave these out; record more" in said
-    assert "leave one out accuracy cannot be said: there is nothing to judge by" in said
+    assert "leave one out accuracy cannot be computed from these items" in said
     assert Pipeline.open("gesture", made.path)(gestures(1, 0)[0][1]).label == "wave"
 
 
@@ -577,7 +582,7 @@ def test_learning_by_gradient_resumes(data: Path, tmp_path: Path) -> None:
 def test_the_readout_has_no_epochs(cli: Cli, data: Path, option: list[str], tmp_path: Path) -> None:
     ran = cli("train", "--data", data, *option)
     assert ran.code == 2
-    assert ran.error.startswith(f"suite: {option[0]}: training.method=readout learns in one step; ")
+    assert ran.error.startswith(f"suite: {option[0]}: training.method=readout is fitted in one step; ")
     assert not list(tmp_path.iterdir())
 
 

@@ -31,10 +31,10 @@ def count(file: Path, colour: str) -> int:
 
 def test_running_polarity_is_green_above_and_red_below(tiny_checkpoint: Path, file: Path) -> None:
     classify = suite.pipeline("sentiment", tiny_checkpoint)
-    running(classify, [classify("lovely lovely lovely")], file)
+    running(classify.model, [classify("lovely lovely lovely")], file)
     assert count(file, GOOD) > 1000
     assert count(file, BAD) == 0
-    running(classify, [classify("awful awful HATE")], file)
+    running(classify.model, [classify("awful awful HATE")], file)
     assert count(file, BAD) > 1000
 
 
@@ -42,7 +42,7 @@ def test_a_row_a_text_and_no_more_than_are_shown(tiny_checkpoint: Path, file: Pa
     classify = suite.pipeline("sentiment", tiny_checkpoint)
     heights = []
     for texts in (["fine"], ["fine", "bad"], ["fine"] * SHOWN, ["fine"] * (SHOWN + 9)):
-        running(classify, [classify(text) for text in texts], file)
+        running(classify.model, [classify(text) for text in texts], file)
         heights.append(pixels(file).shape[0])
     assert heights[0] < heights[1] < heights[2] == heights[3]
 
@@ -50,14 +50,14 @@ def test_a_row_a_text_and_no_more_than_are_shown(tiny_checkpoint: Path, file: Pa
 @pytest.mark.parametrize("text", ["x", "日本語 😀 café " + "extraordinarily-long " * 9, "word " * (WORDS + 20), "?\n!"])
 def test_any_text_can_be_drawn(tiny_checkpoint: Path, file: Path, text: str) -> None:
     classify = suite.pipeline("sentiment", tiny_checkpoint)
-    running(classify, [classify(text)], file)
+    running(classify.model, [classify(text)], file)
     assert pixels(file).shape[1] == 1200
 
 
 def test_a_model_of_labels_has_no_polarity_to_draw(tiny_labels_checkpoint: Path, file: Path) -> None:
     classify = suite.pipeline("sentiment", tiny_labels_checkpoint)
     with pytest.raises(UsageError, match="no polarity to draw"):
-        running(classify, [classify("fine")], file)
+        running(classify.model, [classify("fine")], file)
 
 
 def evaluated(pairs: list[tuple[float | str, str, float | None]]) -> tuple[list[SimpleNamespace], list[Example]]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from suite_sentiment import TASK
 
 import suite
 from suite import config
 from suite.checkpoint import Checkpoint
 from suite.inference.pipeline import Pipeline
+from suite.plugins import registry
 
+TASK = registry().task("sentiment")
 pytestmark = pytest.mark.skipif(
     TASK.assets is None or not (TASK.assets / "checkpoint" / "suite.json").exists(),
     reason="no checkpoint ships yet: assets/sentiment/checkpoint/suite.json is not there",

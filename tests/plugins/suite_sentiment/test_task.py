@@ -9,14 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 import suite_sentiment
-from suite_sentiment import POLARITY, TASK, SentimentConfig, SentimentResult, check, decode, example, fit, metrics
+from suite_sentiment import POLARITY, Sentiment, SentimentConfig, SentimentResult
 
 import suite
 from suite.codecs.targets import Labels
 from suite.data.readers import Row
 from suite.errors import DataError
 from suite.plugins import registry
-from suite.task import Example
+from suite.task import AnyTask, Codecs, Example
+
+TASK: AnyTask = registry().task("sentiment")
+
+
+def codecs_of(target: Any) -> Codecs[Any, Any]:
+    return Codecs(None, target)
 
 
 def row(**values: Any) -> Row:
@@ -44,14 +50,14 @@ def result(text: str, label: str, polarity: float | None = None) -> SentimentRes
     ],
 )
 def test_targets(values: dict[str, Any], target: Any) -> None:
-    found = example(row(text="x", **values))
+    found = TASK.example(row(text="x", **values))
     assert (found.target, type(found.target)) == (target, type(target))
     assert (found.input, found.where, found.key) == ("x", "a.csv:2", "x")
 
 
 def test_keys() -> None:
-    assert example(row(text="x", label="a", key="document")).key == "document"
-    assert example(row(text="x", label="a", key="")).key == "x"
+    assert TASK.example(row(text="x", label="a", key="document")).key == "document"
+    assert TASK.example(row(text="x", label="a", key="")).key == "x"
 
 
 @pytest.mark.parametrize(
@@ -70,7 +76,7 @@ def test_keys() -> None:
 )
 def test_rows_that_cannot_be_used(values: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=rf"^a\.csv:2: {message}"):
-        example(row(**values))
+        TASK.example(row(**values))
 
 
 # --- fitting -------------------------------------------------------------------------------------------------
@@ -81,24 +87,23 @@ def examples(*targets: Any) -> list[Example]:
 
 
 def test_ratings_or_labels() -> None:
-    codecs = fit(examples(0.5, -0.5), SentimentConfig())
-    assert set(codecs) == {"input", "target"}
+    codecs = TASK.fit_codecs(examples(0.5, -0.5), SentimentConfig())
+    assert codecs.files().keys() == {"target.json", "tokenizer.json", "words.json"}
     assert codecs.target.classes == ("negative", "neutral", "positive")
-    assert fit(examples("b", "a"), SentimentConfig())["target"] == Labels(("a", "b"))
+    assert TASK.fit_codecs(examples("b", "a"), SentimentConfig()).target == Labels(("a", "b"))
 
 
 @pytest.mark.parametrize(("targets", "line"), [((0.5, "a", 0.1), 3), (("a", "b", 0.5), 4)])
 def test_mixed_kinds_name_the_odd_one(targets: tuple[Any, ...], line: int) -> None:
     with pytest.raises(DataError, match=rf"^a\.csv:{line}: some items have a polarity and some only a label"):
-        fit(examples(*targets), SentimentConfig())
+        TASK.fit_codecs(examples(*targets), SentimentConfig())
 
 
 # --- outputs to results ---------------------------------------------------------------------------------------
 
 
 def test_decode_ratings() -> None:
-    codecs = {"target": POLARITY, "input": None}
-    found = decode(np.array([0.4, math.log(0.2)], np.float32), codecs, "x", final=True)
+    found = TASK.decode(np.array([0.4, math.log(0.2)], np.float32), codecs_of(POLARITY), "x", final=True)
     assert (found.input, found.final, found.label) == ("x", True, "positive")
     assert found.polarity == pytest.approx(0.4)
     assert found.probabilities["positive"] > found.probabilities["neutral"]
@@ -106,7 +111,7 @@ def test_decode_ratings() -> None:
 
 
 def test_decode_labels() -> None:
-    found = decode(np.array([0.0, 2.0], np.float32), {"target": Labels(("a", "b"))}, "x")
+    found = TASK.decode(np.array([0.0, 2.0], np.float32), codecs_of(Labels(("a", "b"))), "x")
     assert (found.label, found.polarity, found.final) == ("b", None, None)
     assert found.to_dict() == {"input": "x", "label": "b", "polarity": None, "probabilities": found.probabilities}
 
@@ -114,7 +119,7 @@ def test_decode_labels() -> None:
 def test_the_label_is_the_class_of_the_polarity() -> None:
     """As FORMATS says: positive above .05, negative below −.05."""
     for polarity in np.linspace(-1, 1, 81):
-        found = decode(np.array([polarity, -1.0], np.float32), {"target": POLARITY}, "x")
+        found = TASK.decode(np.array([polarity, -1.0], np.float32), codecs_of(POLARITY), "x")
         expected = "positive" if found.polarity > 0.05 else "negative" if found.polarity < -0.05 else "neutral"
         assert found.label == expected
 
@@ -126,7 +131,7 @@ def test_figures_of_ratings() -> None:
     given = examples(0.5, -0.5, 0.0, -0.2)
     results = [result("", "positive", 0.4), result("", "negative", -0.3), result("", "positive", 0.1),
                result("", "positive", 0.1)]  # fmt: skip
-    figures = metrics(results, given)
+    figures = TASK.metrics(results, given)
     assert list(figures) == ["items", "accuracy", "macro_f1", "pearson_r", "sign_accuracy"]
     assert (figures["items"], figures["accuracy"]) == (4, 0.5)
     # positive: 2·1 / (1 + 3); negative: 2·1 / (2 + 1); neutral: 0.
@@ -136,12 +141,12 @@ def test_figures_of_ratings() -> None:
 
 
 def test_figures_of_labels() -> None:
-    figures = metrics([result("", "a"), result("", "b")], examples("a", "a"))
+    figures = TASK.metrics([result("", "a"), result("", "b")], examples("a", "a"))
     assert figures == {"items": 2, "accuracy": 0.5, "macro_f1": pytest.approx(1 / 3)}
 
 
 def test_ratings_for_a_model_of_labels() -> None:
-    figures = metrics([result("", "positive"), result("", "negative")], examples(0.9, 0.1))
+    figures = TASK.metrics([result("", "positive"), result("", "negative")], examples(0.9, 0.1))
     assert figures["accuracy"] == 0.5
     assert "pearson_r" not in figures
 
@@ -153,7 +158,7 @@ def test_figures_per_source() -> None:
     ]
     results = [result("", "positive", 0.4), result("", "positive", 0.1), result("", "positive", 0.8),
                result("", "neutral", 0.0)]  # fmt: skip
-    figures = metrics(results, given)
+    figures = TASK.metrics(results, given)
     assert list(figures["per_source"]) == ["films", "tweets"]
     assert figures["per_source"]["tweets"] == {
         "items": 2, "accuracy": 1, "macro_f1": 1, "pearson_r": pytest.approx(1), "sign_accuracy": 1,
@@ -172,10 +177,10 @@ def test_figures_per_source() -> None:
 def test_labels_a_model_never_gives(target: Any, codec: Any, known: bool) -> None:
     given = Example(input="x", target=target)
     if known:
-        check(given, {"target": codec})
+        assert TASK.check_example(given, codecs_of(codec)) is given
     else:
         with pytest.raises(DataError, match=r"^unknown label '.*'; "):
-            check(given, {"target": codec})
+            TASK.check_example(given, codecs_of(codec))
 
 
 # --- printed --------------------------------------------------------------------------------------------------
@@ -188,20 +193,22 @@ def test_printed() -> None:
     assert TASK.render(made) == "positive +0.26  [neg 0.10  pos 0.90]  a good day"
     labels = SentimentResult(input="x", label="b", polarity=None, probabilities={"a": 0.1, "b": 0.9})
     assert TASK.render(labels) == "b         [a 0.10  b 0.90]  x"
-    assert TASK.render_update(labels).startswith("x                 b ")
+    assert TASK.render_update(labels, None).startswith("x                 b ")
     last = SentimentResult(input="x", final=True, label="b", polarity=-0.5, probabilities={})
-    assert TASK.render_update(last).startswith("─" * 16)
-    assert TASK.render_update(last).endswith("\n")
+    assert TASK.render_update(last, labels).startswith("─" * 16)
+    assert TASK.render_update(last, labels).endswith("\n")
 
 
 # --- the whole ------------------------------------------------------------------------------------------------
 
 
 def test_the_declaration() -> None:
-    assert registry().task("sentiment") is TASK
+    assert type(TASK) is Sentiment
+    assert suite_sentiment.suite_tasks() == [Sentiment]
     assert TASK.summary == str(suite_sentiment.__doc__)
-    assert [c.name for c in TASK.columns if c.required] == ["text"]
-    assert (TASK.mapping, TASK.unit) == ("many-to-one", "step")
+    assert [c.name for c in TASK.data.columns if c.required] == ["text"]
+    assert TASK.streaming is not None
+    assert (TASK.mapping, TASK.streaming.unit) == ("many-to-one", "step")
     assert suite.tasks()["sentiment"] == TASK.summary
     assert TASK.config() == SentimentConfig()
 
@@ -214,11 +221,11 @@ def test_pictures(tiny_checkpoint: Path, tmp_path: Path, ratings_file: Path) -> 
 
     classify = suite.pipeline("sentiment", tiny_checkpoint)
     odd = ["a $5 ca^fé_x 😀 שלום " + "x" * 300, "", "good"]
-    assert TASK.plot is not None
-    assert TASK.plot_evaluation is not None
+    assert TASK.plots.results
+    assert TASK.plots.evaluation
     texts = [text for text in odd if text]
-    TASK.plot(classify, texts, classify(texts), tmp_path / "words.png")
-    _, results, kept = evaluate(classify, read_examples(TASK, [ratings_file]))
+    TASK.plot(classify.model, texts, classify(texts), tmp_path / "words.png")
+    _, results, kept = evaluate(classify.model, read_examples(TASK, [ratings_file]))
     TASK.plot_evaluation(results, kept, tmp_path / "figures.png")
     for name in ("words.png", "figures.png"):
         with Image.open(tmp_path / name) as picture:
@@ -233,6 +240,5 @@ def test_the_picture_of_a_very_long_text_is_quick(tiny_checkpoint: Path, tmp_pat
     text = "good " * 200_000
     results = [classify(text)]
     started = time.monotonic()
-    assert TASK.plot is not None
-    TASK.plot(classify, [text], results, tmp_path / "words.png")
+    TASK.plot(classify.model, [text], results, tmp_path / "words.png")
     assert time.monotonic() - started < 5

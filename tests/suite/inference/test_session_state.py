@@ -90,7 +90,7 @@ def test_what_somebody_made_up_is_refused(body: str, message: str) -> None:
 def test_what_is_no_saved_session_is_refused() -> None:
     good = dumped(STATE)
     for wrong in (b"", b"x", b"\n", b"suite-session/2 00\n{}", json.dumps({"state": {}}).encode(), b"\xff\xfe\n"):
-        with pytest.raises(UsageError, match=r"^not a saved session; give what session\.dumps\(\) returned$"):
+        with pytest.raises(UsageError, match=r"^not a saved session; give what .*dumps\(\) returned$"):
             loaded(wrong)
     with pytest.raises(UsageError, match="not a saved session"):
         loaded(good + b" " * MAX_BYTES)
