@@ -233,8 +233,8 @@ def _overrides_needed(task: AnyTask) -> dict[str, str]:
     found = {}
     if not task.data.tables:
         found["read_file"] = "data.tables is False"
-    if task.data.inputs == "files":
-        found["expand_inputs"] = 'data.inputs is "files"'
+    if task.data.inputs == "files" and not task.data.endings:
+        found["expand_inputs"] = 'data.inputs is "files" and data.endings is empty'
     if task.plots.results:
         found["plot"] = "plots.results is set"
     if task.plots.evaluation:

@@ -250,7 +250,8 @@ def check_resume(
 def samples(task: AnyTask, data: Sequence[str | Path] = ()) -> list[Any]:
     """The inputs to check a task with, at most 16: those of ``data``, labelled files, or of the task's own samples.
 
-    Samples are read as ``suite TASK predict`` reads them; if all are labelled, as ``suite TASK evaluate`` does.
+    Samples are read as ``suite TASK predict`` reads them, empty lines apart; if all are labelled, as
+    ``suite TASK evaluate`` does.
     """
     from suite.data.readers import read_rows
     from suite.task.reading import read_examples
@@ -263,7 +264,7 @@ def samples(task: AnyTask, data: Sequence[str | Path] = ()) -> list[Any]:
             if task.data.inputs == "files":
                 yield from (value for _, value in task.expand_inputs(str(path)))
             else:
-                rows = read_rows(path, text_column=column, blank=task.data.keep_blank_lines)
+                rows = read_rows(path, text_column=column)
                 yield from (row.values[column] for row in rows if column in row.values)
 
     found = [] if data else list(itertools.islice(unlabelled(), INPUTS))

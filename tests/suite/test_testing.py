@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 import suite.training.resume
+import suite.training.runs
 from suite import testing
 from suite.checkpoint import Checkpoint, save
 from suite.codecs.targets import Labels, Value
@@ -431,7 +432,8 @@ def test_sessions_that_share_something_are_caught(sentiment: AnyTask, changed: C
 def test_a_state_that_is_not_refused_is_caught(
     sentiment: AnyTask, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from suite.inference import session_state, sessions
+    import suite.inference.model as inference_model
+    from suite.inference import session_state
 
     model = LoadedModel.open(sentiment, tiny_checkpoint)
     right = session_state.load_state
@@ -444,10 +446,10 @@ def test_a_state_that_is_not_refused_is_caught(
                 raise
             return right(data, task=task, model=f"not-{model}")
 
-    monkeypatch.setattr(sessions, "load_state", any_checkpoint)
+    monkeypatch.setattr(inference_model, "load_state", any_checkpoint)
     with pytest.raises(LawBroken, match="continues in another process: a state that is of another checkpoint is not r"):
         testing.state_is_portable(model, TEXTS[:1])
-    monkeypatch.setattr(sessions, "load_state", lambda data, *, task, model: data[10**6])
+    monkeypatch.setattr(inference_model, "load_state", lambda data, *, task, model: data[10**6])
     with pytest.raises(LawBroken, match="a state that is altered is not refused but fails: IndexError"):
         testing.state_is_portable(model, TEXTS[:1])
 
@@ -606,7 +608,7 @@ def test_resume_that_forgets_is_caught(
         else:
             run.average.update(average)
 
-    monkeypatch.setattr(suite.training.resume, "load_run", forgetful)
+    monkeypatch.setattr(suite.training.runs, "load_run", forgetful)
     with pytest.raises(LawBroken, match="resumed training equals training never stopped: stopped after step 3"):
         testing.check_resume("sentiment", ratings_file, tmp_path, settings=[*tiny_settings, *RESUME], stops=[3])
 
