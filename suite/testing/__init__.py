@@ -54,7 +54,8 @@ from suite.testing.cells import (
 )
 from suite.testing.codecs import Cuts, check_codec, cuts
 from suite.testing.frontends import check_frontend
-from suite.testing.sessions import sessions_are_independent, state_is_portable, stream_equals_offline
+from suite.testing.sessions import sessions_are_independent, state_is_portable
+from suite.testing.streams import stream_equals_offline
 from suite.testing.tasks import (
     batch_equals_singles,
     check_light,

@@ -31,7 +31,7 @@ from suite.task import AlignedTask, AnyTask, ManyToOneTask, Mappings, Task
 from suite.task import Result as TaskResult
 from suite.task.seq2seq import Seq2SeqTask
 from suite.testing import LawBroken
-from suite.testing.sessions import takes_paths, ways_to_cut
+from suite.testing.streams import takes_paths, ways_to_cut
 from suite.testing.tasks import preprocessed
 
 if TYPE_CHECKING:
