@@ -251,6 +251,7 @@ def made(texts: Sequence[str], like: dict[str, list[str]], count: int, seed: int
 
 
 def main() -> None:
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--teachers", type=int, default=1, help="how many are fine-tuned; their ratings are averaged")
     parser.add_argument("--epochs", type=int, default=3)

@@ -77,8 +77,10 @@ class TargetCodec(Codec, Protocol):
 
     @property
     def loss(self) -> str | Callable[..., Any]:
-        """The loss: a name of ``suite.training.losses``, or a function of outputs ``[B, K]`` and targets that gives
-        ``[B]`` (``suite.task.lazy`` names one without importing torch).
+        """The loss: a name of ``suite.training.losses``, or a function.
+
+        A function takes outputs ``[B, K]`` and targets and gives ``[B]``; ``suite.task.lazy`` names one without
+        importing torch.
         """
         ...
 

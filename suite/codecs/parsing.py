@@ -19,12 +19,12 @@ END_OF_ITEM = Marker.END_OF_ITEM
 
 
 class StreamParser(Protocol):
-    """Bytes pushed in, pieces for ``session.feed`` out. Standard input, a file and a socket all push.
+    r"""Bytes pushed in, pieces for ``session.feed`` out. Standard input, a file and a socket all push.
 
     >>> from suite.codecs.text_parsers import ParagraphParser
     >>> parser = ParagraphParser()
-    >>> parser.feed(b"A lovely day.\\n\\nAn aw"), parser.finish()
-    (['A lovely day.\\n', <Marker.END_OF_ITEM: 'end of item'>, 'An aw'], [])
+    >>> parser.feed(b"A lovely day.\n\nAn aw"), parser.finish()
+    (['A lovely day.\n', <Marker.END_OF_ITEM: 'end of item'>, 'An aw'], [])
     """
 
     def feed(self, data: bytes) -> list[Any]:

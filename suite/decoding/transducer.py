@@ -84,8 +84,11 @@ def _arrays(plain: dict[str, Any], like: Arrays) -> Arrays:
 
 @dataclass
 class _Hypothesis:
-    """What a transducer may have written: its text, letters as (the rest, the last), the log-probability of all ways to
-    write them, and what is expected after them."""
+    """A hypothesis of a transducer.
+
+    It has its text, its letters as (the rest, the last), the log-probability of all alignments that give them, and
+    the prediction after them.
+    """
 
     text: FusedText
     letters: Any

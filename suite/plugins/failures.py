@@ -63,7 +63,7 @@ def wrong_arguments(module: ModuleType) -> str:
 
 
 def unknown_hook(message: str) -> str:
-    """pluggy's message about a hook that does not exist, with the nearest one that does."""
+    """The message of pluggy about a hook that does not exist, with the nearest one that does."""
     name = message.split("'")[1] if "'" in message else ""
     return f"unknown hook {name!r}; {nearest(name, HOOKS)}"
 

@@ -106,8 +106,11 @@ class Monitor:
 
 @dataclass(frozen=True, kw_only=True)
 class Plots:
-    """What a task can draw: ``results`` is the help of ``--plot`` (empty: nothing), ``evaluation`` says whether an
-    evaluation is drawn too.
+    """What a task can draw.
+
+    Attributes:
+        results: The help of ``--plot``; empty if results are not drawn.
+        evaluation: Whether an evaluation is drawn too.
     """
 
     results: str = ""

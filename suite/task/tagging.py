@@ -46,8 +46,9 @@ class TaggingTask(AlignedTask[Config, In, StepLabels, TagsResult]):
         return dataclasses.replace(found, target=tags)
 
     def check_example(self, example: Example, codecs: Codecs[In, StepLabels]) -> Example:
-        """The example with its tags as results spell them. Raises DataError for an unknown tag, or unless there is one
-        for each step.
+        """The example with its tags as results spell them.
+
+        Raises DataError for an unknown tag, or unless there is one for each step.
         """
         steps, tags = len(codecs.input.encode(example.input)), example.target
         if len(tags) != steps:

@@ -1,4 +1,6 @@
-"""The laws that every cell, task and codec must satisfy, as checks to run on your own plugin::
+"""The laws that every cell, task and codec must satisfy, as checks to run on your own plugin.
+
+In a test::
 
     from suite.testing import check_cell, check_codec, check_frontend, check_plugin, check_resume, check_task
 

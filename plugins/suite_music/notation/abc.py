@@ -34,8 +34,13 @@ MODES = {"maj": 0, "ion": 0, "mix": 1, "dor": 2, "m": 3, "min": 3, "aeo": 3, "ph
 
 
 class Key(NamedTuple):
-    """A key: the tonic's letter (0 is C) and its alteration, the mode as written (``"maj"``, ``"min"``, ``"dor"``,
-    …), and by how many semitones the key signature raises each letter from C to B.
+    """A key.
+
+    Attributes:
+        letter: The letter of the tonic; 0 is C.
+        alter: Its alteration in semitones.
+        mode: The mode as written: ``"maj"``, ``"min"``, ``"dor"``, ….
+        signature: By how many semitones the key signature raises each letter from C to B.
     """
 
     letter: int = 0
@@ -50,7 +55,7 @@ class Key(NamedTuple):
 
 
 class Event(NamedTuple):
-    """What a unit means. ``kind`` and ``value`` are one of
+    """What a unit means, as one of these pairs of ``kind`` and ``value``.
 
     ==========  ==========================================================================
     note        (accidental or None, diatonic position: 0 is middle C's letter, 7 its octave)

@@ -22,8 +22,10 @@ RANGES = ((60, 81), (53, 74), (48, 69), (36, 64))
 
 
 class ChoraleState(NamedTuple):
-    """Where a chorale is: header tokens read, the voice whose turn it is (an index into the order), whole steps
-    written, and of the header the tonic and how long a bar is; ``sounding`` says which voices hold a note.
+    """The position in a chorale.
+
+    It counts header tokens read, the voice whose turn it is (an index into the order) and whole steps written, and
+    keeps of the header the tonic and the length of a bar; ``sounding`` says which voices hold a note.
     """
 
     head: int = 0

@@ -29,8 +29,10 @@ _VELOCITIES = (92, 76, 76, 86)
 
 @dataclass(frozen=True)
 class Song:
-    """What a MIDI file holds: its notes (a voice a track and channel), the first meter and key (sharps, minor), the
-    first tempo in quarter notes a minute.
+    """The contents of a MIDI file.
+
+    Its notes (one voice for each track and channel), the first meter and key (sharps, minor), and the first tempo in
+    quarter notes a minute.
     """
 
     notes: tuple[Note, ...]

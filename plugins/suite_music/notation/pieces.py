@@ -32,8 +32,10 @@ _SYMMETRIC = np.float32(32767 / 32768)
 
 @dataclass(frozen=True, kw_only=True)
 class PieceResult(Result):
-    """A piece: ``abc`` of a tune or ``musicxml`` of a chorale, its ``notes`` (``pitch``, ``start`` and ``duration``
-    in quarter notes, ``voice``), ``key`` and ``meter`` as written, and the quarter notes before the first whole bar;
+    """A piece: a tune or a chorale.
+
+    It has ``abc`` of a tune or ``musicxml`` of a chorale, its ``notes`` (``pitch``, ``start`` and ``duration`` in
+    quarter notes, ``voice``), ``key`` and ``meter`` as written, and the quarter notes before the first whole bar;
     ``files`` are those it was saved to.
     """
 
