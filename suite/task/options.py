@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -36,18 +38,16 @@ class Option:
     maximum: float | None = None
 
     def parse(self, value: Any) -> Any:
-        """``value`` converted to the option's type.
+        """``value`` as the option's type: a number may be given as text, a path as a string, and a whole number as any.
 
-        Raises UsageError if it cannot be, or is not finite or out of bounds.
+        None stays None. Raises UsageError for a value of another type, or one that is not finite or out of bounds.
         """
         if value is None:
             return None
-        made = value
-        if not isinstance(value, self.type) or self.choices:
-            try:
-                made = self.type(value)
-            except (TypeError, ValueError, OverflowError):
-                raise UsageError(f"{self.name}={value!r}: expected {self.type.__name__}") from None
+        try:
+            made = self._converted(value)
+        except (TypeError, ValueError, OverflowError):
+            raise UsageError(f"{self.name}={value!r}: expected {self.type.__name__}") from None
         if self.choices and made not in self.choices:
             raise UsageError(f"{self.name}={value!r}: {nearest(str(made), self.choices)}")
         if isinstance(made, float) and not math.isfinite(made):
@@ -56,6 +56,17 @@ class Option:
             raise UsageError(f"{self.name}={value!r}: expected {self._kind} of at least {self.minimum:g}")
         if self.maximum is not None and not made <= self.maximum:
             raise UsageError(f"{self.name}={value!r}: expected {self._kind} of at most {self.maximum:g}")
+        return made
+
+    def _converted(self, value: Any) -> Any:
+        """``value`` as the option's type. Raises TypeError or ValueError if something would be lost."""
+        number = (Real, str)  # numpy's numbers too
+        given_as = {int: number, float: number, Path: (str, PathLike)}.get(self.type, self.type)
+        if not isinstance(value, given_as) or (isinstance(value, bool) and self.type is not bool):
+            raise TypeError
+        made = value if isinstance(value, self.type) else self.type(value)
+        if self.type is int and isinstance(value, Real) and made != value:
+            raise ValueError
         return made
 
     @property
