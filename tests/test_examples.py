@@ -38,11 +38,11 @@ def test_a_recording_is_transcribed_as_if_it_were_spoken(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_a_file_is_predicted_with_gaps_for_bad_rows(tmp_path: Path, kind: str) -> None:
-    texts = ["What a lovely day", "", "It is awful"]
     file = tmp_path / f"texts.{kind}"
     if kind == "csv":
-        file.write_text("text\nWhat a lovely day\n \nIt is awful\n", encoding="utf-8")
+        file.write_text("text,n\nWhat a lovely day,1\n,2\nIt is awful,3\n", encoding="utf-8")
     else:
+        texts = ["What a lovely day", "", "It is awful"]
         pyarrow = pytest.importorskip("pyarrow")
         pytest.importorskip("pyarrow.parquet").write_table(pyarrow.table({"text": texts}), file)
     run(tmp_path, "predict_parquet.py", file, "out.jsonl")

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 import suite
-from suite.data.audio import cut, read
+from suite.data.audio import read_audio, split_samples
 from suite.inference.sessions import Session, open_session
 from suite.plugins import registry
 
@@ -50,8 +50,8 @@ def short(file: str) -> str:
 
 def measure(sample: Path, checkpoint: str | None = None) -> Counter[tuple[str, str]]:
     """The crossings of the chunk in the middle of ``sample``, after all before it were fed."""
-    samples, rate = read(sample)
-    chunks = list(cut(samples, round(CHUNK_SECONDS * rate)))
+    samples, rate = read_audio(sample)
+    chunks = list(split_samples(samples, round(CHUNK_SECONDS * rate)))
     session = open_session(suite.pipeline("speech", checkpoint).model, sample_rate=rate)
     for chunk in chunks[: len(chunks) // 2]:
         session.feed(chunk)

@@ -17,7 +17,7 @@ import suite
 from suite.codecs.audio_parsers import RawAudioParser, WavParser
 from suite.codecs.characters import CharacterCodec
 from suite.data.audio import read_audio, wav_bytes
-from suite.decoding.ngram_lm import learn, write
+from suite.decoding.ngram_lm import train_ngram, write_arpa
 from suite.errors import DataError, UsageError
 from suite.inference.model import LoadedModel
 from suite.inference.pipeline import Pipeline
@@ -314,7 +314,7 @@ def test_a_transducer_with_a_vocabulary_and_a_language_model(
     words, model = tmp_path / "words.txt", tmp_path / "lm.arpa"
     words.write_text("net\n")
     assert set(pipeline(path, vocabulary=words, only=True).text.split()) == {"net"}
-    write(learn([*said(recordings).values()], 2), model)
+    write_arpa(train_ngram([*said(recordings).values()], 2), model)
     assert pipeline(path, lm=model).text == pipeline(path).text
 
 

@@ -13,11 +13,14 @@ from suite.plugins import registry
 
 GOLDEN = Path(__file__).parent / "help"
 WIDTH = 100
+HELP = ["-h", "--help"]
 
 
 def walk(command: click.Command, path: str) -> Iterator[tuple[str, str]]:
     """Each command below this one, itself first, with its help."""
-    context = click.Context(command, info_name=path, terminal_width=WIDTH, max_content_width=WIDTH)
+    context = click.Context(
+        command, info_name=path, terminal_width=WIDTH, max_content_width=WIDTH, help_option_names=HELP
+    )
     yield path, command.get_help(context)
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
@@ -29,7 +32,9 @@ def walk(command: click.Command, path: str) -> Iterator[tuple[str, str]]:
 def shown(name: str) -> str:
     """The help of a command of the suite and of all below it; of the suite itself for ``suite``."""
     if name == "suite":
-        context = click.Context(cli, info_name="suite", terminal_width=WIDTH, max_content_width=WIDTH)
+        context = click.Context(
+            cli, info_name="suite", terminal_width=WIDTH, max_content_width=WIDTH, help_option_names=HELP
+        )
         return f"{cli.get_help(context)}\n"
     command = cli.get_command(click.Context(cli), name)
     assert command is not None

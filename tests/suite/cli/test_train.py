@@ -199,7 +199,7 @@ def test_a_run_that_is_interrupted_goes_on(
         ran = train("--out", "mine")
     assert (ran.code, ran.out) == (130, "")
     assert [line for line in ran.err.splitlines() if line][-2:] == [
-        "interrupted; go on with the same command and --resume (kept in mine.run)", "suite: interrupted",
+        "interrupted; continue with the same command and --resume (saved in mine.run)", "suite: interrupted",
     ]  # fmt: skip
     assert not (tmp_path / "mine").exists()
     ran = train("--out", "mine", "--resume")

@@ -158,7 +158,7 @@ def test_the_prefix_is_read_in_one_call_and_each_token_in_one_more() -> None:
     assert graph.calls == [(2, 3), (2, 1), (2, 1), (2, 1)]
 
 
-@pytest.mark.parametrize("features", [None, Pairs])
+@pytest.mark.parametrize("reader", [None, Pairs])
 def test_long_prefixes_are_read_in_chunks(reader: Any) -> None:
     graph, random = Graph(3), np.random.default_rng(0)
     prefixes = [random.integers(0, SIZE, size).tolist() for size in (3, 2 * PREFILL_CHUNK + 5, PREFILL_CHUNK, 1)]

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from suite.checkpoint import Checkpoint
-from suite.checkpoint.weights import WEIGHTS, load_model, round_weights
+from suite.checkpoint.weights import WEIGHTS, round_weights
 from suite.errors import MissingExtra, SuiteError
 from suite.export import packaging
 from suite.export.packaging import CURVES, export_checkpoint, finish, versions
-from suite.inference.loading import open_config
+from suite.inference.loading import load_model, open_config
 from suite.plugins import registry
 
 
@@ -93,7 +93,7 @@ def test_weights_as_whole_numbers_are_exported_as_such(opened: Checkpoint, tmp_p
 
 def test_without_torch(opened: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.delitem(sys.modules, "suite.nn.weights", raising=False)
+    monkeypatch.delitem(sys.modules, "suite.checkpoint.weights", raising=False)
     with pytest.raises(MissingExtra, match=r"^exporting needs the \[train\] extra"):
         export_checkpoint(opened, tmp_path / "ck")
 

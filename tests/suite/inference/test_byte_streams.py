@@ -55,8 +55,8 @@ def test_what_the_end_brings_comes_last() -> None:
 def test_a_fault_is_named_after_the_pieces_before_it(chunks: list[bytes]) -> None:
     pipe: Any = Pipe(chunks)
     found: list[Any] = []
-    with pytest.raises(DataError, match=r"^standard input, line 2: not UTF-8 text; convert it first$"):
+    with pytest.raises(DataError, match=r"^standard input: line 2: not UTF-8 text; convert it first$"):
         found.extend(parsed_pieces(pipe, ParagraphParser()))
     assert "".join(found) == "good\n"
-    with pytest.raises(DataError, match=r"^a\.txt, line 1: not UTF-8"):
+    with pytest.raises(DataError, match=r"^a\.txt: line 1: not UTF-8"):
         list(parsed_pieces(io.BytesIO(b"\xc3"), ParagraphParser(), name="a.txt"))

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from suite.checkpoint import Checkpoint
-from suite.checkpoint.weights import load_model
 from suite.inference.evaluation import evaluate
-from suite.inference.loading import open_config
+from suite.inference.loading import load_model, open_config
 from suite.inference.model import LoadedModel
 from suite.plugins import registry
 from suite.task import AnyTask, Codecs, Example

@@ -213,7 +213,8 @@ def test_an_aligned_task_streams(
 
     task = replaced(echo, build_model=build_model)
     made = suite.train("echo", data=echo_file, out=tmp_path / "out", epochs=1, bptt=4)
-    assert testing.check_task(task, checkpoint=made.path, inputs=["abcdabcd", "c", "dd"]) == []
+    notes = testing.check_task(task, checkpoint=made.path, inputs=["abcdabcd", "c", "dd"])
+    assert all("not checked in another process" in note for note in notes)  # it is no installed task
     with suite.stream("echo", made.path) as session:
         session.feed("abc")
         assert session.state["arrays"]["state.frontend.past"].shape == (1, 2, 4)
