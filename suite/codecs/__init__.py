@@ -89,11 +89,11 @@ class TargetCodec(Codec, Protocol):
         ...
 
 
-class JudgedCodec(TargetCodec, Protocol):
+class CalibratedCodec(TargetCodec, Protocol):
     """A codec of one answer an item, a label or a number (many-to-one)."""
 
     def calibrated(self, outputs: np.ndarray, targets: np.ndarray) -> Self:
-        """The codec with its probabilities made honest on held-out outputs ``[N, K]`` and encoded targets."""
+        """The codec with its probabilities calibrated on held-out outputs ``[N, K]`` and encoded targets ``[N, …]``."""
         ...
 
 

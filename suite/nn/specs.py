@@ -41,10 +41,6 @@ class RecurrentSpec:
         check_ranges(self, least={"hidden": 1, "layers": 1, "feedforward": 0}, shares=("dropout",))
 
 
-#: The former name of `RecurrentSpec`.
-EncoderSpec = RecurrentSpec
-
-
 @dataclass(frozen=True)
 class EmbeddingSpec:
     """An embedding. In training ``drop_word`` drops whole words, and ``dropout`` the same features at all steps."""

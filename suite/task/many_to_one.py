@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
-from suite.codecs import TargetCodec
+from suite.codecs import CalibratedCodec
 from suite.data.examples import Example
 from suite.task.base import Config, Mappings, R, Task
 from suite.task.codecs import Codecs, In
@@ -17,15 +17,7 @@ if TYPE_CHECKING:
     from suite.inference.model import LoadedModel
 
 
-class CalibratedTarget(TargetCodec, Protocol):
-    """A codec of one answer an input, whose probabilities can be calibrated on held-out data."""
-
-    def calibrated(self, outputs: np.ndarray, targets: np.ndarray) -> Self:
-        """The codec calibrated on outputs ``[N, K]`` and encoded targets ``[N, …]``."""
-        ...
-
-
-OneTarget = TypeVar("OneTarget", bound=CalibratedTarget)
+OneTarget = TypeVar("OneTarget", bound=CalibratedCodec)
 
 
 class ManyToOneTask(Task[Config, In, OneTarget, R]):

@@ -158,11 +158,6 @@ def saving_changes_nothing(
     return notes
 
 
-def _same_outputs(law: str, found: Any, wanted: Any, tolerance: float) -> None:
-    for number, (ours, theirs) in enumerate(zip(found, wanted, strict=True), 1):
-        same_output(law, f"of input {number} in one batch", ours, theirs, tolerance)
-
-
 def check_light(module: str, task: str) -> None:
     """Law 10: importing the plugin ``module``, and ``suite TASK --help``, load no torch.
 
