@@ -1,4 +1,4 @@
-"""A published package, the client that brings it, and files to read rows from."""
+"""A published package, and the client that brings it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from typing import Any
 
 import pytest
 
-from suite.data.readers import Row, read_rows
 from suite.datasets.download import Source
-from suite.errors import DataError
 
 
 @pytest.fixture(autouse=True)
@@ -29,9 +27,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def files() -> Callable[[Path], list[str]]:
     """``files(folder)``: the paths of all files in it."""
     return lambda folder: sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-
-
-# --- packages -----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -106,49 +101,3 @@ def never() -> Callable[..., Any]:
         raise AssertionError("nothing should have been fetched")
 
     return fail
-
-
-# --- rows ---------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str | bytes], str]:
-    """Write a file and return its plain name; the working folder is its folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def write(name: str, content: str | bytes) -> str:
-        (tmp_path / name).write_bytes(content.encode() if isinstance(content, str) else content)
-        return name
-
-    return write
-
-
-@pytest.fixture
-def values() -> Callable[..., list[dict[str, Any]]]:
-    """``values(path, …)``: the values of every row."""
-    return lambda path, **options: [row.values for row in read_rows(path, **options)]
-
-
-@pytest.fixture
-def problems() -> Callable[..., tuple[list[Row], list[str]]]:
-    """``problems(path, …)``: the good rows, and the messages about the others."""
-
-    def collect(path: str, **options: Any) -> tuple[list[Row], list[str]]:
-        errors: list[DataError] = []
-        rows = list(read_rows(path, on_error=errors.append, **options))
-        return rows, [str(error) for error in errors]
-
-    return collect
-
-
-@pytest.fixture
-def fails() -> Callable[..., str]:
-    """``fails(path, …)``: the message, on one line, of the error that reading ends in."""
-
-    def message(path: str, **options: Any) -> str:
-        with pytest.raises(DataError) as caught:
-            list(read_rows(path, **options))
-        assert "\n" not in str(caught.value)
-        return str(caught.value)
-
-    return message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,29 +12,13 @@ import pytest
 from PIL import Image
 
 from suite.plotting.charts import Chart, curves
-from suite.plotting.figure import figure
 
 RED, GREEN = "#cc2222", "#22aa22"
 
 
-def drawn(path: Path, *panels: Any, **how: Any) -> np.ndarray:
-    """The pixels ``[H, W, 3]`` of a picture of some panels."""
-    figure(panels, path, **how)
-    return np.asarray(Image.open(path).convert("RGB"), np.int64)
-
-
-def where(pixels: np.ndarray, colour: str) -> tuple[np.ndarray, np.ndarray]:
-    """The rows and columns in which a colour is, or nearly: scaling down changes it a little at edges."""
-    wanted = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-    return np.nonzero((np.abs(pixels - wanted) <= 60).all(axis=-1))
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "picture.png"
-
-
-def test_bars_stand_where_their_values_are(file: Path) -> None:
+def test_bars_stand_where_their_values_are(
+    file: Path, drawn: Callable[..., np.ndarray], where: Callable[..., Any]
+) -> None:
     chart = Chart(y_range=(-1, 1)).bars([1, -0.5], ["up", "down"], colours=[RED, GREEN])
     pixels = drawn(file, chart, width=600, height=200)
     (up, right_of_up), (down, right_of_down) = where(pixels, RED), where(pixels, GREEN)
@@ -43,7 +28,9 @@ def test_bars_stand_where_their_values_are(file: Path) -> None:
     assert right_of_up.max() < right_of_down.min()
 
 
-def test_a_line_goes_through_its_points_and_stops_where_one_is_missing(file: Path) -> None:
+def test_a_line_goes_through_its_points_and_stops_where_one_is_missing(
+    file: Path, drawn: Callable[..., np.ndarray], where: Callable[..., Any]
+) -> None:
     chart = Chart(x_range=(0, 4), y_range=(0, 1))
     chart.line([0, 1, 2, 3, 4], [0.25, 0.25, None, 0.75, 0.75], colour=RED, markers=False)
     rows, columns = where(drawn(file, chart, width=600, height=200), RED)
@@ -52,7 +39,9 @@ def test_a_line_goes_through_its_points_and_stops_where_one_is_missing(file: Pat
     assert high.min() - low.max() == pytest.approx((columns.max() - columns.min()) / 2, abs=6)
 
 
-def test_nothing_is_drawn_outside_a_fixed_range(file: Path) -> None:
+def test_nothing_is_drawn_outside_a_fixed_range(
+    file: Path, drawn: Callable[..., np.ndarray], where: Callable[..., Any]
+) -> None:
     chart = Chart(x_range=(0, 1), y_range=(0, 1)).line([0, 1, 2, -3], [0.5, 900, 0.5, -1e50], colour=RED)
     inside = drawn(file, chart, width=600, height=200)
     rows, columns = where(inside, RED)
@@ -62,7 +51,7 @@ def test_nothing_is_drawn_outside_a_fixed_range(file: Path) -> None:
     assert columns.max() < 592
 
 
-def test_reference_lines_are_where_they_should_be(file: Path) -> None:
+def test_reference_lines_are_where_they_should_be(file: Path, drawn: Callable[..., np.ndarray]) -> None:
     plain = Chart(x_range=(0, 10), y_range=(0, 10))
     lined = Chart(x_range=(0, 10), y_range=(0, 10)).vertical(5).horizontal(5).diagonal()
     rows, columns = np.nonzero((drawn(file, plain) != drawn(file, lined)).any(axis=-1))

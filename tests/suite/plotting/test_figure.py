@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from suite.errors import SuiteError
 from suite.plotting.charts import Chart
@@ -18,18 +18,9 @@ from suite.plotting.figure import figure
 from suite.plotting.heatmap import Heatmap, confusion_matrix
 
 
-def drawn(path: Path, *panels: Any, **how: Any) -> np.ndarray:
-    """The pixels ``[H, W, 3]`` of a picture of some panels."""
-    figure(panels, path, **how)
-    return np.asarray(Image.open(path).convert("RGB"), np.int64)
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "picture.png"
-
-
-def test_a_picture_is_as_wide_as_asked_and_as_high_as_its_rows_need(file: Path) -> None:
+def test_a_picture_is_as_wide_as_asked_and_as_high_as_its_rows_need(
+    file: Path, drawn: Callable[..., np.ndarray]
+) -> None:
     one = drawn(file, Chart("a"), Chart("b"), columns=2, width=900, height=200)
     two = drawn(file, Chart("a"), Chart("b"), columns=1, width=900, height=200)
     assert one.shape[1] == two.shape[1] == 900
@@ -59,11 +50,11 @@ def test_a_picture_is_as_wide_as_asked_and_as_high_as_its_rows_need(file: Path) 
     ],
     ids=lambda panel: panel.title or type(panel).__name__,
 )
-def test_odd_data_draws_something(file: Path, panel: Any) -> None:
+def test_odd_data_draws_something(file: Path, panel: Any, drawn: Callable[..., np.ndarray]) -> None:
     assert drawn(file, panel, width=400, height=100).min() < 255
 
 
-def test_no_panels_and_no_room_do_not_fail(file: Path) -> None:
+def test_no_panels_and_no_room_do_not_fail(file: Path, drawn: Callable[..., np.ndarray]) -> None:
     assert drawn(file).shape[1] == 1200
     chart = Chart("a long title", x="x", y="y").bars([1], ["a long label"])
     assert drawn(file, chart, width=60, height=10).shape[1] == 240, "less would not hold the labels"

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from PIL import Image
 
-from suite.plotting.figure import figure
 from suite.plotting.heatmap import Heatmap, Picture, confusion_matrix, mistakes
 from suite.plotting.style import BLUES
 
 
-def drawn(path: Path, *panels: Any, **how: Any) -> np.ndarray:
-    """The pixels ``[H, W, 3]`` of a picture of some panels."""
-    figure(panels, path, **how)
-    return np.asarray(Image.open(path).convert("RGB"), np.int64)
-
-
-def where(pixels: np.ndarray, colour: str) -> tuple[np.ndarray, np.ndarray]:
-    """The rows and columns in which a colour is, or nearly: scaling down changes it a little at edges."""
-    wanted = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-    return np.nonzero((np.abs(pixels - wanted) <= 60).all(axis=-1))
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "picture.png"
-
-
-def test_a_confusion_matrix_is_coloured_by_row(file: Path) -> None:
+def test_a_confusion_matrix_is_coloured_by_row(
+    file: Path, drawn: Callable[..., np.ndarray], where: Callable[..., Any]
+) -> None:
     pixels = drawn(file, confusion_matrix([[9, 0], [0, 1000]], ["no", "yes"]), width=500, height=300)
     rows, columns = where(pixels, BLUES[-1])
     assert ((rows < 160) & (columns < 250)).sum() > 18_000, "all of 9 is as dark as all of 1000"
@@ -40,7 +24,9 @@ def test_a_confusion_matrix_is_coloured_by_row(file: Path) -> None:
     assert (pixels[24:160, 80:250].min(axis=-1) > 240).any(), "the number is white on dark"
 
 
-def test_a_heat_map_with_a_range_has_its_first_row_at_the_bottom(file: Path) -> None:
+def test_a_heat_map_with_a_range_has_its_first_row_at_the_bottom(
+    file: Path, drawn: Callable[..., np.ndarray], where: Callable[..., Any]
+) -> None:
     values = np.zeros((50, 2000))
     values[0] = 1
     rows, _ = where(drawn(file, Heatmap(values, x_range=(0, 20), y_range=(0, 50)), height=300), BLUES[-1])
@@ -49,14 +35,16 @@ def test_a_heat_map_with_a_range_has_its_first_row_at_the_bottom(file: Path) -> 
     assert rows.max() < 40
 
 
-def test_mistakes_are_counted_by_label_in_natural_order(tmp_path: Path) -> None:
+def test_mistakes_are_counted_by_label_in_natural_order(
+    tmp_path: Path, drawn: Callable[..., np.ndarray], file: Path
+) -> None:
     file, same = tmp_path / "mistakes.png", tmp_path / "same.png"
     drawn(file, mistakes(["10", "2", "2"], ["2", "2", "10"]), width=300, height=300)
     drawn(same, confusion_matrix([[1, 1], [1, 0]], ["2", "10"]), width=300, height=300)
     assert file.read_bytes() == same.read_bytes()
 
 
-def test_a_picture_is_drawn_as_it_is(tmp_path: Path) -> None:
+def test_a_picture_is_drawn_as_it_is(tmp_path: Path, drawn: Callable[..., np.ndarray], file: Path) -> None:
     file = tmp_path / "picture.png"
     drawn(file, Picture(np.full((20, 20, 3), (30, 60, 220), np.uint8), "blue"), width=300, height=300)
     with Image.open(file) as image:

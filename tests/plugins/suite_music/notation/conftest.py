@@ -6,7 +6,9 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
+from suite_music.notation.piece_codec import END, START
 from suite_music.notation.tunes import TuneCodec, TuneSpec
 
 
@@ -37,3 +39,25 @@ def sounding() -> Callable[..., set[tuple[int, float, float, int]]]:
         for voice, part in enumerate(score.stripTies().parts)
         for note in part.flatten().notes
     }
+
+
+@pytest.fixture(scope="session")
+def walk() -> Callable[..., list[int]]:
+    """``walk(rules, random, prefix, …)``: tokens drawn among those that are allowed."""
+
+    def walk(
+        rules: Any, random: np.random.Generator, prefix: list[int], limit: int = 4000, eager: bool = False
+    ) -> list[int]:
+        """Tokens drawn at random among those that are allowed; if ``eager``, the end as soon as it is."""
+        state = rules.start()
+        for token in [START, *prefix]:
+            state = rules.advance(state, token)
+        tokens = list(prefix)
+        while len(tokens) < limit and (not tokens or tokens[-1] != END):
+            allowed = np.flatnonzero(rules.mask(state))
+            assert len(allowed), f"nothing may follow {state}"
+            tokens.append(END if eager and END in allowed else int(random.choice(allowed)))
+            state = rules.advance(state, tokens[-1])
+        return tokens
+
+    return walk

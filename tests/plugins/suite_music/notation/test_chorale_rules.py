@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,31 +11,17 @@ from suite_music.notation import chorales
 from suite_music.notation.chorale_rules import RANGES, ChoraleRules
 from suite_music.notation.chorales import ChoraleCodec
 from suite_music.notation.notes import sung
-from suite_music.notation.piece_codec import END, START
+from suite_music.notation.piece_codec import END
 
 from suite.errors import UsageError
-
-
-def walk(
-    rules: Any, random: np.random.Generator, prefix: list[int], limit: int = 4000, eager: bool = False
-) -> list[int]:
-    """Tokens drawn at random among those that are allowed; if ``eager``, the end as soon as it is."""
-    state = rules.start()
-    for token in [START, *prefix]:
-        state = rules.advance(state, token)
-    tokens = list(prefix)
-    while len(tokens) < limit and (not tokens or tokens[-1] != END):
-        allowed = np.flatnonzero(rules.mask(state))
-        assert len(allowed), f"nothing may follow {state}"
-        tokens.append(END if eager and END in allowed else int(random.choice(allowed)))
-        state = rules.advance(state, tokens[-1])
-    return tokens
 
 
 @pytest.mark.parametrize(
     "options", [{"key": "F#m", "meter": "3/4", "bars": 6}, {"bars": 1}, {"key": "Bb"}, {"meter": "12/8", "bars": 2}]
 )
-def test_voices_stay_in_range_and_the_piece_ends_with_a_bar(options: dict[str, Any]) -> None:
+def test_voices_stay_in_range_and_the_piece_ends_with_a_bar(
+    options: dict[str, Any], walk: Callable[..., list[int]]
+) -> None:
     codec, rules = ChoraleCodec(), ChoraleRules(**options)
     for seed in range(5):
         piece = codec.decode(walk(rules, np.random.default_rng(seed), [], limit=60_000))
@@ -52,7 +39,7 @@ def test_voices_stay_in_range_and_the_piece_ends_with_a_bar(options: dict[str, A
         assert sum(note.duration for note in notes) == len(piece.steps)
 
 
-def test_a_chorale_without_an_end_goes_on() -> None:
+def test_a_chorale_without_an_end_goes_on(walk: Callable[..., list[int]]) -> None:
     assert END not in walk(ChoraleRules(endless=True), np.random.default_rng(0), [], limit=3000)
 
 

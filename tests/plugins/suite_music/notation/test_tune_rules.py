@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,28 +20,12 @@ from suite.decoding.generate import generate
 from suite.errors import UsageError
 
 
-def walk(
-    rules: Any, random: np.random.Generator, prefix: list[int], limit: int = 4000, eager: bool = False
-) -> list[int]:
-    """Tokens drawn at random among those that are allowed; if ``eager``, the end as soon as it is."""
-    state = rules.start()
-    for token in [START, *prefix]:
-        state = rules.advance(state, token)
-    tokens = list(prefix)
-    while len(tokens) < limit and (not tokens or tokens[-1] != END):
-        allowed = np.flatnonzero(rules.mask(state))
-        assert len(allowed), f"nothing may follow {state}"
-        tokens.append(END if eager and END in allowed else int(random.choice(allowed)))
-        state = rules.advance(state, tokens[-1])
-    return tokens
-
-
 @pytest.mark.parametrize(
     ("meter", "key", "bars"),
     [("6/8", "D", 16), ("C|", "A", 8), ("9/8", "G", 9), ("2/4", "Bb", 1), ("3/4", "Ador", 3), (None, None, 12)],
 )
 def test_tunes_fill_their_bars_and_end_after_so_many(
-    codec: TuneCodec, meter: str | None, key: str | None, bars: int
+    codec: TuneCodec, meter: str | None, key: str | None, bars: int, walk: Callable[..., list[int]]
 ) -> None:
     rules = TuneRules(codec, key=key, meter=meter, bars=bars)
     for seed in range(12):
@@ -71,14 +55,16 @@ FEW = {
 
 
 @pytest.mark.parametrize("tunes", FEW.values(), ids=FEW)
-def test_with_a_vocabulary_of_few_tunes_something_may_always_follow(tunes: list[str]) -> None:
+def test_with_a_vocabulary_of_few_tunes_something_may_always_follow(
+    tunes: list[str], walk: Callable[..., list[int]]
+) -> None:
     codec = TuneCodec.fit(tunes, TuneSpec())
     for options in ({"bars": 8}, {"bars": 1}, {"endless": True}, {}):
         for seed in range(4):
             walk(TuneRules(codec, **options), np.random.default_rng(seed), [], limit=400)
 
 
-def test_few_tunes_are_enough_to_write_full_bars(tunes: list[str]) -> None:
+def test_few_tunes_are_enough_to_write_full_bars(tunes: list[str], walk: Callable[..., list[int]]) -> None:
     codec = TuneCodec.fit(tunes[:1], TuneSpec())
     for seed in range(6):
         tokens = walk(TuneRules(codec, bars=8), np.random.default_rng(seed), [])
@@ -136,7 +122,7 @@ def test_no_tune_falls_silent(codec: TuneCodec, options: dict[str, Any]) -> None
     assert {codec.events[token].kind for token in np.flatnonzero(rules.mask(state))} & {"note", "rest"} == {"note"}
 
 
-def test_repeats_close(codec: TuneCodec) -> None:
+def test_repeats_close(codec: TuneCodec, walk: Callable[..., list[int]]) -> None:
     rules = TuneRules(codec, bars=24)
     seen = set()
     for seed in range(40):
@@ -161,7 +147,9 @@ def test_repeats_close(codec: TuneCodec) -> None:
     assert seen == {"closes", "opens", "ending"}
 
 
-def test_a_tune_without_an_end_goes_on_and_its_rules_stay_small(codec: TuneCodec) -> None:
+def test_a_tune_without_an_end_goes_on_and_its_rules_stay_small(
+    codec: TuneCodec, walk: Callable[..., list[int]]
+) -> None:
     rules = TuneRules(codec, endless=True)
     tokens = walk(rules, np.random.default_rng(0), [], limit=6000)
     assert END not in tokens
@@ -169,7 +157,9 @@ def test_a_tune_without_an_end_goes_on_and_its_rules_stay_small(codec: TuneCodec
     assert full_bars(codec.decode(tokens))[1] > 100
 
 
-def test_without_a_number_of_bars_the_model_may_end_where_a_section_does(codec: TuneCodec) -> None:
+def test_without_a_number_of_bars_the_model_may_end_where_a_section_does(
+    codec: TuneCodec, walk: Callable[..., list[int]]
+) -> None:
     rules = TuneRules(codec)
     for seed in range(6):
         tokens = walk(rules, np.random.default_rng(seed), [], limit=20_000, eager=True)
@@ -178,7 +168,7 @@ def test_without_a_number_of_bars_the_model_may_end_where_a_section_does(codec: 
         assert full == bars >= 8
 
 
-def test_any_beginning_can_be_gone_on_from(codec: TuneCodec, tunes: list[str]) -> None:
+def test_any_beginning_can_be_gone_on_from(codec: TuneCodec, tunes: list[str], walk: Callable[..., list[int]]) -> None:
     random = np.random.default_rng(0)
     for text in tunes:
         tokens = codec.tokens(text)

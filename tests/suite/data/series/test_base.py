@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,18 +10,6 @@ import pytest
 
 from suite.data.series import as_array, read_labelled
 from suite.errors import DataError
-
-
-def written(folder: Path, name: str, text: str) -> Path:
-    path = folder / name
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def one_line(error: pytest.ExceptionInfo[DataError]) -> str:
-    text = str(error.value)
-    assert "\n" not in text
-    return text
 
 
 @pytest.mark.parametrize(
@@ -44,13 +33,15 @@ def test_numbers_become_arrays(raw: object, shape: tuple[int, int]) -> None:
         (np.zeros((3, 0)), "no channels"),
     ],
 )
-def test_what_is_no_series_of_numbers(raw: object, said: str) -> None:
+def test_what_is_no_series_of_numbers(
+    raw: object, said: str, one_line: Callable[[pytest.ExceptionInfo[DataError]], str]
+) -> None:
     with pytest.raises(DataError) as error:
         as_array(raw)
     assert said in one_line(error)
 
 
-def test_equal_series_have_equal_keys(tmp_path: Path) -> None:
+def test_equal_series_have_equal_keys(tmp_path: Path, written: Callable[[Path, str, str], Path]) -> None:
     path = written(tmp_path, "a.csv", "label,0,1\na,1,2\na,1,2\nb,1,3\n")
     first, again, other = read_labelled(path)
     assert first.key == again.key != other.key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,18 +26,6 @@ TS = """#a comment
 """
 
 
-def written(folder: Path, name: str, text: str) -> Path:
-    path = folder / name
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def one_line(error: pytest.ExceptionInfo[DataError]) -> str:
-    text = str(error.value)
-    assert "\n" not in text
-    return text
-
-
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -48,7 +37,9 @@ def one_line(error: pytest.ExceptionInfo[DataError]) -> str:
         ("a.ts", "@univariate false\n@classLabel false\n@data\n1,3:2,4\n"),
     ],
 )
-def test_a_recording_is_time_first(tmp_path: Path, name: str, text: str) -> None:
+def test_a_recording_is_time_first(
+    tmp_path: Path, name: str, text: str, written: Callable[[Path, str, str], Path]
+) -> None:
     array, rate = read_recording(written(tmp_path, name, text))
     assert array.tolist() == [[1, 2], [3, 4]]
     assert array.dtype == np.float32
@@ -83,14 +74,23 @@ def test_a_recording_is_time_first(tmp_path: Path, name: str, text: str) -> None
         ("a.ts", TS, "more than one recording"),
     ],
 )
-def test_a_bad_recording_is_one_line(tmp_path: Path, name: str, text: str, said: str) -> None:
+def test_a_bad_recording_is_one_line(
+    tmp_path: Path,
+    name: str,
+    text: str,
+    said: str,
+    written: Callable[[Path, str, str], Path],
+    one_line: Callable[[pytest.ExceptionInfo[DataError]], str],
+) -> None:
     with pytest.raises(DataError) as error:
         read_recording(written(tmp_path, name, text))
     assert said in one_line(error)
     assert name in str(error.value)
 
 
-def test_files_that_are_no_recordings(tmp_path: Path) -> None:
+def test_files_that_are_no_recordings(
+    tmp_path: Path, one_line: Callable[[pytest.ExceptionInfo[DataError]], str]
+) -> None:
     (tmp_path / "bytes.csv").write_bytes(b"1,2\n\xff,3\n")
     (tmp_path / "zip.csv").write_bytes(b"PK\x03\x04\x80\x81")
     (tmp_path / "bad.npz").write_bytes(b"no zip")
@@ -113,7 +113,7 @@ def test_files_that_are_no_recordings(tmp_path: Path) -> None:
         assert text in one_line(error), name
 
 
-def test_json_lines(tmp_path: Path) -> None:
+def test_json_lines(tmp_path: Path, written: Callable[[Path, str, str], Path]) -> None:
     rows = [
         {"x": [[1, 2], [None, 4]], "label": "up", "key": "k", "rate": 50, "channels": ["a", "b"]},
         {"x": [1, 2], "label": 3},
@@ -134,7 +134,9 @@ def test_json_lines(tmp_path: Path) -> None:
         ({"x": [1], "label": "a", "rate": "fast"}, "rate 'fast'"),
     ],
 )
-def test_bad_json_rows(tmp_path: Path, row: dict[str, object], said: str) -> None:
+def test_bad_json_rows(
+    tmp_path: Path, row: dict[str, object], said: str, written: Callable[[Path, str, str], Path]
+) -> None:
     path = written(tmp_path, "a.jsonl", f'{json.dumps(row)}\n{{"x": [1], "label": "b"}}\n')
     errors: list[DataError] = []
     assert [s.label for s in read_labelled(path, errors.append)] == ["b"]
@@ -142,7 +144,7 @@ def test_bad_json_rows(tmp_path: Path, row: dict[str, object], said: str) -> Non
     assert "a.jsonl:1" in str(errors[0])
 
 
-def test_folders(tmp_path: Path) -> None:
+def test_folders(tmp_path: Path, written: Callable[[Path, str, str], Path]) -> None:
     for label in ("wave", "clap"):
         (tmp_path / label).mkdir()
         for number in range(2):
@@ -158,13 +160,13 @@ def test_folders(tmp_path: Path) -> None:
     assert "notes.md: the ending '.md' is not known" in str(errors[0])
 
 
-def test_a_folder_without_labels(tmp_path: Path) -> None:
+def test_a_folder_without_labels(tmp_path: Path, written: Callable[[Path, str, str], Path]) -> None:
     written(tmp_path, "a.csv", "1,2\n")
     with pytest.raises(DataError, match="no sub-folders"):
         list(read_labelled(tmp_path))
 
 
-def test_recordings_with_and_without_labels(tmp_path: Path) -> None:
+def test_recordings_with_and_without_labels(tmp_path: Path, written: Callable[[Path, str, str], Path]) -> None:
     assert [type(s).__name__ for s in read_recordings(written(tmp_path, "a.ts", TS))] == ["LabelledSeries"] * 2
     assert [type(s).__name__ for s in read_recordings(written(tmp_path, "a.csv", "1,2\n"))] == ["Recording"]
     with pytest.raises(DataError, match="without a label"):

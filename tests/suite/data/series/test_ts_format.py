@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,19 +25,7 @@ TS = """#a comment
 """
 
 
-def written(folder: Path, name: str, text: str) -> Path:
-    path = folder / name
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def one_line(error: pytest.ExceptionInfo[DataError]) -> str:
-    text = str(error.value)
-    assert "\n" not in text
-    return text
-
-
-def test_ts(tmp_path: Path) -> None:
+def test_ts(tmp_path: Path, written: Callable[[Path, str, str], Path]) -> None:
     path = written(tmp_path, "a.ts", TS)
     first, second = read_labelled(path)
     assert (first.label, first.array.tolist(), first.where) == ("up", [[1, 4], [2, 5], [3, 6]], f"{path}:10")
@@ -44,7 +33,9 @@ def test_ts(tmp_path: Path) -> None:
     assert first.key != second.key
 
 
-def test_ts_univariate_with_missing_values_and_padding(tmp_path: Path) -> None:
+def test_ts_univariate_with_missing_values_and_padding(
+    tmp_path: Path, written: Callable[[Path, str, str], Path]
+) -> None:
     text = "@missing true\n@univariate true\n@equalLength true\n@seriesLength 4\n@classLabel true 1 2\n@data\n"
     first, second = read_labelled(written(tmp_path, "a.ts", f"{text}1,?,3,?:1\n1,2,3,4:2\n"))
     assert first.array.shape == (3, 1)
@@ -71,7 +62,14 @@ def test_ts_univariate_with_missing_values_and_padding(tmp_path: Path) -> None:
         ("@classLabel true up down", "@classLabel false", "'up' in column 3 is not a number"),
     ],
 )
-def test_a_header_that_lies(tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_a_header_that_lies(
+    tmp_path: Path,
+    old: str,
+    new: str,
+    said: str,
+    written: Callable[[Path, str, str], Path],
+    one_line: Callable[[pytest.ExceptionInfo[DataError]], str],
+) -> None:
     assert old in TS
     path = written(tmp_path, "a.ts", TS.replace(old, new, 1))
     with pytest.raises(DataError) as error:
@@ -91,7 +89,9 @@ def test_a_header_that_lies(tmp_path: Path, old: str, new: str, said: str) -> No
         ("?,?:?,?:up", "every value is missing"),
     ],
 )
-def test_a_bad_series_of_a_good_ts_is_named_and_passed_over(tmp_path: Path, line: str, said: str) -> None:
+def test_a_bad_series_of_a_good_ts_is_named_and_passed_over(
+    tmp_path: Path, line: str, said: str, written: Callable[[Path, str, str], Path]
+) -> None:
     path = written(tmp_path, "a.ts", f"{TS}{line}\n1,1:2,2:up\n")
     errors: list[DataError] = []
     found = list(read_labelled(path, errors.append))
@@ -103,7 +103,7 @@ def test_a_bad_series_of_a_good_ts_is_named_and_passed_over(tmp_path: Path, line
         list(read_labelled(path))
 
 
-def test_ts_without_data_or_series(tmp_path: Path) -> None:
+def test_ts_without_data_or_series(tmp_path: Path, written: Callable[[Path, str, str], Path]) -> None:
     with pytest.raises(DataError, match="no @data line"):
         list(read_labelled(written(tmp_path, "a.ts", "@univariate true\n")))
     with pytest.raises(DataError, match="no series in it"):

@@ -10,20 +10,6 @@ from suite import testing
 from suite.nn.cells.linear import LinearCell
 
 
-def looped(a: Tensor, b: Tensor, start: Tensor) -> Tensor:
-    h, found = start, []
-    for t in range(a.shape[1]):
-        h = a[:, t] * h + b[:, t]
-        found.append(h)
-    return torch.stack(found, dim=1)
-
-
-def arrays(steps: int) -> tuple[Tensor, Tensor, Tensor]:
-    torch.manual_seed(steps)
-    a, b = (torch.randn(3, steps, 4, dtype=torch.float64, requires_grad=True) for _ in range(2))
-    return a, b, torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
-
-
 def test_a_linear_cell_needs_its_coefficients_only() -> None:
     class Leaky(LinearCell):
         def __init__(self, inputs: int, hidden: int) -> None:
