@@ -56,7 +56,8 @@ from suite.testing.cells import (
 )
 from suite.testing.codecs import Cuts, check_codec, cuts
 from suite.testing.frontends import check_frontend
-from suite.testing.sessions import sessions_are_independent, state_is_portable
+from suite.testing.portability import state_is_portable
+from suite.testing.sessions import sessions_are_independent
 from suite.testing.streams import stream_equals_offline
 from suite.testing.tasks import (
     batch_equals_singles,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -216,3 +217,30 @@ def some_pieces(
         return max(few, key=len)
     several = [pieces for pieces in ways if len(pieces) > 1]
     return min(several, key=len) if several else ways[0]
+
+
+# -- how streams end -------------------------------------------------------------------------------------------
+
+
+def ending(session: Session, updates: Sequence[Result]) -> list[str]:
+    """How a stream ends, as lines of JSON: its updates, the state after the last step, and the last result."""
+    updates = [*updates, *session.flush()]
+    state = session.dumps().decode("utf-8")
+    return [*(_line(update) for update in updates), state, _line(session.finish())]
+
+
+def _line(result: Result) -> str:
+    return json.dumps(comparable(result.to_dict()), ensure_ascii=False, default=str)
+
+
+def first_difference(found: Sequence[str], wanted: Sequence[str]) -> str:
+    """Where two endings differ first, in words; empty if they are the same."""
+    if len(found) != len(wanted):
+        return f"number of updates: {len(found) - 2} instead of {len(wanted) - 2}"
+    for place, (ours, theirs) in enumerate(zip(found, wanted, strict=True)):
+        if ours != theirs:
+            if place == len(wanted) - 2:
+                return "state at the end"
+            what = "last result" if place == len(wanted) - 1 else f"update {place + 1}"
+            return f"{what}: {ours:.80} instead of {theirs:.80}"
+    return ""

@@ -17,7 +17,8 @@ import numpy as np
 from suite.errors import SuiteError, UsageError, one_line
 from suite.testing.base import SINGLE, LawBroken, same, same_output
 from suite.testing.codecs import Cuts
-from suite.testing.sessions import sessions_are_independent, state_is_portable
+from suite.testing.portability import state_is_portable
+from suite.testing.sessions import sessions_are_independent
 from suite.testing.streams import stream_equals_offline
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ def findings() -> list[str]:
     """``file:line: phrase``, for each phrase of the list that stands in a text."""
     pages = [
         ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")),
-        *sorted((ROOT / "examples").glob("*")), *sorted((ROOT / "tests" / "suite" / "cli" / "help").glob("*.txt")),
+        *sorted((ROOT / "examples").glob("*")), *sorted((ROOT / "tests" / "help").glob("*.txt")),
     ]  # fmt: skip
     found = []
     for page in pages:

@@ -11,7 +11,7 @@ import pytest
 from suite.cli import COMMANDS, cli
 from suite.plugins import registry
 
-GOLDEN = Path(__file__).parent / "help"
+GOLDEN = Path(__file__).parents[2] / "help"
 WIDTH = 100
 HELP = ["-h", "--help"]
 
