@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from suite.checkpoint.arrays import row_scale
+from suite.errors import SuiteError, one_line
+
+if TYPE_CHECKING:
+    from suite.nn.models import Model
 
 #: The largest difference between two ways to the same number, relative to max(1, |value|), by precision.
 DOUBLE, SINGLE = 1e-9, 1e-4
@@ -42,6 +48,30 @@ def same(
 def same_output(law: str, where: str, found: np.ndarray, wanted: np.ndarray, tolerance: float = SINGLE) -> None:
     """Raise LawBroken unless a model's outputs agree."""
     same(law, f"the output {where}", found, wanted, tolerance, rows=True)
+
+
+def verified_export(model: Model, what: str) -> None:
+    """Export a model and run it with ONNX Runtime. Raises LawBroken if it cannot be, or does not give what torch gives.
+
+    ``what`` the model is made to test, with its article, is for the message.
+    """
+    from suite.checkpoint import Checkpoint, Manifest
+    from suite.checkpoint.weights import WEIGHTS, round_weights, save_weights
+    from suite.export.onnx import export
+    from suite.export.verify import verify
+
+    round_weights(model)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        save_weights(model, folder / WEIGHTS)
+        try:
+            graphs = export(model, folder, WEIGHTS)
+            manifest = Manifest(task="", mapping="", config={}, files=dict.fromkeys(graphs, ""))
+            verify(model, Checkpoint(folder, manifest))
+        except SuiteError as error:
+            raise LawBroken(f"the exported graph agrees with torch: {one_line(error)}") from error
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise LawBroken(f"{what} exports to ONNX: this one does not: {one_line(error):.500}") from error
 
 
 def comparable(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from suite.errors import SuiteError, one_line
-from suite.testing.base import DOUBLE, SINGLE, LawBroken, same
+from suite.errors import one_line
+from suite.testing.base import DOUBLE, SINGLE, LawBroken, same, verified_export
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -211,30 +209,16 @@ def exports_to_onnx(cell: Callable[[int, int], Cell], *, inputs: int = 5, hidden
     """
     import torch
 
-    from suite.checkpoint import Checkpoint, Manifest
-    from suite.checkpoint.weights import WEIGHTS, round_weights, save_weights
-    from suite.export.onnx import export
-    from suite.export.verify import verify
     from suite.nn.layers.embeddings import FeatureInput
     from suite.nn.models import ManyToOne
     from suite.nn.specs import HeadSpec, RecurrentSpec
 
-    with torch.random.fork_rng(devices=[]), tempfile.TemporaryDirectory() as place:
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         example = torch.zeros(2, 2, inputs)
         spec, head = RecurrentSpec(hidden=hidden, residual=False), HeadSpec(pooling=("last", "mean"))
         model = ManyToOne(FeatureInput(inputs), cell, spec, head, 2, example)  # type: ignore[arg-type]
-        round_weights(model)
-        folder = Path(place)
-        save_weights(model, folder / WEIGHTS)
-        try:
-            graphs = export(model, folder, WEIGHTS)
-            manifest = Manifest(task="", mapping="many-to-one", config={}, files=dict.fromkeys(graphs, ""))
-            verify(model, Checkpoint(folder, manifest))
-        except SuiteError as error:
-            raise LawBroken(f"the exported graph agrees with torch: {one_line(error)}") from error
-        except (RuntimeError, ValueError, TypeError) as error:
-            raise LawBroken(f"a cell exports to ONNX: this one does not: {one_line(error):.500}") from error
+        verified_export(model, "a cell")
 
 
 @dataclass(frozen=True)

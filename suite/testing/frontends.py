@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import copy
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from suite.errors import SuiteError, one_line
-from suite.testing.base import DOUBLE, LawBroken, same
+from suite.testing.base import DOUBLE, LawBroken, same, verified_export
 from suite.testing.cells import LENGTHS, ROWS, STEPS
 
 if TYPE_CHECKING:
@@ -104,27 +101,13 @@ def _rows_are_independent(made: StatefulFrontend, inputs: Tensor, state: State) 
 def _exports_to_onnx(frontend: StatefulFrontend) -> None:
     import torch
 
-    from suite.checkpoint import Checkpoint, Manifest
-    from suite.checkpoint.weights import WEIGHTS, round_weights, save_weights
-    from suite.export.onnx import export
-    from suite.export.verify import verify
     from suite.nn.build import aligned
     from suite.nn.specs import RecurrentSpec, StepHeadSpec
 
-    with torch.random.fork_rng(devices=[]), tempfile.TemporaryDirectory() as place:
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = aligned(copy.deepcopy(frontend), RecurrentSpec("gru", hidden=4), StepHeadSpec(), 2)
-        round_weights(model)
-        folder = Path(place)
-        save_weights(model, folder / WEIGHTS)
-        try:
-            names = export(model, folder, WEIGHTS)
-            manifest = Manifest(task="", mapping="aligned", config={}, files=dict.fromkeys(names, ""))
-            verify(model, Checkpoint(folder, manifest))
-        except SuiteError as error:
-            raise LawBroken(f"the exported graph gives what torch gives: {one_line(error)}") from error
-        except (RuntimeError, ValueError, TypeError) as error:
-            raise LawBroken(f"a front end exports to ONNX: this one does not; {one_line(error):.500}") from error
+        verified_export(model, "a front end")
 
 
 def _run(
