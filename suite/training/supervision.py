@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import singledispatch
+from functools import partial, singledispatch
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +36,16 @@ class Supervision(ABC):
     @abstractmethod
     def objective(self, data: EncodedSet, codecs: Codecs[Any, Any], config: Any, *, augment: bool) -> Objective:
         """What is minimized over the items of ``data``; with ``augment`` they are changed each time they are used."""
+
+    def augmentation(self, data: EncodedSet, codecs: Codecs[Any, Any], config: Any) -> Augment | None:
+        """``augment(index, random)``: the arrays of an item changed by the task; None if it changes nothing."""
+        return partial(self.augmented, data, codecs, config) if self.task.augments else None
+
+    def augmented(
+        self, data: EncodedSet, codecs: Codecs[Any, Any], config: Any, index: int, random: np.random.Generator
+    ) -> Any:
+        """The arrays of an item that the task changed; asked for only if ``task.augments``."""
+        raise NotImplementedError(f"{type(self).__name__}.augmented must be overridden, since augments is True")
 
     def stack(self, targets: Sequence[np.ndarray]) -> Any:
         """The encoded targets of all items."""
@@ -79,14 +89,11 @@ class LabelSupervision(Supervision):
             vary=self.augmentation(data, codecs, config) if augment else None,
         )  # fmt: skip
 
-    def augmentation(self, data: EncodedSet, codecs: Codecs[Any, Any], config: Any) -> Augment | None:
-        """``augment(index, random)``: the array of an item changed by the task; None if it changes nothing."""
-        task = self.task
-        if not task.augments:
-            return None
-        return lambda index, random: codecs.input.encode(
-            task.augment(data.examples[index].input, config, random, codecs)
-        )
+    def augmented(
+        self, data: EncodedSet, codecs: Codecs[Any, Any], config: Any, index: int, random: np.random.Generator
+    ) -> np.ndarray:
+        array: np.ndarray = codecs.input.encode(self.task.augment(data.examples[index].input, config, random, codecs))
+        return array
 
 
 class StepSupervision(Supervision):
@@ -112,7 +119,7 @@ class StepSupervision(Supervision):
         from suite.training.losses import resolve_loss, resolve_sequence_loss
         from suite.training.objectives import aligned, sequence_loss
 
-        named, vary = codecs.target.loss, self._augmentation(data, codecs, config) if augment else None
+        named, vary = codecs.target.loss, self.augmentation(data, codecs, config) if augment else None
         if self._of_their_own_length(codecs.target):
             return sequence_loss(data.inputs, data.targets, resolve_sequence_loss(named), vary=vary)
         row_loss = resolve_loss(named, config.training.label_smoothing)
@@ -131,19 +138,14 @@ class StepSupervision(Supervision):
             )
         return False
 
-    def _augmentation(self, data: EncodedSet, codecs: Codecs[Any, Any], config: Any) -> Augment | None:
-        task = self.task
-        if not task.augments:
-            return None
-
-        def augment(index: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-            item = data.examples[index]
-            changed = task.augment(item.input, config, random, codecs)
-            # A language model's targets are its inputs, and change with them.
-            (wanted,) = codecs.target.encode([changed if item.target is item.input else item.target])
-            return codecs.input.encode(changed), wanted
-
-        return augment
+    def augmented(
+        self, data: EncodedSet, codecs: Codecs[Any, Any], config: Any, index: int, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        item = data.examples[index]
+        changed = self.task.augment(item.input, config, random, codecs)
+        # A language model's targets are its inputs, and change with them.
+        (wanted,) = codecs.target.encode([changed if item.target is item.input else item.target])
+        return codecs.input.encode(changed), wanted
 
 
 class Seq2SeqSupervision(Supervision):
@@ -161,20 +163,15 @@ class Seq2SeqSupervision(Supervision):
         return unaligned(
             data.inputs, data.targets, start=codecs.target.start,
             smoothing=config.training.label_smoothing if augment else 0.0,
-            vary=self._augmentation(data, codecs, config) if augment else None,
+            vary=self.augmentation(data, codecs, config) if augment else None,
         )  # fmt: skip
 
-    def _augmentation(self, data: EncodedSet, codecs: Codecs[Any, Any], config: Any) -> Augment | None:
-        task = self.task
-        if not task.augments:
-            return None
-
-        def augment(index: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-            item = data.examples[index]
-            given = data.inputs[index] if task.augments_arrays else item.input
-            return task.augment(given, item.target, config, random, codecs)
-
-        return augment
+    def augmented(
+        self, data: EncodedSet, codecs: Codecs[Any, Any], config: Any, index: int, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        item = data.examples[index]
+        given = data.inputs[index] if self.task.augments_arrays else item.input
+        return self.task.augment(given, item.target, config, random, codecs)
 
     def selection(
         self, data: EncodedSet, codecs: Codecs[Any, Any], config: Any, metrics: Callable[[], dict[str, Any]]
