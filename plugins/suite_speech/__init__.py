@@ -29,13 +29,12 @@ from suite.data.audio import (
     split_samples,
 )
 from suite.data.transcripts import read_transcripts
-from suite.data.zip_paths import files_in_folder
 from suite.decoding import ngram_lm
 from suite.decoding.ngram_lm import NgramSpec
 from suite.errors import DataError, UsageError
 from suite.hooks import hookimpl
 from suite.nn.specs import MaskSpec, RecurrentSpec, StepHeadSpec
-from suite.task import Codecs, Column, Command, DataSpec, Example, Option, Plots, StreamParser, lazy
+from suite.task import Codecs, Column, Command, DataSpec, Example, Option, Plots, StreamParser, lazy, recursive_option
 from suite.task.transcription import Transcript, TranscriptionTask, joined, render_transcript, search_options
 from suite.training.specs import TrainingSpec
 
@@ -102,6 +101,8 @@ class Speech(TranscriptionTask[SpeechConfig, AudioCodec]):
         ),
         inputs="files",
         tables=False,
+        item="recording",
+        endings=ENDINGS,
     )
     options = (
         *search_options("predict", "evaluate", "stream"),
@@ -109,7 +110,7 @@ class Speech(TranscriptionTask[SpeechConfig, AudioCodec]):
             name="sample_rate", type=int, verbs=("predict", "stream"), minimum=MIN_RATE, maximum=MAX_RATE,
             help="sample rate in Hz of arrays, which do not give one",
         ),
-        Option(name="recursive", type=bool, default=False, help="search folders for recordings recursively"),
+        recursive_option("recording"),
         Option(name="srt", type=bool, default=False, help="write subtitles beside each recording, as NAME.srt"),
         Option(name="vtt", type=bool, default=False, help="write subtitles beside each recording, as NAME.vtt"),
         Option(
@@ -187,12 +188,6 @@ class Speech(TranscriptionTask[SpeechConfig, AudioCodec]):
     ) -> Iterator[Example]:  # fmt: skip
         return read_transcripts(path, format=format, columns=columns, on_error=on_error)
 
-    def expand_inputs(
-        self, argument: str, on_error: Callable[[DataError], None] | None = None, *, recursive: bool = False,
-        **options: Any,
-    ) -> Iterator[tuple[str, str]]:  # fmt: skip
-        return files_in_folder(argument, ENDINGS, "recording", recursive=recursive)
-
     def check_example(self, example: Example, codecs: SpeechCodecs) -> Example:
         text = codecs.target.plain(example.target) if isinstance(example.target, str) else ""
         if not text:
@@ -239,6 +234,12 @@ class Speech(TranscriptionTask[SpeechConfig, AudioCodec]):
     def preprocess(self, item: Any, codecs: SpeechCodecs, **options: Any) -> list[Any]:
         """The samples of a recording and their rate."""
         return [read_audio(item) if isinstance(item, str | Path) else item]
+
+    def stream_pieces(self, item: Any, codecs: SpeechCodecs, **options: Any) -> list[Samples]:
+        """The samples of a recording at the model's rate: a session is fed no paths."""
+        from suite.codecs.audio import load_samples
+
+        return [load_samples(item, codecs.input.spec.rate)]
 
     def long_input(self, item: Any, codecs: SpeechCodecs, **options: Any) -> Iterator[Any] | None:
         """The blocks of a recording longer than ``long_seconds``."""

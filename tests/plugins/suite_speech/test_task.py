@@ -148,7 +148,7 @@ def test_the_default_search_uses_the_language_model_of_the_checkpoint(checkpoint
             search: Any = TranscriptDecoder(pipeline.model, None, **given)._listener._search
             size = getattr(search, "_size", 1)
             assert size == (beam or without), how
-            model = search._expected.model if size > 1 else None
+            model = search._fusion.lm if size > 1 else None
             assert model is (letters.expects if uses_lm else None), how
 
 
