@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,10 @@ def _stream(task: AnyTask) -> click.Command:
         def begin() -> Session:
             return open_session(model, on_error=skip if segments else None, **own)
 
+        def place() -> AbstractContextManager[None]:
+            """Errors of a session name standard input; those of a file that it names, the file."""
+            return nullcontext() if segments and task.data.inputs == "files" else named("standard input")
+
         previous: Result | None = None
 
         def show(result: Result) -> None:
@@ -204,14 +209,14 @@ def _stream(task: AnyTask) -> click.Command:
 
         session = begin()
         for piece in parsed_pieces(sys.stdin.buffer, task.stream_parser()):
-            with named("standard input"):
+            with place():
                 if piece is END_OF_ITEM:
                     finish(session)
                     session = begin()
                     continue
                 for update in session.updates(piece):
                     show(update)
-        with named("standard input"):
+        with place():
             finish(session)
         skip.report()
 

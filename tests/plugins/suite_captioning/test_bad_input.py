@@ -95,7 +95,7 @@ def test_bad_pictures_are_passed_over_and_counted_if_asked(cli: Cli, checkpoint:
     stopped = cli(*command)
     assert stopped.code == 1
     assert len(stopped.lines) == 1
-    assert stopped.error.startswith("suite: standard input: b.png: damaged or cut short")
+    assert stopped.error.startswith("suite: b.png: damaged or cut short")
 
 
 # --- folders --------------------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ def test_a_stream_stops_at_a_bad_picture_or_passes_it_over_and_counts(
     assert told[1:] == ["suite: nowhere.png: no such file; check the path (skipped)", "suite: 2 skipped"]
     stopped = cli(*command, stdin=given)
     assert (stopped.code, stopped.out) == (1, "circle: red\n")
-    assert stopped.error.startswith("suite: standard input: b.png: damaged or cut short")
+    assert stopped.error.startswith("suite: b.png: damaged or cut short")
 
 
 def test_a_plot_is_a_picture(cli: Cli, checkpoint: Path, pictures: Path, tmp_path: Path) -> None:
