@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -140,13 +141,14 @@ def test_a_stream_at_another_rate(classify: Pipeline, recording: np.ndarray) -> 
 
 
 def test_rates_and_probabilities_are_checked(classify: Pipeline, bare_classify: Pipeline) -> None:
-    for rate in (0, -1, float("nan"), float("inf")):
-        with pytest.raises(UsageError, match=r"above 0|a finite number"):
+    for rate, said in ((0, "above 0"), (-1, "above 0"), (math.nan, "a finite number"), (math.inf, "a finite number")):
+        with pytest.raises(UsageError, match=said):
             classify(np.zeros((3, 2)), rate=rate)
     with pytest.raises(UsageError, match=r"does not know the rate it was trained at.*; leave it out"):
         bare_classify(np.zeros((3, 1)), rate=20)
-    for sure in (-0.1, 1.1, float("nan")):
-        with pytest.raises(UsageError, match="give a probability, from 0 to 1"):
+    probability = "give a probability, from 0 to 1"
+    for sure, said in ((-0.1, probability), (1.1, probability), (math.nan, "a finite number")):
+        with pytest.raises(UsageError, match=said):
             open_session(classify.model, sure=sure)
 
 
