@@ -1,1 +1,1 @@
-"""Training inputs, changed a little by chance."""
+"""Random augmentation of training inputs."""

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 #: Speeds are multiples of this share: each has a filter, and those of simple ratios are short.
 STEP = 0.04
-#: Seconds after which a room's echo is 60 dB down, and where a telephone's band begins and ends, Hz.
+#: Reverberation times (RT60) in seconds, and the lower and upper cut-off of a telephone band in Hz.
 ECHOES, BEGINS, ENDS = (0.08, 0.5), (150.0, 400.0), (2800.0, 3700.0)
 
 
 def augment_audio(samples: Samples, rate: int, spec: SoundChanges, random: np.random.Generator) -> Samples:
-    """Samples ``[n]`` changed by chance, ``[m]``."""
+    """Samples ``[n]``, randomly augmented: ``[m]``."""
     try:
         import torch
         import torchaudio.functional as audio

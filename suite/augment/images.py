@@ -15,7 +15,7 @@ BLACK, WHITE = 0, 255
 
 
 def augment_image(array: np.ndarray, spec: PictureChanges, random: np.random.Generator) -> np.ndarray:
-    """A picture ``[3, H, W]`` (uint8) changed by chance, which is all of ``random``."""
+    """An image ``[3, H, W]`` (uint8), augmented with draws from ``random``."""
     # Torchvision draws from torch's own chance: it is given a seed for this picture, and put back.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(random.integers(2**62)))

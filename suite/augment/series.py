@@ -18,7 +18,7 @@ BENDS = 6
 def augment_series(
     array: Array, spec: SeriesChanges, middle: Array, spread: Array, random: np.random.Generator
 ) -> Array:
-    """A recording ``[T, C]`` changed by chance to another, ``[T', C]`` with T' ≥ 1; missing values stay missing.
+    """A recording ``[T, C]``, randomly augmented to another, ``[T', C]`` with T' ≥ 1; missing values stay missing.
 
     ``middle`` and ``spread`` ``[C]`` are the channels' own, over all recordings.
     """

@@ -1,6 +1,6 @@
 """Texts as letters, for models that spell what they hear: no letter at all is 0, letters count from 1.
 
-Beside them stands what texts are like, as n-grams of words, for the search that reads texts off a model to lean on.
+It may have an n-gram language model of words, for shallow fusion in the beam search.
 """
 
 from __future__ import annotations

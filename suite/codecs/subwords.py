@@ -193,7 +193,7 @@ class SubwordCodec:
 class SubwordTarget:
     """A `SubwordCodec` as what a model learns to write: a list of ids ``[T]`` for each text, `END` at the end.
 
-    ``remembered`` are the items of training that answers lean on, None where they are not kept.
+    ``remembered`` are the training items used for reranking, None if they are not kept.
     """
 
     loss = "cross_entropy"
@@ -211,7 +211,7 @@ class SubwordTarget:
         return cls(SubwordCodec.from_files(files), kept)
 
     def remembering(self, kept: ExampleMemory | None) -> Self:
-        """The same, with other items of training to lean on, or none."""
+        """The same, with other training items for reranking, or none."""
         return type(self)(self.codec, kept)
 
     def plain(self, target: Any) -> str:

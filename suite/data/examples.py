@@ -60,7 +60,7 @@ def identity(paths: Iterable[str | Path]) -> dict[str, str]:
 
 
 def _digest(path: Path) -> str:
-    """SHA-256 of a file; of a folder, that of the names and digests of the files in it."""
+    """SHA-256 of a file, or for a folder of the names and digests of its files."""
     if not path.is_dir():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,8 +1,8 @@
 """Reading texts off the outputs of a model that spells what it hears: numpy only, one copy for both runtimes.
 
 Data flow: outputs ``[T, K]`` a step at a time → a search (the best path, or prefixes in a beam, with words and a
-language model to lean on) → letters with the steps at which they came → words with times and confidences → where a
-pause ends an utterance, it is given and forgotten, so that nothing grows with the length of what is heard.
+language model for shallow fusion) → letters with the steps at which they came → words with times and confidences →
+at a pause the utterance ends and is forgotten, so that memory does not grow with the length of the input.
 
 CTC is of Graves et al. (2006, doi:10.1145/1143844.1143891), the search over prefixes as Hannun et al. (2014,
 arXiv:1408.2873) have it. What a transducer writes is searched by `suite.decoding.transducer`.
@@ -119,7 +119,7 @@ class _Prefix:
 
 
 class PrefixSearch(Search):
-    """A search that keeps the ``size`` likeliest prefixes, and leans on what is expected."""
+    """A search that keeps the ``size`` likeliest prefixes, with shallow fusion."""
 
     _beam: dict[Any, Any]
 

@@ -34,10 +34,10 @@ class TrainingSpec:
     ``batch_tokens`` > 0 fills batches up to so many tokens, padding and both sides of a pair included, instead of
     ``batch_size`` items. Those are of like length, sorted within ``window`` batches; 1 takes items as they come, since
     of few the ones of a length would be together every time. ``label_smoothing`` is the share of a target that is
-    spread over all outputs (Szegedy et al., 2016, arXiv:1512.00567). ``weights`` says in what numbers they are
-    kept: ``float16``, or matrices as ``int8`` with a scale for each row, which takes half the room; the figures are
-    those of the weights so rounded. ``remember`` keeps what the encoder makes of every item of a one-to-many task, and
-    its text, for answers to lean on (`suite.decoding.reranking`): for sets of few items.
+    spread over all outputs (Szegedy et al., 2016, arXiv:1512.00567). ``weights`` is the precision in which they
+    are saved: ``float16``, or matrices as ``int8`` with a scale for each row, half the size; metrics are those of the
+    rounded weights. ``remember`` keeps what the encoder makes of every item of a one-to-many task, and
+    its text, for reranking (`suite.decoding.reranking`): for small training sets.
     """
 
     method: Literal["gradient", "readout"] = "gradient"

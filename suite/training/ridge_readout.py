@@ -35,7 +35,7 @@ MOST = 40_000
 FLOOR = 0.1
 STRENGTHS = np.logspace(-2, 4, 13)
 SHARPNESS = np.geomspace(0.5, 8, 30)
-#: An early answer is out of doubt where the first answer as sure as it was right this often.
+#: An early exit is taken at the probability at which the first such label was right this often.
 RIGHT = 0.95
 #: As many items it takes to say so.
 ENOUGH = 10
@@ -62,7 +62,7 @@ class Readout:
     """``outputs [N, K]`` (or ``[N, 2K]``) are each item's logits by a readout learnt without it.
 
     ``judged [N]`` is false where that says nothing, since the item is the only one of its label. ``path`` is the
-    search for the strength; ``sure`` the probability from which an early answer is out of doubt.
+    search for the strength; ``sure`` the early-exit threshold, a probability.
     """
 
     outputs: np.ndarray
